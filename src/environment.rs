@@ -1,0 +1,145 @@
+//! A process environment as a value: read once at the edge of the program, then handed in.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+/// Environment variables by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+/// One variable; bytes, since neither names nor values need be UTF-8.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Variable {
+    /// Its name.
+    pub name: OsString,
+    /// Its value.
+    pub value: OsString,
+}
+
+impl Environment {
+    /// The variables of `pairs`; the last of one name counts.
+    pub fn new(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+
+    /// The value of a variable, if it is set and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable as text, if it is set, not empty and UTF-8.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(OsStr::to_str)
+    }
+
+    /// Sets a variable.
+    pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    /// Every variable in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
+    /// Without the variables that point git at some other repository, index or configuration than
+    /// the one we name ourselves (`git rev-parse --local-env-vars` lists them).
+    #[must_use]
+    pub fn without_git_location(&self) -> Self {
+        self.without(|name| {
+            matches!(
+                name,
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES"
+                    | "GIT_CONFIG"
+                    | "GIT_CONFIG_PARAMETERS"
+                    | "GIT_CONFIG_COUNT"
+                    | "GIT_OBJECT_DIRECTORY"
+                    | "GIT_DIR"
+                    | "GIT_WORK_TREE"
+                    | "GIT_IMPLICIT_WORK_TREE"
+                    | "GIT_GRAFT_FILE"
+                    | "GIT_INDEX_FILE"
+                    | "GIT_NO_REPLACE_OBJECTS"
+                    | "GIT_REPLACE_REF_BASE"
+                    | "GIT_PREFIX"
+                    | "GIT_SHALLOW_FILE"
+                    | "GIT_COMMON_DIR"
+                    | "GIT_NAMESPACE"
+                    | "GIT_QUARANTINE_PATH"
+                    | "GIT_ATTR_SOURCE"
+                    | "GIT_INTERNAL_SUPER_PREFIX"
+            ) || name.starts_with("GIT_CONFIG_KEY_")
+                || name.starts_with("GIT_CONFIG_VALUE_")
+        })
+    }
+
+    /// Without what tells a process which agent session started it; a task's agent is a session of
+    /// its own, and the messaging token among them is a secret of the parent.
+    #[must_use]
+    pub fn without_parent_session(&self) -> Self {
+        self.without(|name| {
+            matches!(
+                name,
+                "CLAUDECODE"
+                    | "CLAUDE_CODE_ENTRYPOINT"
+                    | "CLAUDE_CODE_SESSION_ID"
+                    | "CLAUDE_CODE_MESSAGING_SOCKET"
+                    | "CLAUDE_CODE_MESSAGING_TOKEN"
+                    | "CLAUDE_CODE_SSE_PORT"
+                    | "CODEX_THREAD_ID"
+                    | "COPILOT_AGENT_SESSION_ID"
+                    | "OPENCODE"
+                    | "OPENCODE_CLIENT"
+                    | "OPENCODE_PID"
+                    | "OPENCODE_RUN_ID"
+                    | "OFFSHOOT_PARENT"
+            )
+        })
+    }
+
+    fn without(&self, unwanted: impl Fn(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| !name.to_str().is_some_and(&unwanted));
+        Self(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+}
+
+impl From<&Environment> for Vec<Variable> {
+    fn from(environment: &Environment) -> Self {
+        environment
+            .0
+            .iter()
+            .map(|(name, value)| Variable { name: name.clone(), value: value.clone() })
+            .collect()
+    }
+}
+
+impl From<Vec<Variable>> for Environment {
+    fn from(variables: Vec<Variable>) -> Self {
+        Self(variables.into_iter().map(|v| (v.name, v.value)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_location_and_parent_session_are_scrubbed() {
+        let all = Environment::new(
+            [
+                "GIT_DIR",
+                "GIT_CONFIG_KEY_0",
+                "GIT_AUTHOR_NAME",
+                "CLAUDE_CODE_MESSAGING_TOKEN",
+                "PATH",
+            ]
+            .map(|name| (name.into(), "x".into())),
+        );
+        let clean = all.without_git_location().without_parent_session();
+        let names: Vec<_> = clean.iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(names, ["GIT_AUTHOR_NAME", "PATH"]);
+    }
+}

@@ -1,0 +1,209 @@
+//! The only place that starts the git executable.
+//!
+//! Every call names its git directory (a worktree's `.git` file is the agent's to change, so it is
+//! never trusted), runs no hook and no file-system monitor, starts no background maintenance, takes
+//! no optional lock and speaks no language but C. Output is taken as bytes; prose is never parsed.
+//! Deliberately absent: any way to run git without naming the repository.
+
+use crate::environment::Environment;
+use crate::error::{Attempt, Error, Result};
+use crate::escape;
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The git executable together with the environment it runs in.
+#[derive(Debug, Clone)]
+pub struct Git {
+    environment: Environment,
+}
+
+/// What a finished git command left behind.
+#[derive(Debug)]
+pub struct Output {
+    /// Its exit status.
+    pub code: i32,
+    /// What it answered.
+    pub stdout: Vec<u8>,
+    /// What it said beside the answer; for messages only.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// The answer as one line of text.
+    #[must_use]
+    pub fn line(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim_end().to_owned()
+    }
+
+    /// The NUL-separated fields of the answer.
+    pub fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        let end = self.stdout.strip_suffix(b"\0").unwrap_or(&self.stdout);
+        (!end.is_empty()).then(|| end.split(|byte| *byte == 0)).into_iter().flatten()
+    }
+}
+
+/// One call of git being put together.
+#[derive(Debug)]
+pub struct GitCommand {
+    command: Command,
+    input: Option<Vec<u8>>,
+    verb: OsString,
+}
+
+impl Git {
+    /// Git with `environment`, less what would point it at another repository.
+    #[must_use]
+    pub fn new(environment: &Environment) -> Self {
+        Self { environment: environment.without_git_location() }
+    }
+
+    /// The environment that commands run in.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// A call of `git VERB` on the repository (or linked worktree) whose git directory is `git_dir`.
+    #[must_use]
+    pub fn at(&self, git_dir: &Path, verb: &str) -> GitCommand {
+        let mut command = Command::new("git");
+        command.env_clear().envs(self.environment.iter());
+        command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0");
+        command.env("GIT_DIR", git_dir);
+        for setting in [
+            "core.hooksPath=/dev/null",
+            "core.fsmonitor=false",
+            "gc.auto=0",
+            "maintenance.auto=false",
+            "core.fsync=all",
+            "advice.detachedHead=false",
+        ] {
+            command.arg("-c").arg(setting);
+        }
+        // Relative paths in arguments mean the same wherever the caller stands.
+        command.current_dir(git_dir);
+        GitCommand { command, input: None, verb: verb.into() }.setting_done(verb)
+    }
+
+    /// The version of the executable as `(major, minor)`.
+    ///
+    /// # Errors
+    /// `unsupported` when there is no git to run.
+    pub fn version(&self) -> Result<(u32, u32)> {
+        let mut command = Command::new("git");
+        command.env_clear().envs(self.environment.iter()).env("LC_ALL", "C").arg("version");
+        let output = command.output().map_err(|cause| git_missing(&cause))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut numbers = text
+            .trim_start_matches("git version ")
+            .split(|c: char| !c.is_ascii_digit())
+            .map(|number| number.parse().unwrap_or(0));
+        Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
+    }
+}
+
+impl GitCommand {
+    fn setting_done(mut self, verb: &str) -> Self {
+        self.command.arg(verb);
+        self
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Adds several arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets a variable of the command's environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Works on the files below `root`, which also becomes the current directory.
+    #[must_use]
+    pub fn work_tree(mut self, root: &Path) -> Self {
+        self.command.env("GIT_WORK_TREE", root).current_dir(root);
+        self
+    }
+
+    /// Uses this index file instead of the worktree's own.
+    #[must_use]
+    pub fn index(self, file: &Path) -> Self {
+        self.env("GIT_INDEX_FILE", file)
+    }
+
+    /// Gives the command these bytes to read.
+    #[must_use]
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// Runs the command; any exit status but 0 is an error with git's own words.
+    ///
+    /// # Errors
+    /// `git` when git failed, `unsupported` when there is none.
+    pub fn run(self) -> Result<Output> {
+        self.run_allowing(&[0])
+    }
+
+    /// Runs the command; exit statuses in `allowed` are answers, others errors.
+    ///
+    /// # Errors
+    /// `git` when git failed, `unsupported` when there is none.
+    pub fn run_allowing(mut self, allowed: &[i32]) -> Result<Output> {
+        let verb = self.verb.to_string_lossy().into_owned();
+        self.command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().map_err(|cause| git_missing(&cause))?;
+        let writer = child.stdin.take().zip(self.input.take());
+        let output = std::thread::scope(|scope| {
+            // Its own thread: git may fill its output pipe before it has read all of the input.
+            if let Some((mut pipe, bytes)) = writer {
+                scope.spawn(move || pipe.write_all(&bytes));
+            }
+            child.wait_with_output()
+        })
+        .attempt(|| format!("run `git {verb}`"))?;
+        let code = output.status.code().unwrap_or(-1);
+        if allowed.contains(&code) {
+            return Ok(Output { code, stdout: output.stdout, stderr: output.stderr });
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.trim().trim_start_matches("fatal: ").trim_start_matches("error: ");
+        Err(Error::git(format!("`git {verb}` failed: {}", escape::lines(said))))
+    }
+}
+
+fn git_missing(cause: &std::io::Error) -> Error {
+    if cause.kind() == std::io::ErrorKind::NotFound {
+        Error::unsupported("cannot run `git`: it is not on the PATH")
+            .hint("install git 2.38 or newer")
+    } else {
+        Error::io("run `git`", cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_split_at_nul_and_none_is_invented() {
+        let output = |bytes: &[u8]| Output { code: 0, stdout: bytes.to_vec(), stderr: Vec::new() };
+        assert_eq!(output(b"").fields().count(), 0);
+        assert_eq!(output(b"a\0b\0").fields().collect::<Vec<_>>(), [b"a", b"b"]);
+    }
+}

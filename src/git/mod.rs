@@ -1,0 +1,13 @@
+//! The door to git: libgit2 for objects and refs, the executable where only git itself is right.
+//!
+//! Which of the two does what, and why, stands at the head of each file. Nothing outside this room
+//! names the `git2` package, and nothing outside `command` starts git.
+
+mod command;
+mod error;
+mod refs;
+mod repo;
+
+pub use command::{Git, GitCommand, Output};
+pub use refs::Expected;
+pub use repo::{Checkout, Head, Repo, worktree_root_of};

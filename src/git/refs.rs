@@ -1,0 +1,125 @@
+//! Reading and moving refs. Every move names the value it expects (compare-and-swap), so a ref that
+//! somebody else moved in between is never overwritten.
+
+use super::error::from_git2;
+use super::repo::{Repo, commit_id, oid};
+use crate::error::{Error, Result};
+use crate::names::CommitId;
+use std::time::Duration;
+
+/// How often a ref that is locked at the moment (a commit, a `git gc`) is tried again, 10 ms apart.
+const TRIES: u32 = 50;
+
+/// What a ref must be for a move to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// The ref must not exist.
+    Absent,
+    /// The ref must be at this commit.
+    At(CommitId),
+}
+
+impl Repo {
+    /// The commit that a full ref name (`refs/…`) points to; none when there is no such ref.
+    ///
+    /// # Errors
+    /// When the ref exists and cannot be read, or is no commit.
+    pub fn read_ref(&self, name: &str) -> Result<Option<CommitId>> {
+        match self.inner.find_reference(name) {
+            Ok(reference) => match reference.peel_to_commit() {
+                Ok(commit) => Ok(Some(commit_id(commit.id()))),
+                Err(cause) => Err(from_git2(format!("read `{name}`"), &cause)),
+            },
+            Err(cause) if cause.code() == git2::ErrorCode::NotFound => Ok(None),
+            Err(cause) if cause.code() == git2::ErrorCode::InvalidSpec => Ok(None),
+            Err(cause) => Err(from_git2(format!("read `{name}`"), &cause)),
+        }
+    }
+
+    /// Moves or makes a ref if it is as expected; `message` goes into its reflog.
+    ///
+    /// # Errors
+    /// `refused` when the ref is not as expected (or cannot exist beside another), `busy` when
+    /// somebody holds its lock.
+    pub fn set_ref(
+        &self,
+        name: &str,
+        expected: Expected,
+        to: CommitId,
+        message: &str,
+    ) -> Result<()> {
+        self.with_retry(name, || match expected {
+            Expected::Absent => self.inner.reference(name, oid(to.0), false, message).map(drop),
+            Expected::At(old) => {
+                self.inner.reference_matching(name, oid(to.0), true, oid(old.0), message).map(drop)
+            }
+        })
+    }
+
+    /// Deletes a ref if it still points to `expected`; a ref that is gone already is fine.
+    ///
+    /// # Errors
+    /// `refused` when it points elsewhere, `busy` when somebody holds its lock.
+    pub fn delete_ref(&self, name: &str, expected: CommitId) -> Result<()> {
+        match self.read_ref(name)? {
+            None => return Ok(()),
+            Some(now) if now != expected => {
+                return Err(Error::refused(format!("`{name}` has moved to {}", now.short())));
+            }
+            Some(_) => {}
+        }
+        self.with_retry(name, || match self.inner.find_reference(name) {
+            // libgit2 deletes by the value it read, so a move in between is an error, not a loss.
+            Ok(mut reference) if reference.target() == Some(oid(expected.0)) => reference.delete(),
+            Ok(_) => Err(git2::Error::new(
+                git2::ErrorCode::Modified,
+                git2::ErrorClass::Reference,
+                "it has moved meanwhile",
+            )),
+            Err(cause) if cause.code() == git2::ErrorCode::NotFound => Ok(()),
+            Err(cause) => Err(cause),
+        })
+    }
+
+    /// The full names of all refs below a prefix such as `refs/offshoot/kept/`.
+    ///
+    /// # Errors
+    /// When the refs cannot be listed.
+    pub fn refs_below(&self, prefix: &str) -> Result<Vec<String>> {
+        let attempt = |cause: git2::Error| from_git2(format!("list `{prefix}`"), &cause);
+        let mut names = Vec::new();
+        for reference in self.inner.references_glob(&format!("{prefix}*")).map_err(attempt)? {
+            if let Ok(name) = reference.map_err(attempt)?.name() {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    fn with_retry(
+        &self,
+        name: &str,
+        mut move_it: impl FnMut() -> std::result::Result<(), git2::Error>,
+    ) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            match move_it() {
+                Ok(()) => return Ok(()),
+                Err(cause) if cause.code() == git2::ErrorCode::Locked && tries < TRIES => {
+                    tries += 1;
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(cause) => return Err(cannot_move(name, &cause)),
+            }
+        }
+    }
+}
+
+fn cannot_move(name: &str, cause: &git2::Error) -> Error {
+    match cause.code() {
+        git2::ErrorCode::Modified | git2::ErrorCode::Exists => {
+            Error::refused(format!("cannot move `{name}`: {}", cause.message()))
+        }
+        _ => from_git2(format!("move `{name}`"), cause),
+    }
+}

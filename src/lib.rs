@@ -1,0 +1,25 @@
+//! Offshoot: every dispatched task gets a git worktree and a branch of its own, runs there under a
+//! lock, and its result is landed without touching anybody's checkout more than needed.
+//!
+//! The rooms, from the bottom up (imports point down only; `tests/it/house.rs` keeps it so):
+//! **words** (pure data and rules), **doors** (each hides one outside thing), **verbs** (`ops`,
+//! `supervisor`), **faces** (`cli`). `ARCHITECTURE.md` walks through them.
+
+// Words
+// pub mod diff;
+pub mod environment;
+pub mod error;
+pub mod escape;
+// pub mod event;
+// pub mod layout;
+pub mod names;
+// pub mod outcome;
+pub mod path;
+// pub mod task;
+// pub mod timestamp;
+// pub mod view;
+
+// Doors
+// pub mod clock;
+pub mod git;
+// pub mod lock;

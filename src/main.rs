@@ -1,0 +1,3 @@
+//! The `offshoot` program: everything happens in the library's `cli`.
+
+fn main() {}
