@@ -1,0 +1,216 @@
+//! Every path that we own. Nothing else in the program joins a file name to our state folder.
+//!
+//! State lies in `<git common dir>/offshoot/`, never inside a worktree and never tracked. Lock files
+//! are never deleted and never lie inside what they guard.
+
+use crate::names::{TaskId, TaskName};
+use std::path::{Path, PathBuf};
+
+/// The paths of one repository's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The state of the repository whose common git directory is `common_dir`.
+    #[must_use]
+    pub fn of(common_dir: &Path) -> Self {
+        Self { root: common_dir.join("offshoot") }
+    }
+
+    /// The one place for state.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Every event in order.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal.jsonl")
+    }
+
+    /// Which events were acknowledged.
+    #[must_use]
+    pub fn acks(&self) -> PathBuf {
+        self.root.join("acks.jsonl")
+    }
+
+    /// The id of the boot under which the indexes were last known to be whole.
+    #[must_use]
+    pub fn boot(&self) -> PathBuf {
+        self.root.join("boot")
+    }
+
+    /// The last sequence number given to a task.
+    #[must_use]
+    pub fn sequence(&self) -> PathBuf {
+        self.root.join("sequence")
+    }
+
+    /// A lock of the whole repository.
+    #[must_use]
+    pub fn lock(&self, lock: RepoLock) -> PathBuf {
+        self.root.join(match lock {
+            RepoLock::Land => "land.lock",
+            RepoLock::Repo => "repo.lock",
+            RepoLock::Queue => "queue.lock",
+            RepoLock::Journal => "journal.lock",
+        })
+    }
+
+    /// An index folder: files in it are hints that can be rebuilt from the records.
+    #[must_use]
+    pub fn index(&self, index: Index) -> PathBuf {
+        self.root.join(match index {
+            Index::Open => "open",
+            Index::Names => "names",
+            Index::Queue => "queue",
+            Index::Active => "active",
+        })
+    }
+
+    /// The entry of a name.
+    #[must_use]
+    pub fn name(&self, name: &TaskName) -> PathBuf {
+        self.index(Index::Names).join(name.as_str())
+    }
+
+    /// The journals of landings.
+    #[must_use]
+    pub fn landings(&self) -> PathBuf {
+        self.root.join("landings")
+    }
+
+    /// Worktree entries of released worktrees, until they are collected.
+    #[must_use]
+    pub fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    /// Records, a folder a task.
+    #[must_use]
+    pub fn tasks(&self) -> PathBuf {
+        self.root.join("tasks")
+    }
+
+    /// The files of one task.
+    #[must_use]
+    pub fn task(&self, id: TaskId) -> TaskLayout {
+        TaskLayout { root: self.tasks().join(id.to_string()) }
+    }
+}
+
+/// Locks of the whole repository, in the order in which they may be taken (a task's own lock comes
+/// between `Land` and `Repo`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepoLock {
+    /// Moving a target.
+    Land,
+    /// Adding and removing worktrees.
+    Repo,
+    /// The queue and the slots.
+    Queue,
+    /// Appending events.
+    Journal,
+}
+
+/// Folders of small files by which tasks are found without reading every record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Index {
+    /// Tasks that still need somebody, by id.
+    Open,
+    /// Ids by name; the newest bearer of a name.
+    Names,
+    /// Pending tasks, by priority and sequence.
+    Queue,
+    /// Tasks that some process is changing or running right now, by id.
+    Active,
+}
+
+/// The paths of one task's records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskLayout {
+    root: PathBuf,
+}
+
+impl TaskLayout {
+    /// The task's folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What was asked for; written once.
+    #[must_use]
+    pub fn spec(&self) -> PathBuf {
+        self.root.join("spec.json")
+    }
+
+    /// What became of it.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state.json")
+    }
+
+    /// Holding it means "I may change this task".
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// The dispatcher's environment.
+    #[must_use]
+    pub fn env(&self) -> PathBuf {
+        self.root.join("env")
+    }
+
+    /// The values of `--env`.
+    #[must_use]
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets")
+    }
+
+    /// The agent's output.
+    #[must_use]
+    pub fn output(&self) -> PathBuf {
+        self.root.join("output.log")
+    }
+
+    /// A preset's standard error.
+    #[must_use]
+    pub fn stderr(&self) -> PathBuf {
+        self.root.join("stderr.log")
+    }
+
+    /// What the supervisor had to say.
+    #[must_use]
+    pub fn supervisor_log(&self) -> PathBuf {
+        self.root.join("supervisor.log")
+    }
+
+    /// How the agent's process ended, written by whoever reaped it.
+    #[must_use]
+    pub fn status(&self) -> PathBuf {
+        self.root.join("status")
+    }
+
+    /// There once the agent's command is about to be executed.
+    #[must_use]
+    pub fn started(&self) -> PathBuf {
+        self.root.join("started")
+    }
+
+    /// The worktree's index as it was right after the checkout.
+    #[must_use]
+    pub fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    /// Requests to the supervisor, numbered files.
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.root.join("control")
+    }
+}

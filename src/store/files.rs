@@ -1,0 +1,159 @@
+//! Writing so that a crash leaves the old content or the new, never a mixture.
+
+use crate::error::{Attempt, Error, Result};
+use crate::escape;
+use crate::task::SCHEMA;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Whether a write must outlive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Fsynced, and so is the folder.
+    PowerCut,
+    /// Only our own crash.
+    Crash,
+}
+
+/// Makes a folder that only its owner may enter, and those above it; one that is there is fine.
+pub(super) fn make_folder(path: &Path) -> Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .attempt(|| format!("make `{}`", path.display()))
+}
+
+/// Writes a file (mode 0600) whole: to a sibling, then renamed over the old one.
+pub(super) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    let attempt = || format!("write `{}`", path.display());
+    let sibling = path.with_extension("new");
+    let written = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&sibling)?;
+        file.write_all(bytes)?;
+        if durability == Durability::PowerCut {
+            file.sync_data()?;
+        }
+        fs::rename(&sibling, path)
+    })();
+    if written.is_err() {
+        // A half-written sibling helps nobody, and on a full disk its space does.
+        drop(fs::remove_file(&sibling));
+    }
+    written.attempt(attempt)?;
+    match (durability, path.parent()) {
+        (Durability::PowerCut, Some(folder)) => sync_folder(folder),
+        _ => Ok(()),
+    }
+}
+
+/// Makes what was renamed, made or removed in a folder outlive a power cut.
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .attempt(|| format!("write `{}`", folder.display()))
+}
+
+/// A record as bytes.
+pub(super) fn to_json(record: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(record)
+        .map_err(|cause| Error::internal(format!("cannot write a record: {cause}")))
+}
+
+/// Reads a record; `None` when there is no such file.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(Error::io(format!("read `{}`", path.display()), &cause)),
+    };
+    from_json(&bytes).map(Some).map_err(|error| error.while_trying(format!("read `{}`", path.display())))
+}
+
+/// A record from bytes; one of a newer form is refused, since guessing would lose what we do not know.
+pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    #[derive(serde::Deserialize)]
+    struct Form {
+        schema: u32,
+    }
+    let form: Form = serde_json::from_slice(bytes)
+        .map_err(|cause| Error::internal(format!("it is no record: {}", escape::line(&cause.to_string()))))?;
+    if form.schema > SCHEMA {
+        return Err(Error::unsupported(format!("a newer offshoot wrote it (schema {})", form.schema))
+            .hint("install a newer offshoot"));
+    }
+    serde_json::from_slice(bytes)
+        .map_err(|cause| Error::internal(format!("it is no record: {}", escape::line(&cause.to_string()))))
+}
+
+/// Makes an empty file; one that is there is fine.
+pub(super) fn touch(path: &Path) -> Result<()> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .attempt(|| format!("write `{}`", path.display()))
+}
+
+/// Removes a file; one that is gone already is fine.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => {
+            Err(Error::io(format!("remove `{}`", path.display()), &cause))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The names of the files in a folder; none when there is no such folder.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(cause) => return Err(Error::io(format!("list `{}`", folder.display()), &cause)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.attempt(|| format!("list `{}`", folder.display()))?;
+        names.extend(entry.file_name().into_string());
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Record {
+        schema: u32,
+    }
+
+    #[test]
+    fn a_record_of_a_newer_form_is_refused_with_a_hint() {
+        let error = from_json::<Record>(b"{\"schema\": 2}").expect_err("refuses");
+        assert!(error.message.contains("newer offshoot") && !error.hints.is_empty());
+    }
+
+    #[test]
+    fn replacing_never_leaves_a_sibling_behind() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("state.json");
+        replace(&path, b"{\"schema\":1}", Durability::PowerCut).expect("writes");
+        replace(&path, b"{\"schema\":1 }", Durability::Crash).expect("writes");
+        assert_eq!(names_in(folder.path()).expect("lists"), ["state.json"]);
+        assert!(read_json::<Record>(&path).expect("reads").is_some());
+    }
+}

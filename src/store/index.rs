@@ -1,0 +1,195 @@
+//! The small folders by which tasks are found, and the names by which people find them.
+
+use super::records::no_such_task;
+use super::{Store, TaskLock, files};
+use crate::environment::Variable;
+use crate::error::{Error, Result};
+use crate::escape;
+use crate::layout::Index;
+use crate::names::{TaskId, TaskName};
+use crate::task::{Landing, Task, TaskState};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The fewest characters of an id that may stand for it.
+const SHORTEST_PREFIX: usize = 4;
+
+/// Kept environment variables.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Variables {
+    pub(super) schema: u32,
+    pub(super) variables: Vec<Variable>,
+}
+
+impl Store {
+    /// The tasks that still need somebody.
+    ///
+    /// # Errors
+    /// `io` when they cannot be listed.
+    pub fn open_ids(&self) -> Result<Vec<TaskId>> {
+        self.ids_in(self.layout.index(Index::Open))
+    }
+
+    /// The tasks that some process runs or changes right now, or died while doing so.
+    ///
+    /// # Errors
+    /// `io` when they cannot be listed.
+    pub fn active_ids(&self) -> Result<Vec<TaskId>> {
+        self.ids_in(self.layout.index(Index::Active))
+    }
+
+    /// Every task there ever was.
+    ///
+    /// # Errors
+    /// `io` when they cannot be listed.
+    pub fn all_ids(&self) -> Result<Vec<TaskId>> {
+        self.ids_in(self.layout.tasks())
+    }
+
+    /// Pending tasks in the order in which they are to run.
+    ///
+    /// # Errors
+    /// `io` when they cannot be listed.
+    pub fn queued_ids(&self) -> Result<Vec<TaskId>> {
+        let mut entries = files::names_in(&self.layout.index(Index::Queue))?;
+        entries.sort_unstable();
+        Ok(entries.iter().filter_map(|entry| entry.get(32..)?.parse().ok()).collect())
+    }
+
+    fn ids_in(&self, folder: PathBuf) -> Result<Vec<TaskId>> {
+        Ok(files::names_in(&folder)?.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// The task that `text` means: a name (its newest bearer), an id, or a unique beginning of one.
+    ///
+    /// # Errors
+    /// `not_found` when nothing or more than one task is meant.
+    pub fn resolve(&self, text: &str) -> Result<TaskId> {
+        if let Ok(name) = TaskName::new(text)
+            && let Some(id) = self.named(&name)?
+        {
+            return Ok(id);
+        }
+        let prefix = text.to_ascii_lowercase();
+        let plausible = prefix.len() >= SHORTEST_PREFIX
+            && prefix.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+        if !plausible {
+            return Err(no_such_task(text));
+        }
+        let begins = |id: &TaskId| id.to_string().starts_with(&prefix);
+        let found: Vec<TaskId> = self.all_ids()?.into_iter().filter(begins).collect();
+        match found.as_slice() {
+            [] => Err(no_such_task(text)),
+            [id] => Ok(*id),
+            several => Err(Error::not_found(format!(
+                "`{}` is the beginning of {} task ids",
+                escape::line(text),
+                several.len()
+            ))
+            .hint("give more characters, or the task's name")),
+        }
+    }
+
+    fn named(&self, name: &TaskName) -> Result<Option<TaskId>> {
+        let path = self.layout.name(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text.trim().parse().ok()),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(Error::io(format!("read `{}`", path.display()), &cause)),
+        }
+    }
+
+    /// The task that keeps a name from being used again: its newest bearer, unless that one's work is
+    /// landed or discarded.
+    pub(super) fn bearer(&self, name: &TaskName) -> Result<Option<TaskId>> {
+        let Some(id) = self.named(name)? else { return Ok(None) };
+        match self.read(id) {
+            Ok(task) => Ok(holds_its_name(&task).then_some(id)),
+            Err(error) if error.kind == crate::error::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn remember_name(&self, name: &TaskName, id: TaskId) -> Result<()> {
+        files::replace(&self.layout.name(name), id.to_string().as_bytes(), files::Durability::Crash)
+    }
+
+    /// The next sequence number; the caller holds the queue's lock.
+    pub(super) fn next_sequence(&self) -> Result<u64> {
+        let path = self.layout.sequence();
+        let written = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+        // The counter is no durable write; what is queued must never be overtaken for that.
+        let queued = files::names_in(&self.layout.index(Index::Queue))?
+            .iter()
+            .filter_map(|entry| entry.get(11..31)?.parse().ok())
+            .max();
+        let next = written.max(queued).unwrap_or(0u64) + 1;
+        files::replace(&path, next.to_string().as_bytes(), files::Durability::Crash)?;
+        Ok(next)
+    }
+
+    /// Says that this process begins to change a task, so that a crash in the middle is noticed.
+    ///
+    /// # Errors
+    /// `io` when it cannot be written.
+    pub fn begin(&self, lock: &TaskLock) -> Result<()> {
+        files::touch(&self.layout.index(Index::Active).join(lock.id().to_string()))
+    }
+
+    /// Brings the indexes in line with a task's record; the last step of every change.
+    ///
+    /// # Errors
+    /// `io` when they cannot be written.
+    pub fn settle(&self, lock: &TaskLock, task: &Task) -> Result<()> {
+        let id = lock.id().to_string();
+        let record = &task.record;
+        let busy = record.releasing
+            || !record.outbox.is_empty()
+            || matches!(record.state, TaskState::Running(_));
+        let set = |index: Index, name: &str, wanted: bool| {
+            let path = self.layout.index(index).join(name);
+            if wanted { files::touch(&path) } else { files::remove(&path) }
+        };
+        set(Index::Open, &id, task.needs_somebody())?;
+        set(Index::Queue, &queue_entry(task), record.state == TaskState::Pending)?;
+        set(Index::Active, &id, busy)
+    }
+
+    /// Makes every index anew from the records, if this has not been done since the machine started:
+    /// the indexes are not fsynced, so a power cut may have lost some.
+    ///
+    /// # Errors
+    /// `io` when the records cannot be read or the indexes not be written.
+    pub fn rebuild_indexes(&self, boot_id: &str) -> Result<()> {
+        let path = self.layout.boot();
+        if !self.exists() || std::fs::read_to_string(&path).is_ok_and(|known| known == boot_id) {
+            return Ok(());
+        }
+        let mut tasks = Vec::new();
+        for id in self.all_ids()? {
+            tasks.push(self.read(id)?);
+        }
+        tasks.sort_by_key(|task| task.spec.sequence);
+        for task in &tasks {
+            self.remember_name(&task.spec.name, task.id())?;
+            if let Some(lock) = self.lock_task(task.id(), crate::lock::Wait::No)? {
+                self.settle(&lock, task)?;
+                if task.record.state == TaskState::Pending || !task.record.outbox.is_empty() {
+                    self.begin(&lock)?;
+                }
+            }
+        }
+        files::replace(&path, boot_id.as_bytes(), files::Durability::Crash)
+    }
+}
+
+/// `PRIORITY-SEQUENCE-ID`, so that sorting by name is the order of the queue.
+fn queue_entry(task: &Task) -> String {
+    let rank = i64::from(i32::MAX) - i64::from(task.spec.priority);
+    format!("{rank:010}-{:020}-{}", task.spec.sequence, task.id())
+}
+
+fn holds_its_name(task: &Task) -> bool {
+    !matches!(task.record.landing, Landing::Landed { .. } | Landing::Discarded { .. })
+        || task.record.releasing
+}

@@ -1,0 +1,148 @@
+//! The journal: every event in order, one JSON document a line, with a cursor.
+//!
+//! Appended under `journal.lock` and fsynced. A line torn by a crash is cut by the next appender; its
+//! event is still in its task's outbox and is appended again.
+
+use super::{Store, files};
+use crate::error::{Attempt, Error, Result};
+use crate::event::{Draft, Event};
+use crate::layout::RepoLock;
+use crate::task::SCHEMA;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Reads the journal from some place on, again and again as it grows.
+#[derive(Debug)]
+pub struct JournalReader {
+    path: std::path::PathBuf,
+    offset: u64,
+    after: u64,
+}
+
+impl JournalReader {
+    /// The events that have been appended since the last call.
+    ///
+    /// # Errors
+    /// `io` when the journal cannot be read, `unsupported` when a newer offshoot wrote it.
+    pub fn read_new(&mut self) -> Result<Vec<Event>> {
+        let attempt = || format!("read `{}`", self.path.display());
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(cause) => return Err(Error::io(attempt(), &cause)),
+        };
+        file.seek(SeekFrom::Start(self.offset)).attempt(attempt)?;
+        let mut reader = BufReader::new(file);
+        let (mut events, mut line) = (Vec::new(), Vec::new());
+        loop {
+            line.clear();
+            let length = reader.read_until(b'\n', &mut line).attempt(attempt)?;
+            if line.last() != Some(&b'\n') {
+                // Nothing more, or a line that is being written.
+                return Ok(events);
+            }
+            self.offset += length as u64;
+            let event: Event = files::from_json(&line).map_err(|e| e.while_trying(attempt()))?;
+            if event.cursor > self.after {
+                self.after = event.cursor;
+                events.push(event);
+            }
+        }
+    }
+}
+
+impl Store {
+    /// A reader of all events after `cursor`; 0 means all there are.
+    #[must_use]
+    pub fn journal_after(&self, cursor: u64) -> JournalReader {
+        JournalReader { path: self.layout.journal(), offset: 0, after: cursor }
+    }
+
+    /// The cursor of the last event; 0 when there is none.
+    ///
+    /// # Errors
+    /// `io` when the journal cannot be read.
+    pub fn last_cursor(&self) -> Result<u64> {
+        match File::open(self.layout.journal()) {
+            Ok(mut file) => Ok(last_line(&mut file)?.cursor),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(cause) => Err(Error::io("read the journal", &cause)),
+        }
+    }
+
+    /// Appends events that have just been drafted and so cannot be in the journal yet.
+    pub(super) fn append(&self, drafts: &[Draft]) -> Result<()> {
+        let _lock = self.lock(RepoLock::Journal)?;
+        self.append_locked(drafts.iter())
+    }
+
+    /// Appends those of a dead process's drafts that the journal does not have.
+    pub(super) fn append_missing(&self, drafts: &[Draft]) -> Result<()> {
+        let _lock = self.lock(RepoLock::Journal)?;
+        let known = self.journal_after(0).read_new()?;
+        let is_known = |draft: &&Draft| {
+            known.iter().any(|e| e.draft.task.id == draft.task.id && e.draft.serial == draft.serial)
+        };
+        self.append_locked(drafts.iter().filter(|draft| !is_known(draft)))
+    }
+
+    fn append_locked<'a>(&self, drafts: impl Iterator<Item = &'a Draft>) -> Result<()> {
+        let path = self.layout.journal();
+        let attempt = || format!("write `{}`", path.display());
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .attempt(attempt)?;
+        let last = last_line(&mut file)?;
+        file.set_len(last.end).attempt(attempt)?;
+        let mut lines = Vec::new();
+        for (draft, cursor) in drafts.zip(last.cursor + 1..) {
+            let event = Event { schema: SCHEMA, cursor, draft: draft.clone() };
+            lines.extend(files::to_json(&event)?);
+            lines.push(b'\n');
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        file.write_all(&lines).and_then(|()| file.sync_data()).attempt(attempt)
+    }
+}
+
+/// The end of the last whole line, and its cursor.
+struct LastLine {
+    end: u64,
+    cursor: u64,
+}
+
+fn last_line(file: &mut File) -> Result<LastLine> {
+    let attempt = || "read the journal";
+    let length = file.seek(SeekFrom::End(0)).attempt(attempt)?;
+    let mut window = 16 * 1024;
+    loop {
+        let start = length.saturating_sub(window);
+        file.seek(SeekFrom::Start(start)).attempt(attempt)?;
+        let mut bytes = Vec::new();
+        file.take(length - start).read_to_end(&mut bytes).attempt(attempt)?;
+        let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+            if start == 0 {
+                return Ok(LastLine { end: 0, cursor: 0 });
+            }
+            window *= 4;
+            continue;
+        };
+        let begin = match bytes[..end].iter().rposition(|byte| *byte == b'\n') {
+            Some(before) => before + 1,
+            None if start == 0 => 0,
+            None => {
+                window *= 4;
+                continue;
+            }
+        };
+        let event: Event = files::from_json(&bytes[begin..end])?;
+        return Ok(LastLine { end: start + end as u64 + 1, cursor: event.cursor });
+    }
+}

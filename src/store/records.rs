@@ -1,0 +1,238 @@
+//! Tasks: made in a folder that appears whole, changed only by whoever holds the task's lock.
+
+use super::files::{self, Durability};
+use super::{Store, index};
+use crate::environment::{Environment, Variable};
+use crate::error::{Attempt, Error, Result};
+use crate::layout::{Index, RepoLock};
+use crate::lock::{FileLock, Wait};
+use crate::names::{TaskId, TaskName};
+use crate::task::{Change, Task, TaskRecord, TaskSpec};
+use std::os::fd::OwnedFd;
+
+/// The right to change one task.
+#[derive(Debug)]
+pub struct TaskLock {
+    id: TaskId,
+    lock: FileLock,
+}
+
+impl TaskLock {
+    /// Whose it is.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// A second descriptor of the held lock, for the process that takes over.
+    ///
+    /// # Errors
+    /// `io` when no descriptor is left.
+    pub fn hand_over(&self) -> Result<OwnedFd> {
+        self.lock.hand_over()
+    }
+}
+
+/// What a task's record begins with.
+#[derive(Debug)]
+pub struct NewTask {
+    /// What was asked for; its name and sequence are settled by [`Store::create`].
+    pub spec: TaskSpec,
+    /// The dispatcher's environment.
+    pub environment: Environment,
+    /// The variables given with `--env`.
+    pub secrets: Vec<Variable>,
+    /// Whether a name that is taken may be numbered.
+    pub naming: Naming,
+}
+
+/// Where a task's name comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Somebody chose it, so it must be free.
+    Chosen,
+    /// It was made up, so it gives way.
+    MadeUp,
+}
+
+impl Store {
+    /// Takes the lock of a task; `None` when somebody else holds it for longer than `wait`.
+    ///
+    /// # Errors
+    /// `not_found` when there is no such task.
+    pub fn lock_task(&self, id: TaskId, wait: Wait) -> Result<Option<TaskLock>> {
+        let layout = self.layout.task(id);
+        if !layout.root().is_dir() {
+            return Err(no_such_task(&id.to_string()));
+        }
+        Ok(FileLock::take(&layout.lock(), wait)?.map(|lock| TaskLock { id, lock }))
+    }
+
+    /// Becomes the holder of a task's lock that came through a descriptor.
+    ///
+    /// # Errors
+    /// When the descriptor does not hold it, or this file system cannot hand locks over.
+    pub fn accept_task(&self, id: TaskId, descriptor: OwnedFd) -> Result<TaskLock> {
+        let lock = FileLock::accept(descriptor, &self.layout.task(id).lock())?;
+        Ok(TaskLock { id, lock })
+    }
+
+    /// Whether somebody holds a task's lock.
+    ///
+    /// # Errors
+    /// `io` when the lock cannot be asked.
+    pub fn is_held(&self, id: TaskId) -> Result<bool> {
+        FileLock::is_held(&self.layout.task(id).lock())
+    }
+
+    /// A task as it stands.
+    ///
+    /// # Errors
+    /// `not_found` when there is none, `unsupported` when a newer offshoot wrote it.
+    pub fn read(&self, id: TaskId) -> Result<Task> {
+        let layout = self.layout.task(id);
+        let spec = files::read_json::<TaskSpec>(&layout.spec())?;
+        let record = files::read_json::<TaskRecord>(&layout.state())?;
+        match (spec, record) {
+            (Some(spec), Some(record)) => Ok(Task { spec, record }),
+            _ => Err(no_such_task(&id.to_string())),
+        }
+    }
+
+    /// The environment that a task's commands run in, `--env` included.
+    ///
+    /// # Errors
+    /// `io` when it cannot be read.
+    pub fn environment(&self, id: TaskId) -> Result<Environment> {
+        let layout = self.layout.task(id);
+        let mut environment = Environment::default();
+        for file in [layout.env(), layout.secrets()] {
+            if let Some(kept) = files::read_json::<index::Variables>(&file)? {
+                for variable in kept.variables {
+                    environment.set(variable.name, variable.value);
+                }
+            }
+        }
+        Ok(environment)
+    }
+
+    /// Records a new task durably and puts it into the queue. The name and everything made from it is
+    /// settled by `place` under the queue's lock, which keeps names unique.
+    ///
+    /// # Errors
+    /// `refused` when a chosen name is taken; whatever `place` refuses.
+    pub fn create(
+        &self,
+        mut new: NewTask,
+        place: impl Fn(&mut TaskSpec) -> Result<Placing>,
+    ) -> Result<Task> {
+        let id = new.spec.id;
+        let layout = self.layout.task(id);
+        let _queue = self.lock(RepoLock::Queue)?;
+        self.settle_name(&mut new, place)?;
+        new.spec.sequence = self.next_sequence()?;
+
+        let blank = Task { record: TaskRecord::new(id, new.spec.base.commit), spec: new.spec };
+        let task = blank.apply(Change::Dispatched, self.clock.now())?;
+
+        // The marker comes first: a crash from here on leaves something that recovery looks at.
+        files::touch(&self.layout.index(Index::Active).join(id.to_string()))?;
+        let hidden = self.layout.tasks().join(format!(".new-{id}"));
+        files::make_folder(&hidden)?;
+        let inside = |file: std::path::PathBuf| {
+            hidden.join(file.file_name().expect("invariant: a record's file has a name"))
+        };
+        files::make_folder(&inside(layout.control()))?;
+        let variables = |variables| files::to_json(&index::Variables { schema: 1, variables });
+        let env = variables(Vec::from(&new.environment))?;
+        files::replace(&inside(layout.env()), &env, Durability::PowerCut)?;
+        if !new.secrets.is_empty() {
+            let secrets = variables(new.secrets)?;
+            files::replace(&inside(layout.secrets()), &secrets, Durability::PowerCut)?;
+        }
+        files::replace(&inside(layout.spec()), &files::to_json(&task.spec)?, Durability::PowerCut)?;
+        files::replace(&inside(layout.state()), &files::to_json(&task.record)?, Durability::PowerCut)?;
+        let lock = FileLock::take(&inside(layout.lock()), Wait::No)?
+            .ok_or_else(|| Error::internal("a new task is locked already"))?;
+        std::fs::rename(&hidden, layout.root())
+            .attempt(|| format!("write `{}`", layout.root().display()))?;
+        files::sync_folder(&self.layout.tasks())?;
+
+        let lock = TaskLock { id, lock };
+        self.remember_name(&task.spec.name, id)?;
+        let task = self.tell(&lock, task)?;
+        self.settle(&lock, &task)?;
+        Ok(task)
+    }
+
+    fn settle_name(
+        &self,
+        new: &mut NewTask,
+        place: impl Fn(&mut TaskSpec) -> Result<Placing>,
+    ) -> Result<()> {
+        let wanted = new.spec.name.clone();
+        let candidates = std::iter::once(wanted.clone()).chain((2..).map(|n| wanted.numbered(n)));
+        for name in candidates {
+            if let Some(bearer) = self.bearer(&name)? {
+                match new.naming {
+                    Naming::MadeUp => continue,
+                    Naming::Chosen => return Err(name_taken(&name, bearer)),
+                }
+            }
+            new.spec.name = name;
+            match (place(&mut new.spec)?, new.naming) {
+                (Placing::Free, _) => return Ok(()),
+                (Placing::Taken(_), Naming::MadeUp) => {}
+                (Placing::Taken(error), Naming::Chosen) => return Err(error),
+            }
+        }
+        Err(Error::internal("ran out of names"))
+    }
+
+    /// Carries out `change`: the record and its news are one durable write, then the news is told.
+    ///
+    /// # Errors
+    /// `refused` when the change makes no sense, `io` when it cannot be recorded.
+    pub fn commit(&self, lock: &TaskLock, task: &Task, change: Change) -> Result<Task> {
+        let next = task.apply(change, self.clock.now())?;
+        self.write(lock, &next, Durability::PowerCut)?;
+        self.tell(lock, next)
+    }
+
+    /// Appends what the record's outbox holds to the journal, and empties it.
+    pub(super) fn tell(&self, lock: &TaskLock, mut task: Task) -> Result<Task> {
+        if task.record.outbox.is_empty() {
+            return Ok(task);
+        }
+        self.append(&task.record.outbox)?;
+        task.record.outbox.clear();
+        // Not durable: after a power cut the journal is asked whether it has them already.
+        self.write(lock, &task, Durability::Crash)?;
+        Ok(task)
+    }
+
+    fn write(&self, lock: &TaskLock, task: &Task, durability: Durability) -> Result<()> {
+        debug_assert_eq!(lock.id, task.id(), "a lock is for one task");
+        files::replace(&self.layout.task(lock.id).state(), &files::to_json(&task.record)?, durability)
+    }
+}
+
+/// Whether the branch and the folder that go with a name are free.
+#[derive(Debug)]
+pub enum Placing {
+    /// They are.
+    Free,
+    /// They are not, for this reason.
+    Taken(Error),
+}
+
+pub(super) fn no_such_task(text: &str) -> Error {
+    Error::not_found(format!("no task `{}`", crate::escape::line(text)))
+        .hint("`offshoot list --all` shows every task")
+}
+
+fn name_taken(name: &TaskName, bearer: TaskId) -> Error {
+    Error::refused(format!("the name `{name}` is taken by task {}", bearer.short()))
+        .hint(format!("offshoot status {name}"))
+        .hint("choose another with `--name`, or leave it out to get one made up")
+}

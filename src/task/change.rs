@@ -1,0 +1,289 @@
+//! The only way a record changes. Each cell of state × change is decided here and walked by one test.
+
+use super::{
+    Attempt, Custody, Landing, Phase, ProcessIdentity, Running, StopReason, Task, TaskRecord,
+    TaskState, Warning,
+};
+use crate::diff::DiffSummary;
+use crate::error::{Error, Result};
+use crate::event::{Draft, EventKind, TaskRef};
+use crate::names::CommitId;
+use crate::outcome::Outcome;
+use crate::timestamp::Timestamp;
+use std::path::PathBuf;
+
+/// Something that happens to a task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// It was recorded for the first time.
+    Dispatched,
+    /// It got a slot.
+    Started {
+        /// The monotonic clock, in milliseconds since boot.
+        tick_ms: u64,
+        /// The boot to which that clock belongs.
+        boot_id: String,
+    },
+    /// The agent's process exists and waits to be let go.
+    AgentReady {
+        /// Its worktree.
+        worktree: PathBuf,
+        /// The process that watches over it.
+        shim: ProcessIdentity,
+        /// The process itself.
+        agent: ProcessIdentity,
+    },
+    /// The agent was never let go and never will be; preparing begins again.
+    AgentNeverStarted,
+    /// Somebody or a time limit wants it to end.
+    StopAsked(StopReason),
+    /// The agent has ended (or could not be started).
+    AgentEnded(Outcome),
+    /// Its work is recorded.
+    Finished(FinishedWork),
+    /// Its worktree is gone from its place, or back there.
+    WorktreeAt(Option<PathBuf>),
+    /// Somebody took note of a task without work.
+    Acknowledged,
+    /// The work is on its target.
+    Landed {
+        /// Where and how.
+        landing: Landing,
+        /// What becomes of the worktree.
+        worktree: Afterwards,
+    },
+    /// The work was given up.
+    Discarded(Custody),
+    /// What was kept of released work.
+    Released(Custody),
+    /// Discarded work is back, at this worktree.
+    Restored {
+        /// Its worktree.
+        worktree: PathBuf,
+    },
+}
+
+/// What becomes of a landed task's worktree and branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    /// They are released, their content kept.
+    Release,
+    /// They stay.
+    Keep,
+}
+
+/// What an ended attempt left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinishedWork {
+    /// Its worktree, if it is still there.
+    pub worktree: Option<PathBuf>,
+    /// The result.
+    pub head: CommitId,
+    /// The size of its change.
+    pub diff: DiffSummary,
+    /// What a person should know.
+    pub warnings: Vec<Warning>,
+    /// The monotonic clock, in milliseconds since boot.
+    pub tick_ms: u64,
+    /// The boot to which that clock belongs.
+    pub boot_id: String,
+}
+
+impl Task {
+    /// The task after `change`, with the event that tells of it in its outbox.
+    ///
+    /// # Errors
+    /// `refused` when the change makes no sense in the task's state.
+    pub fn apply(&self, change: Change, at: Timestamp) -> Result<Task> {
+        let mut next = self.clone();
+        let event = next.record.change(change, at, self)?;
+        if let Some(event) = event {
+            next.record.events += 1;
+            let draft = Draft {
+                serial: next.record.events,
+                at,
+                event,
+                task: TaskRef { id: self.spec.id, name: self.spec.name.clone() },
+                state: next.record.state.name(),
+                outcome: match &next.record.state {
+                    TaskState::Ended { outcome, .. } => Some(outcome.clone()),
+                    TaskState::Pending | TaskState::Running(_) => None,
+                },
+                diff: next.record.diff.map(|diff| diff.figures),
+                next: next.next(),
+                context: self.spec.context.clone(),
+                parent: self.spec.parent.clone(),
+            };
+            next.record.outbox.push(draft);
+        }
+        Ok(next)
+    }
+}
+
+impl TaskRecord {
+    fn change(&mut self, change: Change, at: Timestamp, task: &Task) -> Result<Option<EventKind>> {
+        use Change as C;
+        use TaskState as S;
+        match (&mut self.state, change) {
+            (S::Pending, C::Dispatched) if self.events == 0 => Ok(Some(EventKind::Dispatched)),
+            (S::Pending, C::Started { tick_ms, boot_id }) => {
+                self.attempt += 1;
+                self.state = S::Running(Running {
+                    phase: Phase::Preparing,
+                    started_at: at,
+                    started_tick_ms: tick_ms,
+                    boot_id,
+                    stopping: None,
+                });
+                Ok(Some(EventKind::Started))
+            }
+            (S::Pending, C::StopAsked(StopReason::Cancelled)) => {
+                self.end(Outcome::Cancelled, None, at, None);
+                Ok(Some(EventKind::Finished))
+            }
+            (S::Running(running), C::AgentReady { worktree, shim, agent })
+                if running.phase == Phase::Preparing && running.stopping.is_none() =>
+            {
+                running.phase = Phase::Agent { shim, agent };
+                self.worktree = Some(worktree);
+                Ok(None)
+            }
+            (S::Running(running), C::AgentNeverStarted)
+                if !matches!(running.phase, Phase::Finishing { .. }) =>
+            {
+                running.phase = Phase::Preparing;
+                Ok(None)
+            }
+            (S::Running(running), C::StopAsked(reason))
+                if !matches!(running.phase, Phase::Finishing { .. }) =>
+            {
+                // The first reason stays: a cancel during a time-out's grace changes nothing.
+                running.stopping.get_or_insert(reason);
+                Ok(None)
+            }
+            (S::Running(running), C::AgentEnded(outcome))
+                if !matches!(running.phase, Phase::Finishing { .. }) =>
+            {
+                let outcome = match running.stopping {
+                    Some(StopReason::Cancelled) => Outcome::Cancelled,
+                    Some(StopReason::TimedOut) => Outcome::TimedOut,
+                    None => outcome,
+                };
+                running.phase = Phase::Finishing { outcome };
+                Ok(None)
+            }
+            (S::Running(running), C::Finished(work)) => {
+                let Phase::Finishing { outcome } = running.phase.clone() else {
+                    return Err(senseless(task, "finish"));
+                };
+                let duration = (running.boot_id == work.boot_id)
+                    .then(|| work.tick_ms.saturating_sub(running.started_tick_ms));
+                let started_at = running.started_at;
+                self.worktree = work.worktree;
+                self.head = Some(work.head);
+                self.diff = Some(work.diff);
+                self.warnings = work.warnings;
+                self.end(outcome, Some(started_at), at, duration);
+                Ok(Some(EventKind::Finished))
+            }
+            (S::Ended { .. }, C::WorktreeAt(place)) => {
+                self.worktree = place;
+                Ok(None)
+            }
+            (S::Ended { .. }, C::Acknowledged) => {
+                if let Landing::Empty { acknowledged } = &mut self.landing {
+                    *acknowledged = true;
+                }
+                Ok(None)
+            }
+            (S::Ended { .. }, C::Landed { landing: landing @ Landing::Landed { .. }, worktree })
+                if self.undecided() =>
+            {
+                self.landing = landing;
+                self.releasing = worktree == Afterwards::Release;
+                Ok(Some(EventKind::Landed))
+            }
+            (S::Ended { .. }, C::Discarded(custody)) if self.undecided() => {
+                self.landing = Landing::Discarded { at, custody };
+                self.releasing = true;
+                Ok(Some(EventKind::Discarded))
+            }
+            (S::Ended { .. }, C::Released(kept)) => match &mut self.landing {
+                Landing::Landed { custody, .. } | Landing::Discarded { custody, .. } => {
+                    *custody = kept;
+                    self.worktree = None;
+                    self.releasing = false;
+                    Ok(None)
+                }
+                Landing::Open | Landing::Empty { .. } => Err(senseless(task, "release")),
+            },
+            (S::Ended { .. }, C::Restored { worktree }) => match self.landing {
+                Landing::Discarded { .. } => {
+                    self.landing = self.landing_of_work();
+                    self.worktree = Some(worktree);
+                    self.releasing = false;
+                    Ok(Some(EventKind::Restored))
+                }
+                _ => Err(Error::refused(format!("`{}` was not discarded", task.spec.name))
+                    .hint(format!("offshoot status {}", task.spec.name))),
+            },
+            (_, change) => Err(senseless(task, change.verb())),
+        }
+    }
+
+    fn undecided(&self) -> bool {
+        matches!(self.landing, Landing::Open | Landing::Empty { .. })
+    }
+
+    fn end(
+        &mut self,
+        outcome: Outcome,
+        started_at: Option<Timestamp>,
+        finished_at: Timestamp,
+        duration_ms: Option<u64>,
+    ) {
+        if self.attempt > 0 {
+            self.attempts.push(Attempt { attempt: self.attempt, outcome: outcome.clone() });
+        }
+        self.state = TaskState::Ended { outcome, started_at, finished_at, duration_ms };
+        self.landing = self.landing_of_work();
+    }
+
+    fn landing_of_work(&self) -> Landing {
+        match (self.head, self.diff) {
+            (Some(head), Some(diff)) if head != self.base && diff.commits > 0 => Landing::Open,
+            _ => Landing::Empty { acknowledged: false },
+        }
+    }
+}
+
+impl Change {
+    fn verb(&self) -> &'static str {
+        match self {
+            Self::Dispatched => "dispatch",
+            Self::Started { .. } => "start",
+            Self::AgentReady { .. } | Self::AgentNeverStarted => "start the agent of",
+            Self::StopAsked(StopReason::Cancelled) => "cancel",
+            Self::StopAsked(StopReason::TimedOut) => "time out",
+            Self::AgentEnded(_) | Self::Finished(_) => "finish",
+            Self::WorktreeAt(_) | Self::Released(_) => "release",
+            Self::Acknowledged => "acknowledge",
+            Self::Landed { .. } => "land",
+            Self::Discarded(_) => "discard",
+            Self::Restored { .. } => "restore",
+        }
+    }
+}
+
+fn senseless(task: &Task, verb: &str) -> Error {
+    let name = &task.spec.name;
+    let standing = match (&task.record.state, &task.record.landing) {
+        (TaskState::Ended { .. }, Landing::Landed { target, .. }) => {
+            format!("already landed on `{target}`")
+        }
+        (TaskState::Ended { .. }, Landing::Discarded { .. }) => "discarded".to_owned(),
+        (state, _) => state.name().to_string(),
+    };
+    Error::refused(format!("cannot {verb} `{name}`: it is {standing}"))
+        .hint(format!("offshoot status {name}"))
+}

@@ -1,0 +1,90 @@
+//! A task: what was asked for ([`TaskSpec`], written once) and what became of it ([`TaskRecord`]).
+//!
+//! A record changes only through [`TaskRecord::apply`], which refuses what makes no sense and adds
+//! the event that tells of the change, so a state and its news are one. Whoever needs a task that has
+//! ended asks for the proof, [`Ended`]. Pure: no clock, no disk.
+
+mod change;
+mod identity;
+mod record;
+mod spec;
+mod state;
+mod warning;
+
+pub use change::{Afterwards, Change, FinishedWork};
+pub use identity::ProcessIdentity;
+pub use record::{Attempt, Custody, Ended, Landing, TaskRecord};
+pub use spec::{AgentName, Base, TaskSpec};
+pub use state::{Phase, Running, StateName, StopReason, TaskState};
+pub use warning::{Warning, WarningKind};
+
+use crate::names::{TaskId, TaskName};
+
+/// The version of every record that we write.
+pub const SCHEMA: u32 = 1;
+
+/// A task as it stands on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// What was asked for.
+    pub spec: TaskSpec,
+    /// What became of it.
+    pub record: TaskRecord,
+}
+
+impl Task {
+    /// Its identity.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.spec.id
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn name(&self) -> &TaskName {
+        &self.spec.name
+    }
+
+    /// The proof that it has ended, if it has.
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended<'_>> {
+        Ended::of(self)
+    }
+
+    /// Whether somebody still has to do something about it: it has not ended, or its work is neither
+    /// landed nor discarded (or, where there is none, not acknowledged).
+    #[must_use]
+    pub fn needs_somebody(&self) -> bool {
+        match (&self.record.state, &self.record.landing) {
+            (TaskState::Pending | TaskState::Running(_), _) => true,
+            (TaskState::Ended { .. }, Landing::Open) => true,
+            (TaskState::Ended { .. }, Landing::Empty { acknowledged }) => !acknowledged,
+            (TaskState::Ended { .. }, Landing::Landed { .. } | Landing::Discarded { .. }) => false,
+        }
+    }
+
+    /// The commands that make sense now, most useful first.
+    #[must_use]
+    pub fn next(&self) -> Vec<String> {
+        let verbs: &[&str] = match (&self.record.state, &self.record.landing) {
+            (TaskState::Pending, _) => &["wait", "cancel"],
+            (TaskState::Running(_), _) => &["logs -f", "wait", "cancel"],
+            (TaskState::Ended { outcome, .. }, Landing::Open) if outcome.is_success() => {
+                if self.spec.starts_from_snapshot() {
+                    &["diff", "rebase", "merge --squash", "discard"]
+                } else {
+                    &["diff", "merge", "rebase", "discard"]
+                }
+            }
+            (TaskState::Ended { .. }, Landing::Open) => &["logs", "diff", "merge", "discard"],
+            (TaskState::Ended { .. }, Landing::Empty { .. }) => &["logs", "discard"],
+            (TaskState::Ended { .. }, Landing::Landed { .. }) => &[],
+            (TaskState::Ended { .. }, Landing::Discarded { .. }) => &["restore"],
+        };
+        verbs.iter().map(|verb| next_command(verb, &self.spec.name)).collect()
+    }
+}
+
+fn next_command(verb: &str, name: &TaskName) -> String {
+    format!("offshoot {verb} {name}")
+}

@@ -1,0 +1,163 @@
+//! What became of a task.
+
+use super::{SCHEMA, Task, TaskState, Warning};
+use crate::diff::DiffSummary;
+use crate::event::Draft;
+use crate::landing::Strategy;
+use crate::names::{BranchName, CommitId, TaskId};
+use crate::outcome::Outcome;
+use crate::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What became of a task; rewritten as a whole at every change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskRecord {
+    /// The form of this record.
+    pub schema: u32,
+    /// The task's identity.
+    pub id: TaskId,
+    /// Which attempt this is, from 1; 0 before the first.
+    pub attempt: u32,
+    /// Where it stands.
+    pub state: TaskState,
+    /// The commit that its diff is taken against; the dispatched one until a rebase moves it.
+    pub base: CommitId,
+    /// Where its worktree is, while there is one.
+    pub worktree: Option<PathBuf>,
+    /// The result: the tip of its work once it has ended.
+    pub head: Option<CommitId>,
+    /// The agent's last message, where a preset can tell.
+    pub message: Option<String>,
+    /// The agent's own conversation id.
+    pub session: Option<String>,
+    /// The size of its change.
+    pub diff: Option<DiffSummary>,
+    /// What a person should know.
+    pub warnings: Vec<Warning>,
+    /// Ended attempts, the latest last.
+    pub attempts: Vec<Attempt>,
+    /// What became of the work.
+    pub landing: Landing,
+    /// Whether the worktree and branch are to be released, and may not all be yet.
+    #[serde(default)]
+    pub releasing: bool,
+    /// How many events there have been.
+    pub events: u64,
+    /// Events that the journal may not have yet.
+    pub outbox: Vec<Draft>,
+    /// Fields of newer versions, kept as they are.
+    #[serde(flatten)]
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One ended attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What became of the work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Landing {
+    /// It waits for somebody's decision.
+    Open,
+    /// There is no change to land.
+    Empty {
+        /// Whether somebody has taken note.
+        #[serde(default)]
+        acknowledged: bool,
+    },
+    /// It is on its target.
+    Landed {
+        /// The number of the landing.
+        id: u64,
+        /// Where it went.
+        target: BranchName,
+        /// How.
+        strategy: Strategy,
+        /// The target's tip before.
+        before: CommitId,
+        /// The target's tip after.
+        after: CommitId,
+        /// When.
+        at: Timestamp,
+        /// What was kept when the worktree was released.
+        custody: Custody,
+    },
+    /// It was given up; `restore` brings it back.
+    Discarded {
+        /// When.
+        at: Timestamp,
+        /// What was kept.
+        custody: Custody,
+    },
+}
+
+/// Where released work is kept until it is collected.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Custody {
+    /// Refs that hold the tip and what was in the worktree besides.
+    pub refs: Vec<String>,
+    /// The worktree's folder, moved.
+    pub folder: Option<PathBuf>,
+    /// The worktree's entry in the repository, moved.
+    pub entry: Option<PathBuf>,
+}
+
+impl TaskRecord {
+    /// The record of a task that has just been dispatched at `base`; no event yet.
+    #[must_use]
+    pub fn new(id: TaskId, base: CommitId) -> Self {
+        Self {
+            schema: SCHEMA,
+            id,
+            attempt: 0,
+            state: TaskState::Pending,
+            base,
+            worktree: None,
+            head: None,
+            message: None,
+            session: None,
+            diff: None,
+            warnings: Vec::new(),
+            attempts: Vec::new(),
+            landing: Landing::Open,
+            releasing: false,
+            events: 0,
+            outbox: Vec::new(),
+            extra: serde_json::Map::new(),
+        }
+    }
+}
+
+/// The proof that a task has ended; landing, discarding and restoring ask for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    task: &'a Task,
+    outcome: &'a Outcome,
+}
+
+impl<'a> Ended<'a> {
+    pub(super) fn of(task: &'a Task) -> Option<Self> {
+        match &task.record.state {
+            TaskState::Ended { outcome, .. } => Some(Self { task, outcome }),
+            TaskState::Pending | TaskState::Running(_) => None,
+        }
+    }
+
+    /// The task.
+    #[must_use]
+    pub fn task(&self) -> &'a Task {
+        self.task
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> &'a Outcome {
+        self.outcome
+    }
+}

@@ -1,0 +1,124 @@
+//! What was asked for. Written once at dispatch; every attempt reads it again.
+
+use crate::error::{Error, Result};
+use crate::escape;
+use crate::names::{BranchName, CommitId, TaskId, TaskName};
+use crate::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+
+/// The name of a preset: letters, digits, `_` and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AgentName(String);
+
+impl AgentName {
+    /// Checks the form of a name; whether there is such a preset is another question.
+    ///
+    /// # Errors
+    /// Of kind `usage`.
+    pub fn new(text: impl Into<String>) -> Result<Self> {
+        let text = text.into();
+        let valid = text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+        if valid {
+            Ok(Self(text))
+        } else {
+            Err(Error::usage(format!("`{}` is no agent's name", escape::line(&text))))
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AgentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for AgentName {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Self::new(text)
+    }
+}
+
+impl From<AgentName> for String {
+    fn from(name: AgentName) -> Self {
+        name.0
+    }
+}
+
+/// Where a task started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// The branch that the dispatcher was on or named; none when detached.
+    pub branch: Option<BranchName>,
+    /// The commit that the task's branch starts at.
+    pub commit: CommitId,
+    /// With `--with-changes`, the commit under the snapshot that `commit` is then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_of: Option<CommitId>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskSpec {
+    /// The form of this record.
+    pub schema: u32,
+    /// Its identity.
+    pub id: TaskId,
+    /// What people call it.
+    pub name: TaskName,
+    /// Its place among all dispatches of the repository, from 1.
+    pub sequence: u64,
+    /// When it was dispatched.
+    pub created_at: Timestamp,
+    /// The preset, unless the command was given as it is.
+    pub agent: Option<AgentName>,
+    /// The prompt, if there is one.
+    pub prompt: Option<String>,
+    /// The command, program first.
+    pub command: Vec<String>,
+    /// The model that presets pass on.
+    pub model: Option<String>,
+    /// The dispatcher's own note, returned with the result.
+    pub context: Option<String>,
+    /// Where it starts.
+    pub base: Base,
+    /// The branch it lands on by default.
+    pub target: Option<BranchName>,
+    /// Its own branch.
+    pub branch: BranchName,
+    /// Where its worktree is made.
+    pub worktree: PathBuf,
+    /// The folder below the worktree's root in which a command starts.
+    pub subdirectory: PathBuf,
+    /// Greater runs earlier.
+    pub priority: i32,
+    /// How long the agent may run, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// The session that dispatched it.
+    pub parent: Option<String>,
+    /// The task inside which it was dispatched.
+    pub parent_task: Option<TaskId>,
+    /// How many tasks it is inside of.
+    pub depth: u32,
+    /// The caller's own id of the request.
+    pub request_id: Option<String>,
+}
+
+impl TaskSpec {
+    /// Whether the base holds the caller's uncommitted work, which must not be landed.
+    #[must_use]
+    pub fn starts_from_snapshot(&self) -> bool {
+        self.base.snapshot_of.is_some()
+    }
+}

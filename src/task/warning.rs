@@ -1,0 +1,39 @@
+//! What a person should know about a task's work though it is no failure.
+
+use crate::path::RepoPath;
+use serde::{Deserialize, Serialize};
+
+/// The sort of a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningKind {
+    /// A repository inside the worktree was left out of the result.
+    NestedRepository,
+    /// The task's branch could not be moved to the result; both are kept.
+    BranchDiverged,
+    /// The worktree was gone at the end.
+    WorktreeMissing,
+    /// What the agent left could not be recorded.
+    SnapshotFailed,
+    /// Processes of the task were still there when its agent had ended, and were ended.
+    Stragglers,
+}
+
+/// One warning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Its sort.
+    pub kind: WarningKind,
+    /// A sentence for people.
+    pub message: String,
+    /// The paths it is about.
+    #[serde(default)]
+    pub paths: Vec<RepoPath>,
+}
+
+impl Warning {
+    /// A warning without paths.
+    pub fn new(kind: WarningKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), paths: Vec::new() }
+    }
+}
