@@ -46,7 +46,9 @@ impl Clock {
     pub fn local(&self, moment: Timestamp) -> String {
         jiff::Timestamp::from_millisecond(moment.as_millis()).map_or_else(
             |_| moment.to_string(),
-            |at| at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            |at| {
+                at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+            },
         )
     }
 }

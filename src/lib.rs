@@ -6,20 +6,23 @@
 //! `supervisor`), **faces** (`cli`). `ARCHITECTURE.md` walks through them.
 
 // Words
-// pub mod diff;
+pub mod diff;
 pub mod environment;
 pub mod error;
 pub mod escape;
-// pub mod event;
-// pub mod layout;
+pub mod event;
+pub mod landing;
+pub mod layout;
 pub mod names;
-// pub mod outcome;
+pub mod outcome;
 pub mod path;
-// pub mod task;
-// pub mod timestamp;
-// pub mod view;
+pub mod task;
+pub mod timestamp;
+pub mod view;
 
 // Doors
-// pub mod clock;
+pub mod clock;
 pub mod git;
-// pub mod lock;
+pub mod lock;
+pub mod process;
+pub mod store;

@@ -115,11 +115,15 @@ impl FileLock {
         let same = {
             use std::os::unix::fs::MetadataExt;
             let (ours, named) = (file.metadata(), std::fs::metadata(path));
-            let (ours, named) = (ours.attempt(|| "accept a lock")?, named.attempt(|| "accept a lock")?);
+            let (ours, named) =
+                (ours.attempt(|| "accept a lock")?, named.attempt(|| "accept a lock")?);
             (ours.dev(), ours.ino()) == (named.dev(), named.ino())
         };
         if !same {
-            return Err(Error::internal(format!("was handed another lock than `{}`", path.display())));
+            return Err(Error::internal(format!(
+                "was handed another lock than `{}`",
+                path.display()
+            )));
         }
         match FileExt::try_lock(&file) {
             Ok(()) => {}

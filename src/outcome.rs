@@ -69,7 +69,9 @@ impl fmt::Display for Outcome {
                 write!(f, "could not be started: {}", escape::line(message))
             }
             Self::SetupFailed { message } => write!(f, "set-up failed: {}", escape::line(message)),
-            Self::DependencyFailed { task } => write!(f, "`{}` did not complete", escape::line(task)),
+            Self::DependencyFailed { task } => {
+                write!(f, "`{}` did not complete", escape::line(task))
+            }
             Self::Interrupted => f.write_str("interrupted: it and what watched over it died"),
         }
     }

@@ -76,7 +76,9 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(Error::io(format!("read `{}`", path.display()), &cause)),
     };
-    from_json(&bytes).map(Some).map_err(|error| error.while_trying(format!("read `{}`", path.display())))
+    from_json(&bytes)
+        .map(Some)
+        .map_err(|error| error.while_trying(format!("read `{}`", path.display())))
 }
 
 /// A record from bytes; one of a newer form is refused, since guessing would lose what we do not know.
@@ -85,14 +87,19 @@ pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     struct Form {
         schema: u32,
     }
-    let form: Form = serde_json::from_slice(bytes)
-        .map_err(|cause| Error::internal(format!("it is no record: {}", escape::line(&cause.to_string()))))?;
+    let form: Form = serde_json::from_slice(bytes).map_err(|cause| {
+        Error::internal(format!("it is no record: {}", escape::line(&cause.to_string())))
+    })?;
     if form.schema > SCHEMA {
-        return Err(Error::unsupported(format!("a newer offshoot wrote it (schema {})", form.schema))
-            .hint("install a newer offshoot"));
+        return Err(Error::unsupported(format!(
+            "a newer offshoot wrote it (schema {})",
+            form.schema
+        ))
+        .hint("install a newer offshoot"));
     }
-    serde_json::from_slice(bytes)
-        .map_err(|cause| Error::internal(format!("it is no record: {}", escape::line(&cause.to_string()))))
+    serde_json::from_slice(bytes).map_err(|cause| {
+        Error::internal(format!("it is no record: {}", escape::line(&cause.to_string())))
+    })
 }
 
 /// Makes an empty file; one that is there is fine.

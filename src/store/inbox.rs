@@ -57,7 +57,9 @@ impl Store {
             .open(&path)
             .attempt(attempt)?;
         let mut known = Vec::new();
-        file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut known)).attempt(attempt)?;
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.read_to_end(&mut known))
+            .attempt(attempt)?;
         let whole = known.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64).attempt(attempt)?;
         file.write_all(&lines).and_then(|()| file.sync_data()).attempt(attempt)

@@ -151,7 +151,11 @@ impl Store {
             files::replace(&inside(layout.secrets()), &secrets, Durability::PowerCut)?;
         }
         files::replace(&inside(layout.spec()), &files::to_json(&task.spec)?, Durability::PowerCut)?;
-        files::replace(&inside(layout.state()), &files::to_json(&task.record)?, Durability::PowerCut)?;
+        files::replace(
+            &inside(layout.state()),
+            &files::to_json(&task.record)?,
+            Durability::PowerCut,
+        )?;
         let lock = FileLock::take(&inside(layout.lock()), Wait::No)?
             .ok_or_else(|| Error::internal("a new task is locked already"))?;
         std::fs::rename(&hidden, layout.root())
@@ -211,9 +215,27 @@ impl Store {
         Ok(task)
     }
 
+    /// Tells what a process that died had no time to tell; events that the journal has already are
+    /// not told again.
+    ///
+    /// # Errors
+    /// `io` when the journal cannot be read or written.
+    pub fn tell_again(&self, lock: &TaskLock, mut task: Task) -> Result<Task> {
+        if !task.record.outbox.is_empty() {
+            self.append_missing(&task.record.outbox)?;
+            task.record.outbox.clear();
+            self.write(lock, &task, Durability::Crash)?;
+        }
+        Ok(task)
+    }
+
     fn write(&self, lock: &TaskLock, task: &Task, durability: Durability) -> Result<()> {
         debug_assert_eq!(lock.id, task.id(), "a lock is for one task");
-        files::replace(&self.layout.task(lock.id).state(), &files::to_json(&task.record)?, durability)
+        files::replace(
+            &self.layout.task(lock.id).state(),
+            &files::to_json(&task.record)?,
+            durability,
+        )
     }
 }
 

@@ -124,6 +124,7 @@ impl TaskRecord {
     fn change(&mut self, change: Change, at: Timestamp, task: &Task) -> Result<Option<EventKind>> {
         use Change as C;
         use TaskState as S;
+        let undecided = self.undecided();
         match (&mut self.state, change) {
             (S::Pending, C::Dispatched) if self.events == 0 => Ok(Some(EventKind::Dispatched)),
             (S::Pending, C::Started { tick_ms, boot_id }) => {
@@ -196,14 +197,15 @@ impl TaskRecord {
                 }
                 Ok(None)
             }
-            (S::Ended { .. }, C::Landed { landing: landing @ Landing::Landed { .. }, worktree })
-                if self.undecided() =>
-            {
+            (
+                S::Ended { .. },
+                C::Landed { landing: landing @ Landing::Landed { .. }, worktree },
+            ) if undecided => {
                 self.landing = landing;
                 self.releasing = worktree == Afterwards::Release;
                 Ok(Some(EventKind::Landed))
             }
-            (S::Ended { .. }, C::Discarded(custody)) if self.undecided() => {
+            (S::Ended { .. }, C::Discarded(custody)) if undecided => {
                 self.landing = Landing::Discarded { at, custody };
                 self.releasing = true;
                 Ok(Some(EventKind::Discarded))

@@ -1,0 +1,102 @@
+//! Which process it is: number, start time, boot and PID namespace.
+
+use crate::error::{Attempt, Error, Result};
+use crate::task::ProcessIdentity;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+/// The id of this boot.
+///
+/// # Errors
+/// `unsupported` where the system does not tell (`/proc` is missing).
+pub fn boot_id() -> Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|text| text.trim().to_owned())
+        .map_err(|cause| Error::unsupported(format!("cannot tell this boot from another: {cause}")))
+}
+
+/// This process.
+///
+/// # Errors
+/// As [`of`].
+pub fn current() -> Result<ProcessIdentity> {
+    let pid = rustix::process::getpid().as_raw_nonzero().get();
+    of(pid)?.ok_or_else(|| Error::internal("this process is not in /proc"))
+}
+
+/// The process that has this number now, zombies included; `None` when there is none.
+///
+/// # Errors
+/// `unsupported` where `/proc` is missing.
+pub fn of(pid: i32) -> Result<Option<ProcessIdentity>> {
+    let Some(stat) = Stat::read(pid) else { return Ok(None) };
+    let namespace = fs::metadata("/proc/self/ns/pid").attempt(|| "read the PID namespace")?;
+    Ok(Some(ProcessIdentity {
+        pid,
+        start_time: stat.start_time,
+        boot_id: boot_id()?,
+        pid_namespace: namespace.ino(),
+    }))
+}
+
+/// Whether this very process still runs; a zombie does not.
+///
+/// # Errors
+/// `refused` when it belongs to another PID namespace, where nobody here can tell.
+pub fn is_alive(process: &ProcessIdentity) -> Result<bool> {
+    if boot_id()? != process.boot_id {
+        return Ok(false);
+    }
+    let namespace = fs::metadata("/proc/self/ns/pid").attempt(|| "read the PID namespace")?.ino();
+    if namespace != process.pid_namespace {
+        return Err(Error::refused(format!(
+            "cannot tell whether process {} still runs: it belongs to another container",
+            process.pid
+        )));
+    }
+    Ok(Stat::read(process.pid)
+        .is_some_and(|stat| stat.start_time == process.start_time && !stat.is_zombie()))
+}
+
+/// The fields of `/proc/PID/stat` that matter here (proc(5)).
+pub(super) struct Stat {
+    pub(super) parent: i32,
+    pub(super) start_time: u64,
+    state: u8,
+}
+
+impl Stat {
+    pub(super) fn read(pid: i32) -> Option<Self> {
+        let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        // The name in parentheses may hold anything, parentheses and spaces included.
+        let end = text.iter().rposition(|byte| *byte == b')')?;
+        let rest = std::str::from_utf8(&text[end + 1..]).ok()?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        Some(Self {
+            state: *fields.first()?.as_bytes().first()?,
+            parent: fields.get(1)?.parse().ok()?,
+            start_time: fields.get(19)?.parse().ok()?,
+        })
+    }
+
+    pub(super) fn is_zombie(&self) -> bool {
+        matches!(self.state, b'Z' | b'X')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_alive_only_with_its_own_start_time_and_boot() {
+        let me = current().expect("this process is there");
+        assert!(is_alive(&me).expect("tells"));
+        let reused = ProcessIdentity { start_time: me.start_time + 1, ..me.clone() };
+        assert!(!is_alive(&reused).expect("tells"));
+        let rebooted = ProcessIdentity { boot_id: "another".into(), ..me.clone() };
+        assert!(!is_alive(&rebooted).expect("tells"));
+        let elsewhere = ProcessIdentity { pid_namespace: 1, ..me };
+        assert!(is_alive(&elsewhere).is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! The door to processes: which one it is, what descends from it, signals, waiting, starting.
+//!
+//! A process is signalled only while a descriptor of it (pidfd) is held and its start time has been
+//! compared, so a reused number is never hit. Linux only for now: elsewhere trees cannot be contained.
+
+mod identity;
+mod reap;
+mod spawn;
+mod tree;
+
+pub use identity::{boot_id, current, is_alive, of};
+pub use reap::{Ending, peek, reap, reap_others};
+pub use spawn::{Spawn, become_program, pager, set_subreaper, take_standard_input};
+pub use tree::{ProcessTree, TreeSignal, carrying, hold, wait_until_ended};

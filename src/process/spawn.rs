@@ -1,0 +1,123 @@
+//! Starting processes: ours detached into sessions of their own, and the person's pager.
+
+use crate::environment::Environment;
+use crate::error::{Attempt, Error, Result};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Our own program, as the kernel knows it: right even when the file was replaced meanwhile.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// A process of ours being put together: a re-execution of this program in a session of its own, so
+/// that nothing typed at the dispatcher's terminal reaches it.
+#[derive(Debug)]
+pub struct Spawn {
+    command: Command,
+}
+
+impl Spawn {
+    /// This program with these arguments.
+    #[must_use]
+    pub fn ourselves(arguments: &[&OsStr], environment: &Environment) -> Self {
+        let mut command = Command::new(OURSELVES);
+        command.arg0("offshoot").args(arguments);
+        command.env_clear().envs(environment.iter());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        #[expect(unsafe_code, reason = "there is no safe call for a session of one's own")]
+        // SAFETY: setsid(2) is a plain system call, allowed between fork and exec; it allocates
+        // nothing and takes no lock.
+        unsafe {
+            command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into));
+        }
+        Self { command }
+    }
+
+    /// Starts in `folder`.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Reads from `source`.
+    #[must_use]
+    pub fn reading(mut self, source: impl Into<Stdio>) -> Self {
+        self.command.stdin(source);
+        self
+    }
+
+    /// Writes its output to `target`.
+    #[must_use]
+    pub fn writing(mut self, target: impl Into<Stdio>) -> Self {
+        self.command.stdout(target);
+        self
+    }
+
+    /// Writes its complaints to `target`.
+    #[must_use]
+    pub fn complaining(mut self, target: impl Into<Stdio>) -> Self {
+        self.command.stderr(target);
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// `io` when the system refuses.
+    pub fn start(mut self) -> Result<Child> {
+        self.command.spawn().attempt(|| "start a process")
+    }
+}
+
+/// Turns this process into `command`, which reads nothing; returns only when that failed, and why.
+/// The environment stays as it is.
+#[must_use]
+pub fn become_program(command: &[String]) -> std::io::Error {
+    let Some((program, arguments)) = command.split_first() else {
+        return std::io::Error::from(std::io::ErrorKind::InvalidInput);
+    };
+    Command::new(program).args(arguments).stdin(Stdio::null()).exec()
+}
+
+/// From now on orphans among this process's descendants become its children
+/// (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
+///
+/// # Errors
+/// `unsupported` where the system cannot.
+pub fn set_subreaper() -> Result<()> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(|cause| Error::unsupported(format!("cannot adopt orphans: {cause}")))
+}
+
+/// Takes the descriptor that this process was given as its standard input, and leaves `/dev/null`
+/// in its place.
+///
+/// # Errors
+/// `io` when no descriptor is left.
+pub fn take_standard_input() -> Result<OwnedFd> {
+    let taken = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)
+        .map_err(std::io::Error::from)
+        .attempt(|| "take over the standard input")?;
+    let null = File::open("/dev/null").attempt(|| "open `/dev/null`")?;
+    rustix::stdio::dup2_stdin(&null)
+        .map_err(std::io::Error::from)
+        .attempt(|| "open `/dev/null`")?;
+    Ok(taken)
+}
+
+/// Starts the person's pager, which reads what we write; `None` when there is none to start.
+#[must_use]
+pub fn pager(command_line: &str, environment: &Environment) -> Option<Child> {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(command_line).env_clear().envs(environment.iter());
+    for (name, value) in [("LESS", "FRX"), ("LV", "-c")] {
+        if environment.get(name).is_none() {
+            command.env(name, value);
+        }
+    }
+    command.stdin(Stdio::piped()).spawn().ok()
+}

@@ -1,0 +1,370 @@
+//! Answers as data: what `--json` prints and what tables are made from. One form for every face.
+//!
+//! The fields and their names are the contract's; adding is free, anything else needs a new `schema`.
+
+use crate::diff::{DiffSummary, FileChange, FilePatch};
+use crate::error::Error;
+use crate::event::Event;
+use crate::landing::{Conflict, Strategy, Verdict};
+use crate::names::{BranchName, CommitId, TaskId, TaskName};
+use crate::outcome::Outcome;
+use crate::task::{Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Warning};
+use crate::timestamp::Timestamp;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// One task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskView {
+    /// The form of this document.
+    pub schema: u32,
+    /// Its identity.
+    pub id: TaskId,
+    /// What people call it.
+    pub name: TaskName,
+    /// Where it stands.
+    pub state: StateName,
+    /// How far it is while running.
+    pub phase: Option<&'static str>,
+    /// Which attempt this is.
+    pub attempt: u32,
+    /// The preset.
+    pub agent: Option<String>,
+    /// The prompt.
+    pub prompt: Option<String>,
+    /// The command.
+    pub command: Vec<String>,
+    /// The model that was asked for.
+    pub model: Option<String>,
+    /// The dispatcher's note.
+    pub context: Option<String>,
+    /// Where it started.
+    pub base: BaseView,
+    /// Where it lands.
+    pub target: Option<BranchName>,
+    /// Its branch.
+    pub branch: BranchName,
+    /// Its worktree.
+    pub worktree: Option<PathBuf>,
+    /// Its result.
+    pub head: Option<CommitId>,
+    /// Greater runs earlier.
+    pub priority: i32,
+    /// Tasks it waits for.
+    pub after: Vec<String>,
+    /// Paths it claims.
+    pub claims: Vec<String>,
+    /// When it was dispatched.
+    pub created_at: Timestamp,
+    /// When it got its slot.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Since when it has been paused.
+    pub paused_at: Option<Timestamp>,
+    /// How long it ran, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// How long it was paused, in milliseconds.
+    pub paused_ms: u64,
+    /// Why it does not run yet.
+    pub waiting_for: Option<WaitingFor>,
+    /// Ended attempts.
+    pub attempts: Vec<Attempt>,
+    /// The agent's conversation.
+    pub session: Option<String>,
+    /// The session that dispatched it.
+    pub parent: Option<String>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The agent's last message.
+    pub message: Option<String>,
+    /// What it changed.
+    pub diff: Option<DiffView>,
+    /// What its verify command said; none is built yet.
+    pub verify: Option<()>,
+    /// What landing it now would do.
+    pub forecast: Option<ForecastView>,
+    /// What became of its work.
+    pub landing: LandingState,
+    /// What a person should know.
+    pub warnings: Vec<Warning>,
+    /// Commands that make sense now.
+    pub next: Vec<String>,
+}
+
+/// Where a task started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BaseView {
+    /// The branch; none when detached.
+    pub branch: Option<BranchName>,
+    /// The commit that its diff is taken against.
+    pub commit: CommitId,
+    /// The commit it was dispatched at.
+    pub dispatched: CommitId,
+}
+
+/// Why a pending task does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitingFor {
+    /// `slot` for now.
+    pub kind: &'static str,
+    /// Behind whom.
+    pub tasks: Vec<String>,
+}
+
+/// What a task changed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DiffView {
+    /// Its size.
+    #[serde(flatten)]
+    pub summary: DiffSummary,
+    /// Its files.
+    pub changes: Vec<FileChange>,
+}
+
+/// What landing a task now would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForecastView {
+    /// The target's tip that this holds for.
+    pub target_commit: CommitId,
+    /// `clean`, `conflicts` or `up_to_date`.
+    pub verdict: &'static str,
+    /// What conflicts.
+    pub conflicts: Vec<Conflict>,
+    /// Open tasks that changed the same paths; none is computed yet.
+    pub overlaps: Vec<()>,
+}
+
+/// What became of a task's work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum LandingState {
+    /// It waits for a decision.
+    Open,
+    /// There is nothing to land.
+    Empty,
+    /// It is on its target.
+    Landed {
+        /// The landing's number.
+        id: u64,
+        /// Where it went.
+        target: BranchName,
+        /// How.
+        strategy: Strategy,
+        /// The target's tip afterwards.
+        commit: CommitId,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was given up.
+    Discarded {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// One landing, done or refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LandingView {
+    /// Its number; none when nothing moved.
+    pub id: Option<u64>,
+    /// The task's name.
+    pub task: TaskName,
+    /// Where to.
+    pub target: BranchName,
+    /// The target's tip before.
+    pub before: CommitId,
+    /// The target's tip after; the same when nothing moved.
+    pub after: CommitId,
+    /// How.
+    pub strategy: Strategy,
+    /// What happened.
+    pub verdict: Verdict,
+    /// What conflicts.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// `{"schema":1,"tasks":[…]}`.
+#[derive(Debug, Serialize)]
+pub struct TaskList<'a> {
+    schema: u32,
+    tasks: &'a [TaskView],
+}
+
+/// `{"schema":1,"events":[…]}`.
+#[derive(Debug, Serialize)]
+pub struct EventList<'a> {
+    schema: u32,
+    events: &'a [Event],
+}
+
+/// `{"schema":1,"landings":[…]}`.
+#[derive(Debug, Serialize)]
+pub struct LandingList<'a> {
+    schema: u32,
+    landings: &'a [LandingView],
+}
+
+/// `{"schema":1,…,"patches":[…]}`: a task's diff with its hunks.
+#[derive(Debug, Serialize)]
+pub struct PatchList<'a> {
+    schema: u32,
+    task: &'a TaskName,
+    from: CommitId,
+    to: CommitId,
+    #[serde(flatten)]
+    diff: &'a DiffView,
+    patches: Vec<PatchView<'a>>,
+}
+
+/// One file's hunks.
+#[derive(Debug, Serialize)]
+pub struct PatchView<'a> {
+    #[serde(flatten)]
+    change: &'a FileChange,
+    hunks: &'a [crate::diff::Hunk],
+}
+
+/// `{"schema":1,"error":{…}}`.
+#[derive(Debug, Serialize)]
+pub struct ErrorDocument<'a> {
+    schema: u32,
+    error: &'a Error,
+}
+
+impl<'a> TaskList<'a> {
+    /// A document of several tasks.
+    #[must_use]
+    pub fn new(tasks: &'a [TaskView]) -> Self {
+        Self { schema: SCHEMA, tasks }
+    }
+}
+
+impl<'a> EventList<'a> {
+    /// A document of several events.
+    #[must_use]
+    pub fn new(events: &'a [Event]) -> Self {
+        Self { schema: SCHEMA, events }
+    }
+}
+
+impl<'a> LandingList<'a> {
+    /// A document of several landings.
+    #[must_use]
+    pub fn new(landings: &'a [LandingView]) -> Self {
+        Self { schema: SCHEMA, landings }
+    }
+}
+
+/// What a diff was taken between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiffEnds {
+    /// The older side.
+    pub from: CommitId,
+    /// The newer side.
+    pub to: CommitId,
+}
+
+impl<'a> PatchList<'a> {
+    /// A document of a task's diff.
+    #[must_use]
+    pub fn new(
+        task: &'a TaskName,
+        ends: DiffEnds,
+        diff: &'a DiffView,
+        patches: &'a [FilePatch],
+    ) -> Self {
+        let patches =
+            patches.iter().map(|p| PatchView { change: &p.change, hunks: &p.hunks }).collect();
+        Self { schema: SCHEMA, task, from: ends.from, to: ends.to, diff, patches }
+    }
+}
+
+impl<'a> ErrorDocument<'a> {
+    /// A document of an error.
+    #[must_use]
+    pub fn new(error: &'a Error) -> Self {
+        Self { schema: SCHEMA, error }
+    }
+}
+
+impl TaskView {
+    /// What the records alone tell of a task; whoever can ask git adds changes and forecast.
+    #[must_use]
+    pub fn of(task: &Task) -> Self {
+        let (spec, record) = (&task.spec, &task.record);
+        let (mut started_at, mut finished_at, mut duration_ms) = (None, None, None);
+        let (mut phase, mut outcome) = (None, None);
+        match &record.state {
+            TaskState::Pending => {}
+            TaskState::Running(running) => {
+                started_at = Some(running.started_at);
+                phase = Some(Phase::as_str(&running.phase));
+            }
+            TaskState::Ended { outcome: how, started_at: s, finished_at: f, duration_ms: d } => {
+                (started_at, finished_at, duration_ms) = (*s, Some(*f), *d);
+                outcome = Some(how.clone());
+            }
+        }
+        Self {
+            schema: SCHEMA,
+            id: spec.id,
+            name: spec.name.clone(),
+            state: record.state.name(),
+            phase,
+            attempt: record.attempt.max(1),
+            agent: spec.agent.as_ref().map(ToString::to_string),
+            prompt: spec.prompt.clone(),
+            command: spec.command.clone(),
+            model: spec.model.clone(),
+            context: spec.context.clone(),
+            base: BaseView {
+                branch: spec.base.branch.clone(),
+                commit: record.base,
+                dispatched: spec.base.commit,
+            },
+            target: spec.target.clone(),
+            branch: spec.branch.clone(),
+            worktree: record.worktree.clone(),
+            head: record.head,
+            priority: spec.priority,
+            after: Vec::new(),
+            claims: Vec::new(),
+            created_at: spec.created_at,
+            started_at,
+            finished_at,
+            paused_at: None,
+            duration_ms,
+            paused_ms: 0,
+            waiting_for: None,
+            attempts: record.attempts.clone(),
+            session: record.session.clone(),
+            parent: spec.parent.clone(),
+            outcome,
+            message: record.message.clone(),
+            diff: record.diff.map(|summary| DiffView { summary, changes: Vec::new() }),
+            verify: None,
+            forecast: None,
+            landing: LandingState::of(&record.landing),
+            warnings: record.warnings.clone(),
+            next: task.next(),
+        }
+    }
+}
+
+impl LandingState {
+    fn of(landing: &Landing) -> Self {
+        match landing {
+            Landing::Open => Self::Open,
+            Landing::Empty { .. } => Self::Empty,
+            Landing::Landed { id, target, strategy, after, at, .. } => Self::Landed {
+                id: *id,
+                target: target.clone(),
+                strategy: *strategy,
+                commit: *after,
+                at: *at,
+            },
+            Landing::Discarded { at, .. } => Self::Discarded { at: *at },
+        }
+    }
+}
