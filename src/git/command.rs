@@ -79,6 +79,8 @@ impl Git {
             "maintenance.auto=false",
             "core.fsync=all",
             "advice.detachedHead=false",
+            // As many checkout workers as there are cores.
+            "checkout.workers=0",
         ] {
             command.arg("-c").arg(setting);
         }

@@ -1,0 +1,246 @@
+//! What differs between two commits, with git's own figures, renames and hunks: one call of
+//! `git diff` gives all of them, and its machine-readable parts are parsed, never its prose.
+
+use super::error::GitAttempt;
+use super::repo::{Repo, oid};
+use crate::diff::{ChangeStatus, FileChange, FilePatch, Hunk, Line, LineKind};
+use crate::error::{Error, Result};
+use crate::names::CommitId;
+use crate::path::RepoPath;
+use std::iter::Peekable;
+
+/// Two commits to compare, and which paths.
+#[derive(Debug, Clone, Copy)]
+pub struct DiffRange<'a> {
+    /// The older side.
+    pub from: CommitId,
+    /// The newer side.
+    pub to: CommitId,
+    /// Pathspecs; none means everything.
+    pub paths: &'a [String],
+}
+
+impl Repo {
+    /// The files that differ, with their line counts.
+    ///
+    /// # Errors
+    /// `git` when a commit is missing or a pathspec makes no sense.
+    pub fn changes(&self, range: &DiffRange<'_>) -> Result<Vec<FileChange>> {
+        let output = self.diff_output(range, &["--raw", "--numstat", "-z"])?;
+        parse_summary(&mut fields(&output))
+    }
+
+    /// The files that differ, with their hunks.
+    ///
+    /// # Errors
+    /// As [`changes`](Self::changes).
+    pub fn patches(&self, range: &DiffRange<'_>) -> Result<Vec<FilePatch>> {
+        let changes = self.changes(range)?;
+        let text = self.diff_output(range, &["--patch"])?;
+        parse_patch(changes, &text)
+    }
+
+    /// The difference as `git diff` writes it, ready for `git apply`.
+    ///
+    /// # Errors
+    /// As [`changes`](Self::changes).
+    pub fn raw_patch(&self, range: &DiffRange<'_>) -> Result<Vec<u8>> {
+        self.diff_output(range, &["--patch", "--binary", "--full-index"])
+    }
+
+    fn diff_output(&self, range: &DiffRange<'_>, form: &[&str]) -> Result<Vec<u8>> {
+        let command = self
+            .git
+            .at(self.common_dir(), "diff-tree")
+            .args(["-r", "--find-renames", "--no-color", "--no-ext-diff", "--no-textconv"])
+            .args(["--src-prefix=a/", "--dst-prefix=b/"])
+            .args(form)
+            .args([range.from.to_string(), range.to.to_string()])
+            // Attributes from the newer side, not from whatever checkout happens to be around.
+            .env("GIT_ATTR_SOURCE", range.to.to_string())
+            .arg("--")
+            .args(range.paths);
+        Ok(command.run()?.stdout)
+    }
+
+    /// How many commits `to` has that `from` has not.
+    ///
+    /// # Errors
+    /// `git` when either is missing.
+    pub fn count_commits(&self, from: CommitId, to: CommitId) -> Result<usize> {
+        let attempt = || format!("count the commits after `{from}`");
+        let mut walk = self.inner.revwalk().git_attempt(attempt)?;
+        walk.push(oid(to.0)).git_attempt(attempt)?;
+        walk.hide(oid(from.0)).git_attempt(attempt)?;
+        Ok(walk.count())
+    }
+
+    /// What a task's change is taken against: its base, or what it shares with the target where that
+    /// is later, because an agent that merged the target does not own the target's changes.
+    ///
+    /// # Errors
+    /// `git` when a commit is missing.
+    pub fn diff_base(
+        &self,
+        base: CommitId,
+        head: CommitId,
+        target: Option<CommitId>,
+    ) -> Result<CommitId> {
+        let Some(target) = target else { return Ok(base) };
+        match self.merge_base(head, target)? {
+            Some(shared) if self.is_ancestor(base, shared)? => Ok(shared),
+            _ => Ok(base),
+        }
+    }
+}
+
+type Fields<'a> = Peekable<std::vec::IntoIter<&'a [u8]>>;
+
+fn fields(output: &[u8]) -> Fields<'_> {
+    let fields: Vec<&[u8]> = output.split(|byte| *byte == 0).filter(|f| !f.is_empty()).collect();
+    fields.into_iter().peekable()
+}
+
+fn strange() -> Error {
+    Error::internal("git wrote a diff in an unknown form")
+}
+
+/// `:OLDMODE NEWMODE OLD NEW STATUS`, path(s); then `ADDED TAB DELETED TAB` with the path(s) again.
+fn parse_summary(fields: &mut Fields<'_>) -> Result<Vec<FileChange>> {
+    let mut changes = Vec::new();
+    while let Some(raw) = fields.next_if(|field| field.starts_with(b":")) {
+        let text = std::str::from_utf8(raw).map_err(|_| strange())?;
+        let mut words = text[1..].split(' ');
+        let mut mode = || words.next().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+        let (old_mode, new_mode) = (mode().ok_or_else(strange)?, mode().ok_or_else(strange)?);
+        let status = match words.next_back().and_then(|status| status.bytes().next()) {
+            Some(b'A') => ChangeStatus::Added,
+            Some(b'M') => ChangeStatus::Modified,
+            Some(b'D') => ChangeStatus::Deleted,
+            Some(b'R') => ChangeStatus::Renamed,
+            Some(b'C') => ChangeStatus::Copied,
+            Some(b'T') => ChangeStatus::TypeChanged,
+            _ => return Err(strange()),
+        };
+        let first = RepoPath::new(fields.next().ok_or_else(strange)?);
+        let moved = matches!(status, ChangeStatus::Renamed | ChangeStatus::Copied);
+        let (path, old_path) = if moved {
+            (RepoPath::new(fields.next().ok_or_else(strange)?), Some(first))
+        } else {
+            (first, None)
+        };
+        changes.push(FileChange {
+            path,
+            old_path,
+            status,
+            insertions: 0,
+            deletions: 0,
+            binary: false,
+            old_mode,
+            new_mode,
+        });
+    }
+    for change in &mut changes {
+        let counts = fields.next().ok_or_else(strange)?;
+        let mut parts = counts.splitn(3, |byte| *byte == b'\t');
+        let mut number = || Some(std::str::from_utf8(parts.next()?).ok()?.to_owned());
+        let (added, deleted) = (number().ok_or_else(strange)?, number().ok_or_else(strange)?);
+        change.binary = added == "-";
+        change.insertions = added.parse().unwrap_or(0);
+        change.deletions = deleted.parse().unwrap_or(0);
+        if change.old_path.is_some() {
+            fields.next().and(fields.next()).ok_or_else(strange)?;
+        }
+    }
+    Ok(changes)
+}
+
+/// Gives each change its hunks; the patch holds the files in the same order.
+fn parse_patch(changes: Vec<FileChange>, text: &[u8]) -> Result<Vec<FilePatch>> {
+    let mut patches: Vec<FilePatch> =
+        changes.into_iter().map(|change| FilePatch { change, hunks: Vec::new() }).collect();
+    // A change of type is written as a deletion and an addition, each with a header of its own.
+    let owners = patches.iter().enumerate().flat_map(|(index, patch)| {
+        let headers = if patch.change.status == ChangeStatus::TypeChanged { 2 } else { 1 };
+        std::iter::repeat_n(index, headers)
+    });
+    let mut owners = owners.collect::<Vec<_>>().into_iter();
+    let mut owner = None;
+    let mut lines = text.split_inclusive(|byte| *byte == b'\n').peekable();
+    while let Some(line) = lines.next() {
+        if line.starts_with(b"diff --git ") {
+            owner = Some(owners.next().ok_or_else(strange)?);
+        } else if line.starts_with(b"@@ ") {
+            let hunk = parse_hunk(line, &mut lines)?;
+            patches[owner.ok_or_else(strange)?].hunks.push(hunk);
+        }
+    }
+    Ok(patches)
+}
+
+fn parse_hunk<'a>(
+    header: &[u8],
+    lines: &mut Peekable<impl Iterator<Item = &'a [u8]>>,
+) -> Result<Hunk> {
+    let header = String::from_utf8_lossy(header);
+    let mut parts = header.trim_end().splitn(5, ' ');
+    let mut range = |sign: char| -> Option<(u32, u32)> {
+        let text = parts.by_ref().find(|part| part.starts_with(sign))?;
+        let (start, count) = text[1..].split_once(',').unwrap_or((&text[1..], "1"));
+        Some((start.parse().ok()?, count.parse().ok()?))
+    };
+    let (old_start, old_lines) = range('-').ok_or_else(strange)?;
+    let (new_start, new_lines) = range('+').ok_or_else(strange)?;
+    let heading = parts.nth(1).unwrap_or_default().to_owned();
+    let (mut old_left, mut new_left) = (old_lines, new_lines);
+    let mut hunk_lines: Vec<Line> = Vec::new();
+    while old_left > 0 || new_left > 0 {
+        let line = lines.next().ok_or_else(strange)?;
+        let kind = match line.first() {
+            Some(b'+') => LineKind::Added,
+            Some(b'-') => LineKind::Deleted,
+            Some(b'\\') => continue,
+            _ => LineKind::Context,
+        };
+        old_left -= u32::from(kind != LineKind::Added).min(old_left);
+        new_left -= u32::from(kind != LineKind::Deleted).min(new_left);
+        let content = line.get(1..).unwrap_or_default();
+        let content = content.strip_suffix(b"\n").unwrap_or(content).to_vec();
+        let no_newline = lines.next_if(|next| next.starts_with(b"\\")).is_some();
+        hunk_lines.push(Line { kind, content, no_newline });
+    }
+    Ok(Hunk { old_start, old_lines, new_start, new_lines, heading, lines: hunk_lines })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_holds_modes_renames_and_binary_files() {
+        let raw =
+            b":100644 100755 a b M\0a\0:100644 100644 a b M\0b\0:100644 100644 r r R100\0r\0s\0\
+            1\t2\ta\0-\t-\tb\x000\t0\t\0r\0s\0";
+        let changes = parse_summary(&mut fields(raw)).expect("parses");
+        assert_eq!((changes[0].insertions, changes[0].deletions), (1, 2));
+        assert_eq!((changes[0].old_mode, changes[0].new_mode), (0o100644, 0o100755));
+        assert!(changes[1].binary);
+        assert_eq!(changes[2].old_path, Some(RepoPath::new(*b"r")));
+        assert_eq!(changes[2].path, RepoPath::new(*b"s"));
+    }
+
+    #[test]
+    fn a_hunk_that_holds_diff_headers_as_text_is_still_one_hunk() {
+        let header = b"@@ -1,2 +1,2 @@ fn main() {";
+        let body: Vec<&[u8]> = vec![
+            b"-diff --git a b\n",
+            b"+@@ -1 +1 @@\n",
+            b" same\n",
+            b"\\ No newline at end of file\n",
+        ];
+        let hunk = parse_hunk(header, &mut body.into_iter().peekable()).expect("parses");
+        assert_eq!(hunk.lines.len(), 3);
+        assert_eq!(hunk.heading, "fn main() {");
+        assert!(hunk.lines[2].no_newline);
+    }
+}

@@ -1,0 +1,110 @@
+//! What is in a worktree, as a tree: tracked changes and untracked files, ignored ones not.
+//!
+//! Git's plumbing does it on an index of our own, never the worktree's: an agent may have marked
+//! files `assume-unchanged` there. `git add` is deliberately absent, because it runs code from the
+//! configuration of a repository nested in the worktree; nested repositories are left out and named.
+//! Filters and line endings come out as git makes them, since git makes them.
+
+use super::repo::{Checkout, Repo};
+use crate::error::{Attempt, Error, Result};
+use crate::names::{CommitId, ObjectId};
+use crate::path::RepoPath;
+use std::fs;
+use std::path::Path;
+
+/// The content of a worktree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The tree.
+    pub tree: ObjectId,
+    /// Repositories inside the worktree, which are not in the tree.
+    pub nested: Vec<RepoPath>,
+}
+
+/// What a snapshot is taken of and with.
+#[derive(Debug)]
+pub struct SnapshotRequest<'a> {
+    /// The worktree.
+    pub checkout: &'a Checkout,
+    /// The commit that its content is compared with; none when its branch is unborn.
+    pub head: Option<CommitId>,
+    /// An index file of our own to work in.
+    pub index: &'a Path,
+    /// An index with valid stat data to begin with (for speed only).
+    pub seed: Option<&'a Path>,
+}
+
+impl Repo {
+    /// Records the content of a worktree in the object database. Neither its files nor its own index
+    /// nor any ref changes.
+    ///
+    /// # Errors
+    /// `git` when a file cannot be read or stored, `io` when the index cannot be copied.
+    pub fn snapshot(&self, request: &SnapshotRequest<'_>) -> Result<Snapshot> {
+        let SnapshotRequest { checkout, head, index, seed } = *request;
+        let git = |verb: &str| {
+            self.git.at(&checkout.git_dir, verb).work_tree(&checkout.root).index(index)
+        };
+        match seed {
+            Some(seed) if seed.exists() => copy_index(seed, index)?,
+            _ => remove_index(index)?,
+        }
+        match head {
+            // Entries that stay the same keep their stat data, so unchanged files are not read.
+            Some(head) if index.exists() => git("read-tree")
+                .args(["-m", "--no-recurse-submodules"])
+                .arg(head.to_string())
+                .run()?,
+            Some(head) => git("read-tree").arg(head.to_string()).run()?,
+            None => git("read-tree").arg("--empty").run()?,
+        };
+        let changed =
+            git("diff-files").args(["--name-only", "-z", "--ignore-submodules=all"]).run()?;
+        let untracked = git("ls-files").args(["-z", "--others", "--exclude-standard"]).run()?;
+
+        let mut nested = Vec::new();
+        let mut paths = changed.stdout;
+        for path in untracked.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+            match path.strip_suffix(b"/") {
+                Some(repository) => nested.push(RepoPath::new(repository)),
+                None => {
+                    paths.extend(path);
+                    paths.push(0);
+                }
+            }
+        }
+        if !paths.is_empty() {
+            git("update-index")
+                .args(["--add", "--remove", "--replace", "-z", "--stdin"])
+                .input(paths)
+                .run()?;
+        }
+        let tree = git("write-tree").run()?.line().parse()?;
+        Ok(Snapshot { tree, nested })
+    }
+}
+
+/// Copies an index with its modification time, by which git tells files that changed in the same
+/// instant as the index was written.
+///
+/// # Errors
+/// `io` when it cannot be copied.
+pub fn copy_index(from: &Path, to: &Path) -> Result<()> {
+    let attempt = || format!("copy `{}`", from.display());
+    let written = fs::metadata(from).and_then(|metadata| metadata.modified()).attempt(attempt)?;
+    fs::copy(from, to).attempt(attempt)?;
+    fs::File::options()
+        .append(true)
+        .open(to)
+        .and_then(|file| file.set_modified(written))
+        .attempt(attempt)
+}
+
+fn remove_index(index: &Path) -> Result<()> {
+    match fs::remove_file(index) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(format!("remove `{}`", index.display()), &cause))
+        }
+        _ => Ok(()),
+    }
+}

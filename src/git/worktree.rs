@@ -1,0 +1,235 @@
+//! Worktrees of tasks: made at a commit on a branch, found again, released and brought back.
+//!
+//! The caller holds `repo.lock`: parallel `git worktree add` calls fail each other. A folder is taken
+//! for a task's only if the id in git's worktree entry is the task's; anything else at its place is
+//! left alone. Nothing is deleted on release: folder and entry are moved, and put back by `restore`.
+//! What a checkout looks like (filters, line endings, sparse checkouts) is git's business.
+
+use super::refs::Expected;
+use super::repo::{Checkout, Repo, worktree_root_of};
+use crate::error::{Attempt, Error, Result};
+use crate::names::{BranchName, CommitId, TaskId};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The file in git's worktree entry that says whose worktree it is.
+const OWNER: &str = "offshoot-task";
+
+/// A worktree to be made.
+#[derive(Debug)]
+pub struct NewWorktree<'a> {
+    /// Whose it is.
+    pub task: TaskId,
+    /// Its folder; must not be there.
+    pub root: &'a Path,
+    /// Its branch; made if it is not there.
+    pub branch: &'a BranchName,
+    /// Where the branch starts.
+    pub base: CommitId,
+    /// A file that exists while the worktree is being made, so that a half-made one is known as ours.
+    pub intent: &'a Path,
+}
+
+/// A worktree taken from its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleasedWorktree {
+    /// Where its folder is now.
+    pub folder: Option<PathBuf>,
+    /// Where its entry is now.
+    pub entry: Option<PathBuf>,
+}
+
+impl Repo {
+    /// Makes a task's branch and worktree; one that was finished before is returned as it is, one
+    /// that was interrupted is made anew.
+    ///
+    /// # Errors
+    /// `refused` when something that is not the task's is in the way, `git` when git fails.
+    pub fn create_worktree(&self, new: &NewWorktree<'_>) -> Result<Checkout> {
+        if let Some(made) = self.worktree_of(new.task)? {
+            return Ok(made);
+        }
+        if new.intent.exists() {
+            self.take_back_half_made(new.root)?;
+        } else if new.root.symlink_metadata().is_ok() {
+            return Err(Error::refused(format!("`{}` is there already", new.root.display())));
+        }
+        let attempt = || format!("make `{}`", new.root.display());
+        fs::write(new.intent, "").attempt(attempt)?;
+        if let Some(parent) = new.root.parent() {
+            fs::create_dir_all(parent).attempt(attempt)?;
+        }
+        self.create_branch(new)?;
+
+        // By commit and detached first: a tag of the branch's name would be checked out instead.
+        self.git
+            .at(self.common_dir(), "worktree")
+            .args(["add", "--quiet", "--detach", "--"])
+            .arg(new.root)
+            .arg(new.base.to_string())
+            .run()
+            .map_err(|error| error.while_trying(attempt()))?;
+        let checkout = self.entry_at(new.root)?.ok_or_else(|| {
+            Error::internal(format!("git made no worktree at `{}`", new.root.display()))
+        })?;
+        self.attach_head(&checkout, new.branch)?;
+        fs::write(checkout.git_dir.join(OWNER), new.task.to_string()).attempt(attempt)?;
+        fs::remove_file(new.intent).attempt(attempt)?;
+        Ok(checkout)
+    }
+
+    fn create_branch(&self, new: &NewWorktree<'_>) -> Result<()> {
+        let name = new.branch.full_ref();
+        match self.read_ref(&name)? {
+            Some(tip) if tip == new.base => Ok(()),
+            Some(_) => Err(Error::refused(format!("the branch `{}` is there already", new.branch))),
+            None => self.set_ref(&name, Expected::Absent, new.base, "offshoot: dispatch"),
+        }
+    }
+
+    /// Points a worktree's HEAD at a branch, whatever its files are.
+    ///
+    /// # Errors
+    /// `git` when HEAD cannot be written.
+    pub fn attach_head(&self, checkout: &Checkout, branch: &BranchName) -> Result<()> {
+        self.git
+            .at(&checkout.git_dir, "symbolic-ref")
+            .args(["-m", "offshoot: on the task's branch", "HEAD"])
+            .arg(branch.full_ref())
+            .run()
+            .map(drop)
+    }
+
+    /// The worktree that git's entry says is the task's, if its folder is there too.
+    ///
+    /// # Errors
+    /// `io` when the entries cannot be listed.
+    pub fn worktree_of(&self, task: TaskId) -> Result<Option<Checkout>> {
+        let entry = self.entry_of(task)?;
+        Ok(entry.and_then(|git_dir| Some(Checkout { root: worktree_root_of(&git_dir)?, git_dir })))
+    }
+
+    /// Git's entry for the task's worktree, whether or not the folder is still there.
+    ///
+    /// # Errors
+    /// `io` when the entries cannot be listed.
+    pub fn entry_of(&self, task: TaskId) -> Result<Option<PathBuf>> {
+        let owner = task.to_string();
+        let is_its = |entry: &PathBuf| {
+            fs::read_to_string(entry.join(OWNER)).is_ok_and(|text| text.trim() == owner)
+        };
+        Ok(self.entries()?.into_iter().find(is_its))
+    }
+
+    fn entry_at(&self, root: &Path) -> Result<Option<Checkout>> {
+        let root = fs::canonicalize(root).attempt(|| format!("find `{}`", root.display()))?;
+        let found =
+            self.entries()?.into_iter().find(|e| worktree_root_of(e).as_ref() == Some(&root));
+        Ok(found.map(|git_dir| Checkout { root, git_dir }))
+    }
+
+    fn entries(&self) -> Result<Vec<PathBuf>> {
+        let folder = self.common_dir().join("worktrees");
+        let attempt = || format!("list `{}`", folder.display());
+        match fs::read_dir(&folder) {
+            Ok(entries) => entries.map(|e| e.map(|e| e.path()).attempt(attempt)).collect(),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(cause) => Err(Error::io(attempt(), &cause)),
+        }
+    }
+
+    /// Removes what an interrupted [`create_worktree`](Self::create_worktree) left: no agent was ever in it.
+    fn take_back_half_made(&self, root: &Path) -> Result<()> {
+        let attempt = || format!("take back the half-made `{}`", root.display());
+        for entry in self.entries()? {
+            if names_root(&entry, root) && !entry.join(OWNER).exists() {
+                fs::remove_dir_all(&entry).attempt(attempt)?;
+            }
+        }
+        match fs::remove_dir_all(root) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io(attempt(), &cause))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves a task's worktree and its entry out of the way, into `trash` beside the worktrees and
+    /// `entries`; both keep everything. What is gone already is told by `None`.
+    ///
+    /// # Errors
+    /// `io` when something cannot be moved; then it is where it was.
+    pub fn release_worktree(
+        &self,
+        task: TaskId,
+        trash: &Path,
+        entries: &Path,
+    ) -> Result<ReleasedWorktree> {
+        let Some(entry) = self.entry_of(task)? else {
+            return Ok(ReleasedWorktree { folder: None, entry: None });
+        };
+        let folder = match worktree_root_of(&entry) {
+            Some(root) => Some(move_into(&root, trash, &task.to_string())?),
+            None => None,
+        };
+        let entry = move_into(&entry, entries, &task.to_string())?;
+        Ok(ReleasedWorktree { folder, entry: Some(entry) })
+    }
+
+    /// Puts a released worktree back at `root`.
+    ///
+    /// # Errors
+    /// `refused` when `root` is taken, `io` when something cannot be moved.
+    pub fn bring_back_worktree(
+        &self,
+        released: &ReleasedWorktree,
+        root: &Path,
+    ) -> Result<Option<Checkout>> {
+        let (Some(folder), Some(entry)) = (&released.folder, &released.entry) else {
+            return Ok(None);
+        };
+        if !folder.is_dir() || !entry.is_dir() {
+            return Ok(None);
+        }
+        if root.symlink_metadata().is_ok() {
+            return Err(Error::refused(format!("`{}` is there already", root.display())));
+        }
+        let attempt = || format!("bring back `{}`", root.display());
+        let name = free_name(&self.common_dir().join("worktrees"), entry_name(root));
+        let place = self.common_dir().join("worktrees").join(name);
+        fs::create_dir_all(self.common_dir().join("worktrees")).attempt(attempt)?;
+        fs::rename(folder, root).attempt(attempt)?;
+        fs::write(entry.join("gitdir"), format!("{}\n", root.join(".git").display()))
+            .attempt(attempt)?;
+        fs::write(root.join(".git"), format!("gitdir: {}\n", place.display())).attempt(attempt)?;
+        fs::rename(entry, &place).attempt(attempt)?;
+        Ok(Some(Checkout { root: root.to_owned(), git_dir: place }))
+    }
+}
+
+/// Whether an entry names `root`, be it there or not.
+fn names_root(entry: &Path, root: &Path) -> bool {
+    fs::read_to_string(entry.join("gitdir"))
+        .is_ok_and(|text| entry.join(text.trim_end()).parent() == Some(root))
+}
+
+fn entry_name(root: &Path) -> String {
+    root.file_name().map_or_else(|| "task".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn move_into(path: &Path, folder: &Path, name: &str) -> Result<PathBuf> {
+    let attempt = || format!("move `{}` away", path.display());
+    fs::create_dir_all(folder).attempt(attempt)?;
+    let place = folder.join(free_name(folder, name.to_owned()));
+    fs::rename(path, &place).attempt(attempt)?;
+    Ok(place)
+}
+
+fn free_name(folder: &Path, wanted: String) -> String {
+    let taken = |name: &str| folder.join(name).symlink_metadata().is_ok();
+    if !taken(&wanted) {
+        return wanted;
+    }
+    let numbered = (1u32..).map(|number| format!("{wanted}-{number}"));
+    numbered.into_iter().find(|name| !taken(name)).expect("invariant: some number is free")
+}
