@@ -21,8 +21,18 @@ pub mod timestamp;
 pub mod view;
 
 // Doors
+pub mod agent;
 pub mod clock;
+pub mod config;
 pub mod git;
 pub mod lock;
 pub mod process;
 pub mod store;
+pub mod watch;
+
+// Between doors and verbs
+pub mod context;
+
+// Verbs
+pub mod ops;
+pub mod supervisor;

@@ -1,0 +1,148 @@
+//! The configuration: built-in values, the person's file, the repository's file, `OFFSHOOT_*`
+//! variables; later ones win.
+//!
+//! The repository's file is read from the main checkout, never from a task's result. Nothing in it
+//! runs a command yet. A key that is not known is refused: a typo that changes nothing misleads.
+
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::escape;
+use crate::task::AgentName;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a process may take to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The settings in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How many tasks may run at once in a repository.
+    pub max_parallel: usize,
+    /// The preset used when none is named.
+    pub default_agent: Option<AgentName>,
+    /// The folder that holds worktrees; by default one beside the repository.
+    pub worktree_root: Option<PathBuf>,
+    /// What task branches begin with.
+    pub branch_prefix: String,
+    /// How long a process may take to end after it was asked to.
+    pub grace: Duration,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    max_parallel: Option<usize>,
+    default_agent: Option<String>,
+    worktree_root: Option<PathBuf>,
+    branch_prefix: Option<String>,
+    grace_seconds: Option<u64>,
+}
+
+impl Config {
+    /// Reads what applies to a repository whose main checkout is `root`.
+    ///
+    /// # Errors
+    /// `usage` when a file or variable holds what it must not.
+    pub fn load(root: Option<&Path>, environment: &Environment) -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let mut config = Self {
+            max_parallel: cores.max(2),
+            default_agent: None,
+            worktree_root: None,
+            branch_prefix: "offshoot/".to_owned(),
+            grace: GRACE,
+        };
+        let personal = environment
+            .get("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| environment.get("HOME").map(|home| Path::new(home).join(".config")));
+        let personal = personal.map(|folder| folder.join("offshoot/config.toml"));
+        let shared = root.map(|root| root.join(".offshoot.toml"));
+        for path in [personal, shared].into_iter().flatten() {
+            config.take(read(&path)?, &path.display().to_string())?;
+        }
+        config.take(from_environment(environment)?, "the environment")?;
+        Ok(config)
+    }
+
+    fn take(&mut self, file: ConfigFile, source: &str) -> Result<()> {
+        let wrong = |error: Error| error.while_trying(format!("use {source}"));
+        if let Some(number) = file.max_parallel {
+            if number == 0 {
+                return Err(wrong(Error::usage("`max_parallel` must be at least 1")));
+            }
+            self.max_parallel = number;
+        }
+        if let Some(name) = file.default_agent {
+            self.default_agent = Some(AgentName::new(name).map_err(wrong)?);
+        }
+        if let Some(prefix) = file.branch_prefix {
+            // Whatever follows is a valid name, so a valid branch shows that the prefix is one.
+            crate::names::BranchName::new(format!("{prefix}x")).map_err(wrong)?;
+            self.branch_prefix = prefix;
+        }
+        self.worktree_root = file.worktree_root.or(self.worktree_root.take());
+        self.grace = file.grace_seconds.map_or(self.grace, Duration::from_secs);
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<ConfigFile> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(ConfigFile::default());
+        }
+        Err(cause) => return Err(Error::io(format!("read `{}`", path.display()), &cause)),
+    };
+    toml::from_str(&text).map_err(|cause| {
+        let said = escape::lines(cause.to_string().trim());
+        Error::usage(format!("cannot read `{}`: {said}", path.display()))
+    })
+}
+
+fn from_environment(environment: &Environment) -> Result<ConfigFile> {
+    let number = |name: &str| -> Result<Option<u64>> {
+        environment
+            .text(name)
+            .map(|text| {
+                let wrong = || {
+                    Error::usage(format!("`{name}` must be a number, not `{}`", escape::line(text)))
+                };
+                text.parse().map_err(|_| wrong())
+            })
+            .transpose()
+    };
+    Ok(ConfigFile {
+        max_parallel: number("OFFSHOOT_MAX_PARALLEL")?
+            .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+        default_agent: environment.text("OFFSHOOT_DEFAULT_AGENT").map(str::to_owned),
+        worktree_root: environment.get("OFFSHOOT_WORKTREE_ROOT").map(PathBuf::from),
+        branch_prefix: environment.text("OFFSHOOT_BRANCH_PREFIX").map(str::to_owned),
+        grace_seconds: number("OFFSHOOT_GRACE_SECONDS")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_sources_win_and_typos_are_refused() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let write = |text: &str| std::fs::write(folder.path().join(".offshoot.toml"), text);
+        write("max_parallel = 3\nbranch_prefix = \"t/\"\n").expect("writes");
+        let environment = Environment::new([("OFFSHOOT_MAX_PARALLEL".into(), "7".into())]);
+        let config = Config::load(Some(folder.path()), &environment).expect("loads");
+        assert_eq!((config.max_parallel, config.branch_prefix.as_str()), (7, "t/"));
+
+        for wrong in
+            ["max_paralel = 3", "max_parallel = 0", "branch_prefix = \"-\"", "max_parallel ="]
+        {
+            write(wrong).expect("writes");
+            assert!(Config::load(Some(folder.path()), &environment).is_err(), "{wrong}");
+        }
+    }
+}
