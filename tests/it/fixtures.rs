@@ -1,7 +1,7 @@
 //! The fixtures themselves: each is stated in `fixtures/README.md`, is executable, and does what the
 //! stories rely on, so that none can rot.
 
-use crate::sandbox::{Sandbox, fixtures};
+use crate::sandbox::{Ran, Sandbox, TestRepo, fixtures, wait_until};
 use std::os::unix::fs::PermissionsExt;
 
 /// The files of `fixtures/<folder>`, sorted.
@@ -141,9 +141,86 @@ fn the_agents_do_what_their_names_promise() {
     ] {
         let repo = sandbox.repo_named("simple", agent);
         let base = repo.head();
-        let mut command = sandbox.command(&sandbox.agent(agent));
-        let ran = sandbox.finish_command(command.current_dir(repo.root())).exits(code);
+        let ran = run(&sandbox, &repo, agent, &[]).exits(code);
         assert_eq!(repo.git(&["rev-list", "--count", &format!("{base}..HEAD")]), commits, "{ran}");
         assert_eq!(repo.status_porcelain().trim_start().replace('\n', "|"), changed, "{agent}");
     }
+}
+
+/// Runs an agent in the checkout of `repo`.
+fn run(sandbox: &Sandbox, repo: &TestRepo<'_>, agent: &str, arguments: &[&str]) -> Ran {
+    let mut command = sandbox.command(&sandbox.agent(agent));
+    sandbox.finish_command(command.args(arguments).current_dir(repo.root()))
+}
+
+#[test]
+fn the_agents_that_leave_their_branch_do_so() {
+    let sandbox = Sandbox::new();
+    let ran = |agent: &str| {
+        let repo = sandbox.repo_named("diverged", agent);
+        repo.git(&["checkout", "--quiet", "topic"]);
+        run(&sandbox, &repo, agent, &[]).ok();
+        repo
+    };
+    let repo = ran("merge_target");
+    assert_eq!(repo.git(&["rev-list", "--merges", "--count", "HEAD"]), "1");
+    assert_eq!(repo.git(&["merge-base", "main", "HEAD"]), repo.git(&["rev-parse", "main"]));
+    let repo = ran("orphan_checkout");
+    assert_eq!(repo.git(&["rev-list", "--count", "HEAD"]), "1");
+    let repo = ran("switch_branch");
+    assert_eq!(repo.git(&["branch", "--show-current"]), "agents-own-branch");
+    let repo = ran("detached_commit");
+    assert_eq!(repo.git(&["branch", "--show-current"]), "");
+    let repo = ran("stash");
+    assert_eq!(repo.git(&["stash", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn the_agents_that_destroy_or_break_out_do_so() {
+    let sandbox = Sandbox::new();
+    let ran = |agent: &str| {
+        let main = sandbox.repo_named("linked_worktree", agent);
+        let linked = sandbox.open(sandbox.root().join(format!("{agent}-linked")));
+        run(&sandbox, &linked, agent, &[]).ok();
+        (main, linked)
+    };
+    let (_, linked) = ran("delete_worktree");
+    assert!(!linked.root().exists());
+    let (_, linked) = ran("delete_gitfile");
+    assert!(!linked.exists(".git") && linked.exists("orphaned.txt"));
+    let (main, linked) = ran("writes_main_checkout");
+    assert!(main.exists("written_by_agent.txt") && linked.exists("own.txt"));
+    let repo = sandbox.repo("crlf");
+    run(&sandbox, &repo, "crlf_edit", &[]).ok();
+    assert_eq!(repo.read("plain.txt"), "one\r\ntwo\r\nadded\r\n");
+}
+
+#[test]
+fn the_agents_that_will_not_go_stay() {
+    let sandbox = Sandbox::new();
+    sandbox.allow_leftovers();
+    let repo = sandbox.repo("simple");
+    let stays = || sandbox.processes().iter().any(|(_, line)| line == "sleep 600");
+
+    run(&sandbox, &repo, "daemon_setsid", &["daemon.pid"]).ok();
+    wait_until("the daemon", stays);
+    let pid = repo.read("daemon.pid");
+    let session = session_of(pid.trim());
+    assert_eq!(session, pid.trim(), "the daemon leads a session of its own");
+
+    let mut command = sandbox.command(&sandbox.agent("ignore_term"));
+    let mut child = command.arg("ready").current_dir(repo.root()).spawn().expect("it starts");
+    wait_until("the agent to ignore signals", || repo.exists("ready"));
+    let agent = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(agent, rustix::process::Signal::TERM).expect("it is ours");
+    assert!(child.try_wait().expect("it can be asked").is_none());
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+}
+
+/// The session of a process, from the sixth field of its `stat`.
+fn session_of(pid: &str) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
+    let after_name = stat.rsplit_once(')').expect("the name is in brackets").1;
+    after_name.split_whitespace().nth(3).expect("a session").to_owned()
 }

@@ -2,4 +2,5 @@
 
 mod fixtures;
 mod house;
+mod normalise;
 mod sandbox;
