@@ -2,5 +2,4 @@
 
 mod fixtures;
 mod house;
-mod normalise;
 mod sandbox;

@@ -9,23 +9,25 @@
 
 #![expect(dead_code, reason = "the stories that use the rest of it are still to come")]
 
-use crate::normalise;
+mod normalise;
+mod repo;
+mod run;
+mod wait;
+
+pub(crate) use repo::TestRepo;
+pub(crate) use run::{Ran, finish};
+pub(crate) use wait::{Gate, wait_until};
+
+use run::shown;
 use rustix::process::Pid;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// How long a condition may take to come true, and a process to end.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// How long one run of the binary may take; far above anything but a hang.
-const LONGEST_RUN: Duration = Duration::from_secs(60);
+use wait::{PATIENCE, wait_while};
 
 /// What supervisors may need, after a test's last word, to finish and go.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -214,252 +216,9 @@ impl Drop for Sandbox {
     }
 }
 
-/// A repository in a sandbox, and the binary run in it.
-pub(crate) struct TestRepo<'s> {
-    sandbox: &'s Sandbox,
-    root: PathBuf,
-}
-
-impl TestRepo<'_> {
-    /// The folder of its checkout, or the bare repository.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// Runs git here, which must succeed, and gives its answer without the last newline.
-    pub(crate) fn git(&self, arguments: &[&str]) -> String {
-        self.git_ran(arguments).ok().stdout.trim_end_matches('\n').to_owned()
-    }
-
-    /// Runs git here, whatever comes of it.
-    pub(crate) fn git_ran(&self, arguments: &[&str]) -> Ran {
-        let mut command = self.sandbox.command("git");
-        self.sandbox.finish_command(command.current_dir(&self.root).args(arguments))
-    }
-
-    /// Runs offshoot here.
-    pub(crate) fn offshoot(&self, arguments: &[&str]) -> Ran {
-        self.offshoot_in("", arguments)
-    }
-
-    /// Runs offshoot in a subdirectory (or any absolute folder).
-    pub(crate) fn offshoot_in(&self, folder: &str, arguments: &[&str]) -> Ran {
-        let mut command = self.command(arguments);
-        self.sandbox.finish_command(command.current_dir(self.root.join(folder)))
-    }
-
-    /// Runs offshoot here with these bytes on its standard input.
-    pub(crate) fn offshoot_reading(&self, input: &[u8], arguments: &[&str]) -> Ran {
-        let mut command = self.command(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let what = shown(&command);
-        let mut child = command.spawn().unwrap_or_else(|cause| panic!("start {what}: {cause}"));
-        let mut pipe = child.stdin.take().expect("it was asked for");
-        let input = input.to_owned();
-        // Its own thread: the program may answer before it has read everything, or never read.
-        std::thread::spawn(move || pipe.write_all(&input));
-        finish(child, what)
-    }
-
-    /// Runs offshoot with `--json`, which must exit 0, and gives the document.
-    pub(crate) fn offshoot_json(&self, arguments: &[&str]) -> serde_json::Value {
-        let (code, document) = self.offshoot_json_exit(arguments);
-        assert_eq!(code, 0, "offshoot {arguments:?} answered {document:#}");
-        document
-    }
-
-    /// Runs offshoot with `--json` (behind the verb) and gives the exit status and the document.
-    pub(crate) fn offshoot_json_exit(&self, arguments: &[&str]) -> (i32, serde_json::Value) {
-        let (verb, rest) = arguments.split_first().expect("a verb");
-        let ran = self.offshoot(&[&[*verb, "--json"], rest].concat());
-        match serde_json::from_str(&ran.stdout) {
-            Ok(document) => (ran.code, document),
-            Err(cause) => panic!("not one JSON document ({cause}): {ran}"),
-        }
-    }
-
-    /// Starts offshoot here, both outputs piped, and does not wait. [`finish`] ends the story.
-    pub(crate) fn offshoot_spawn(&self, arguments: &[&str]) -> Child {
-        let mut command = self.command(arguments);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        child.unwrap_or_else(|cause| panic!("start {}: {cause}", shown(&command)))
-    }
-
-    /// Offshoot, here, not yet started: for tests that add to its environment.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.sandbox.command(env!("CARGO_BIN_EXE_offshoot"));
-        command.current_dir(&self.root).args(arguments);
-        command
-    }
-
-    /// Writes a file of the checkout, its folders too.
-    pub(crate) fn write(&self, path: &str, contents: impl AsRef<[u8]>) {
-        let file = self.root.join(path);
-        std::fs::create_dir_all(file.parent().expect("below the root")).expect("its folder");
-        std::fs::write(&file, contents).unwrap_or_else(|e| panic!("write {}: {e}", file.display()));
-    }
-
-    /// Reads a file of the checkout (or any absolute path) as text.
-    pub(crate) fn read(&self, path: &str) -> String {
-        let file = self.root.join(path);
-        let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("read {}: {e}", file.display()));
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// Whether a file or folder of the checkout is there; a dangling symlink is.
-    pub(crate) fn exists(&self, path: &str) -> bool {
-        self.root.join(path).symlink_metadata().is_ok()
-    }
-
-    /// `git status --porcelain`, untracked files one by one.
-    pub(crate) fn status_porcelain(&self) -> String {
-        self.git(&["status", "--porcelain", "--untracked-files=all"])
-    }
-
-    /// The commit of HEAD.
-    pub(crate) fn head(&self) -> String {
-        self.git(&["rev-parse", "--verify", "HEAD"])
-    }
-
-    /// The commit of a branch, if there is such a branch.
-    pub(crate) fn branch_tip(&self, branch: &str) -> Option<String> {
-        let name = format!("refs/heads/{branch}");
-        let ran = self.git_ran(&["rev-parse", "--quiet", "--verify", &name]);
-        (ran.code == 0).then(|| ran.stdout.trim_end().to_owned())
-    }
-
-    /// Records everything in the checkout as a commit, at a fixed date, and gives its id.
-    pub(crate) fn commit_all(&self, message: &str) -> String {
-        self.git(&["add", "--all"]);
-        let mut command = self.sandbox.command("git");
-        command.current_dir(&self.root).args(["commit", "--quiet", "--allow-empty", "-m", message]);
-        for role in ["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"] {
-            command.env(role, "2030-01-02T03:04:05Z");
-        }
-        self.sandbox.finish_command(&mut command).ok();
-        self.head()
-    }
-}
-
-/// What a finished program left behind.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    /// The command line, for messages.
-    pub(crate) what: String,
-    /// The exit status; 128 and the signal's number where a signal ended it.
-    pub(crate) code: i32,
-    /// The answer.
-    pub(crate) stdout: String,
-    /// The narration.
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    /// Asserts that it exited 0.
-    #[track_caller]
-    pub(crate) fn ok(self) -> Self {
-        self.exits(0)
-    }
-
-    /// Asserts its exit status.
-    #[track_caller]
-    pub(crate) fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "{self}");
-        self
-    }
-
-    /// Asserts a part of what it said on standard error.
-    #[track_caller]
-    pub(crate) fn says(self, words: &str) -> Self {
-        assert!(self.stderr.contains(words), "`{words}` was not said: {self}");
-        self
-    }
-
-    /// All of it as one normalised text for a snapshot.
-    pub(crate) fn snapshot(&self, sandbox: &Sandbox) -> String {
-        let Self { code, stdout, stderr, .. } = self;
-        let text = format!("exit {code}\n--- stdout\n{stdout}--- stderr\n{stderr}");
-        sandbox.normalise(&text)
-    }
-}
-
-impl std::fmt::Display for Ran {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { what, code, stdout, stderr } = self;
-        write!(f, "`{what}` exited {code}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
-    }
-}
-
-/// Waits for a started program. One that ends but whose output stays open (a background process
-/// inherited it, so that `$(offshoot …)` would hang) fails the test as a hang does.
-pub(crate) fn finish(child: Child, what: impl Into<String>) -> Ran {
-    let (what, pid) = (what.into(), child.id());
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait_with_output()));
-    let Ok(output) = receiver.recv_timeout(LONGEST_RUN) else {
-        panic!("`{what}` (process {pid}) or its output did not end within {LONGEST_RUN:?}");
-    };
-    let output = output.unwrap_or_else(|cause| panic!("wait for `{what}`: {cause}"));
-    let status = output.status;
-    Ran {
-        what,
-        code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-/// Holds an agent back until the test has seen what it wanted to see.
-pub(crate) struct Gate {
-    file: PathBuf,
-}
-
-impl Gate {
-    /// What the agent `wait_for_gate` takes as its first argument.
-    pub(crate) fn argument(&self) -> String {
-        self.file.display().to_string()
-    }
-
-    /// Lets every agent through that waits here, now or later.
-    pub(crate) fn open(&self) {
-        std::fs::write(&self.file, "").expect("the gate can be opened");
-    }
-
-    /// Waits until an agent stands at the gate.
-    pub(crate) fn wait_for_arrival(&self) {
-        let arrived = PathBuf::from(self.argument() + ".arrived");
-        wait_until(&format!("an agent at the gate {}", self.file.display()), || arrived.exists());
-    }
-}
-
-/// Waits until a condition holds; after 20 seconds the test fails, saying what it waited for.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    assert!(wait_while(PATIENCE, || !condition()), "waited {PATIENCE:?} in vain for {what}");
-}
-
-/// Looks every 5 ms at first, every 50 ms later; answers whether the condition ceased to hold.
-fn wait_while(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
-    let (deadline, mut pause) = (Instant::now() + limit, Duration::from_millis(5));
-    while condition() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 3 / 2).min(Duration::from_millis(50));
-    }
-    true
-}
-
 /// The folder of the fixtures.
 pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
-}
-
-fn shown(command: &Command) -> String {
-    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
-    let words = std::iter::once(program).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the environment of a process holds the sandbox's mark; a zombie has none.
