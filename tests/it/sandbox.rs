@@ -20,7 +20,7 @@ pub(crate) use wait::{Gate, wait_until};
 
 use run::shown;
 use rustix::process::Pid;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -46,6 +46,8 @@ const GIT_CONFIG: &str = "\
 \tauto = 0
 [protocol \"file\"]
 \tallow = always
+[safe]
+\tdirectory = *
 [advice]
 \tdetachedHead = false
 ";
@@ -87,6 +89,28 @@ impl Sandbox {
         let mut command = self.command("sh");
         self.finish_command(command.arg(script).arg(&root)).ok();
         self.open(root)
+    }
+
+    /// A clone of the repository that these tests lie in, on branch main: real history. From an
+    /// unpacked archive, which has none, its files as one commit.
+    pub(crate) fn clone_of_this_repository(&self) -> TestRepo<'_> {
+        let source = env!("CARGO_MANIFEST_DIR");
+        let root = self.root.join("clone");
+        let clone = self.open(&root);
+        if Path::new(source).join(".git").exists() {
+            let mut command = self.command("git");
+            command.args(["clone", "--quiet", "--no-hardlinks", source]).arg(&root);
+            self.finish_command(&mut command).ok();
+            clone.git(&["checkout", "--quiet", "-B", "main"]);
+            clone.git(&["remote", "remove", "origin"]);
+        } else {
+            std::fs::create_dir(&root).expect("a folder in the sandbox");
+            clone.git(&["init", "--quiet"]);
+            clone.git(&["--work-tree", source, "add", "--all"]);
+            clone.git(&["commit", "--quiet", "--message", "the archive"]);
+            clone.git(&["reset", "--quiet", "--hard"]);
+        }
+        clone
     }
 
     /// A repository (or a linked worktree, or any folder) that is already there.
@@ -168,6 +192,36 @@ impl Sandbox {
         let what = shown(command);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         finish(child.unwrap_or_else(|cause| panic!("start {what}: {cause}")), what)
+    }
+
+    /// Runs a command on a terminal of its own, typing `input` there. What the terminal shows, both
+    /// streams in one, is the answer; its lines end as a terminal ends them, in CR and LF.
+    pub(crate) fn finish_on_terminal(&self, command: &Command, input: &str) -> Ran {
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let quoted =
+            words.map(|word| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''")));
+        let mut terminal = self.command("script");
+        terminal.args(["--quiet", "--return", "--command", &quoted.collect::<Vec<_>>().join(" ")]);
+        terminal.arg("/dev/null").current_dir(command.get_current_dir().unwrap_or(&self.root));
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => terminal.env(name, value),
+                None => terminal.env_remove(name),
+            };
+        }
+        self.finish_reading(terminal.env("TERM", "xterm"), input.as_bytes())
+    }
+
+    /// Runs a command to its end with these bytes on its standard input.
+    pub(crate) fn finish_reading(&self, command: &mut Command, input: &[u8]) -> Ran {
+        let what = shown(command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|cause| panic!("start {what}: {cause}"));
+        let mut pipe = child.stdin.take().expect("it was asked for");
+        let input = input.to_owned();
+        // Its own thread: the program may answer before it has read everything, or never read.
+        std::thread::spawn(move || pipe.write_all(&input));
+        finish(child, what)
     }
 
     /// Output with everything replaced that differs from run to run, for snapshots: this sandbox's
@@ -258,6 +312,26 @@ mod itself {
         let sandbox = Sandbox::new();
         let text = format!("in {}/repo", sandbox.root().display());
         assert_eq!(sandbox.normalise(&text), "in <sandbox>/repo");
+    }
+
+    #[test]
+    fn a_clone_of_this_repository_has_its_files() {
+        let sandbox = Sandbox::new();
+        let clone = sandbox.clone_of_this_repository();
+        assert!(clone.exists("Cargo.toml"));
+        assert_eq!(clone.git(&["branch", "--show-current"]), "main");
+    }
+
+    #[test]
+    fn a_command_on_a_terminal_sees_one_and_reads_what_is_typed() {
+        let sandbox = Sandbox::new();
+        let mut command = sandbox.command("sh");
+        command.args([
+            "-c",
+            "test -t 0 && test -t 1 && test -t 2 && read x && echo \"it's $x\"; exit 7",
+        ]);
+        let ran = sandbox.finish_on_terminal(&command, "typed\n").exits(7);
+        assert!(ran.stdout.contains("it's typed\r\n"), "{ran}");
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! A repository in a sandbox: git, the binary and files in it.
 
 use super::Sandbox;
-use super::run::{Ran, finish, shown};
-use std::io::Write;
+use super::run::{Ran, shown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -42,15 +41,12 @@ impl TestRepo<'_> {
 
     /// Runs offshoot here with these bytes on its standard input.
     pub(crate) fn offshoot_reading(&self, input: &[u8], arguments: &[&str]) -> Ran {
-        let mut command = self.command(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let what = shown(&command);
-        let mut child = command.spawn().unwrap_or_else(|cause| panic!("start {what}: {cause}"));
-        let mut pipe = child.stdin.take().expect("it was asked for");
-        let input = input.to_owned();
-        // Its own thread: the program may answer before it has read everything, or never read.
-        std::thread::spawn(move || pipe.write_all(&input));
-        finish(child, what)
+        self.sandbox.finish_reading(&mut self.command(arguments), input)
+    }
+
+    /// Runs offshoot here on a terminal, typing `input`.
+    pub(crate) fn offshoot_on_terminal(&self, input: &str, arguments: &[&str]) -> Ran {
+        self.sandbox.finish_on_terminal(&self.command(arguments), input)
     }
 
     /// Runs offshoot with `--json`, which must exit 0, and gives the document.
