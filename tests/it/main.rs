@@ -1,1 +1,5 @@
 //! The integration tests: one binary, a module a story.
+
+mod fixtures;
+mod house;
+mod sandbox;
