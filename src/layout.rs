@@ -202,6 +202,24 @@ impl TaskLayout {
         self.root.join("started")
     }
 
+    /// Why the agent's command could not be executed.
+    #[must_use]
+    pub fn spawn_error(&self) -> PathBuf {
+        self.root.join("spawn_error")
+    }
+
+    /// There while the worktree is being made.
+    #[must_use]
+    pub fn intent(&self) -> PathBuf {
+        self.root.join("making")
+    }
+
+    /// The index in which the worktree's content is recorded.
+    #[must_use]
+    pub fn snapshot_index(&self) -> PathBuf {
+        self.root.join("snapshot")
+    }
+
     /// The worktree's index as it was right after the checkout.
     #[must_use]
     pub fn index(&self) -> PathBuf {

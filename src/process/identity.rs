@@ -58,6 +58,28 @@ pub fn is_alive(process: &ProcessIdentity) -> Result<bool> {
         .is_some_and(|stat| stat.start_time == process.start_time && !stat.is_zombie()))
 }
 
+/// The arguments of a process that runs this very program, behind the program's name; `None` for any
+/// other process.
+#[must_use]
+pub fn our_arguments(pid: i32) -> Option<Vec<String>> {
+    let program = |pid: &str| fs::metadata(format!("/proc/{pid}/exe")).ok();
+    let (its, ours) = (program(&pid.to_string())?, program("self")?);
+    if (its.dev(), its.ino()) != (ours.dev(), ours.ino()) {
+        return None;
+    }
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = line.split(|byte| *byte == 0).skip(1);
+    Some(words.map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
+/// The file mode bits that this process takes away from new files.
+#[must_use]
+pub fn umask() -> Option<u32> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(line.trim(), 8).ok()
+}
+
 /// The fields of `/proc/PID/stat` that matter here (proc(5)).
 pub(super) struct Stat {
     pub(super) parent: i32,

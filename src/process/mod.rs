@@ -8,7 +8,9 @@ mod reap;
 mod spawn;
 mod tree;
 
-pub use identity::{boot_id, current, is_alive, of};
+pub use identity::{boot_id, current, is_alive, of, our_arguments, umask};
 pub use reap::{Ending, peek, reap, reap_others};
-pub use spawn::{Spawn, become_program, pager, set_subreaper, take_standard_input};
-pub use tree::{ProcessTree, TreeSignal, carrying, hold, wait_until_ended};
+pub use spawn::{
+    Spawn, become_ourselves, become_program, pager, set_subreaper, set_umask, take_standard_input,
+};
+pub use tree::{ProcessTree, TreeSignal, hold, wait_until_ended};

@@ -83,6 +83,18 @@ pub fn become_program(command: &[String]) -> std::io::Error {
     Command::new(program).args(arguments).stdin(Stdio::null()).exec()
 }
 
+/// Turns this process into our own program with these arguments, reading from `input`; returns only
+/// when that failed, and why.
+#[must_use]
+pub fn become_ourselves(arguments: &[&OsStr], input: OwnedFd) -> std::io::Error {
+    Command::new(OURSELVES).arg0("offshoot").args(arguments).stdin(input).exec()
+}
+
+/// Takes these mode bits away from new files from now on.
+pub fn set_umask(mask: u32) {
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(mask));
+}
+
 /// From now on orphans among this process's descendants become its children
 /// (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
 ///

@@ -24,22 +24,39 @@ pub enum TreeSignal {
     Kill,
 }
 
-/// The processes below one.
+/// The processes below one, or those that carry a mark in their environment.
 #[derive(Clone, Copy)]
 pub struct ProcessTree<'a> {
-    root: i32,
+    root: Root<'a>,
     excluded: &'a dyn Fn(i32) -> bool,
+}
+
+#[derive(Clone, Copy)]
+enum Root<'a> {
+    Below(i32),
+    Carrying(&'a str),
 }
 
 impl<'a> ProcessTree<'a> {
     /// The tree below `root` (which is not part of it), without what `excluded` names.
     #[must_use]
     pub fn below(root: i32, excluded: &'a dyn Fn(i32) -> bool) -> Self {
-        Self { root, excluded }
+        Self { root: Root::Below(root), excluded }
+    }
+
+    /// The processes whose environment holds `variable` (`NAME=value`): how a tree is found whose
+    /// root is gone.
+    #[must_use]
+    pub fn carrying(variable: &'a str, excluded: &'a dyn Fn(i32) -> bool) -> Self {
+        Self { root: Root::Carrying(variable), excluded }
     }
 
     /// The processes that are running or stopped in the tree now, each held by a descriptor.
     fn members(&self) -> Vec<OwnedFd> {
+        let root = match self.root {
+            Root::Below(root) => root,
+            Root::Carrying(variable) => return self.carriers(variable),
+        };
         let mut children: HashMap<i32, Vec<(i32, u64)>> = HashMap::new();
         for pid in pids() {
             if let Some(stat) = Stat::read(pid)
@@ -48,7 +65,7 @@ impl<'a> ProcessTree<'a> {
                 children.entry(stat.parent).or_default().push((pid, stat.start_time));
             }
         }
-        let (mut members, mut parents) = (Vec::new(), vec![self.root]);
+        let (mut members, mut parents) = (Vec::new(), vec![root]);
         while let Some(parent) = parents.pop() {
             for (pid, start_time) in children.remove(&parent).unwrap_or_default() {
                 if (self.excluded)(pid) {
@@ -59,6 +76,18 @@ impl<'a> ProcessTree<'a> {
             }
         }
         members
+    }
+
+    fn carriers(&self, variable: &str) -> Vec<OwnedFd> {
+        let carries = |pid: &i32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|kept| kept == variable.as_bytes())
+        };
+        let living = pids().filter_map(|pid| Some((pid, Stat::read(pid)?)));
+        living
+            .filter(|(pid, stat)| !stat.is_zombie() && !(self.excluded)(*pid) && carries(pid))
+            .filter_map(|(pid, stat)| open(pid, stat.start_time))
+            .collect()
     }
 
     /// Whether nothing is left in the tree.
@@ -126,18 +155,6 @@ impl<'a> ProcessTree<'a> {
         }
         Ok(())
     }
-}
-
-/// The processes whose environment holds `NAME=value`; how a tree is found whose root is gone.
-#[must_use]
-pub fn carrying(name: &str, value: &str) -> Vec<i32> {
-    let wanted = format!("{name}={value}").into_bytes();
-    let carries = |pid: &i32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
-            && Stat::read(*pid).is_some_and(|stat| !stat.is_zombie())
-    };
-    pids().filter(carries).collect()
 }
 
 /// Waits until a process has ended or the deadline has passed; says whether it has ended.

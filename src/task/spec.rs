@@ -101,6 +101,8 @@ pub struct TaskSpec {
     pub worktree: PathBuf,
     /// The folder below the worktree's root in which a command starts.
     pub subdirectory: PathBuf,
+    /// The mode bits that the dispatcher takes away from new files.
+    pub umask: Option<u32>,
     /// Greater runs earlier.
     pub priority: i32,
     /// How long the agent may run, in milliseconds.
