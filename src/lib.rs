@@ -11,6 +11,7 @@ pub mod environment;
 pub mod error;
 pub mod escape;
 // pub mod event;
+pub mod landing;
 // pub mod layout;
 pub mod names;
 // pub mod outcome;

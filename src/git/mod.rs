@@ -5,9 +5,17 @@
 
 mod command;
 mod error;
+mod merge_tree;
+mod objects;
+mod plan;
 mod refs;
+mod replay;
 mod repo;
+mod tree_check;
+mod tree_diff;
 
 pub use command::{Git, GitCommand, Output};
+pub use objects::{NewCommit, Signing};
+pub use plan::{Forecast, Plan, PlanRequest, Planned};
 pub use refs::Expected;
 pub use repo::{Checkout, Head, Repo, worktree_root_of};

@@ -1,0 +1,100 @@
+//! The words of landing: how a result is made, what came of it, and what stood in its way.
+//!
+//! These are the values of the contract's `landings` document. Conflicts are answers, so they live
+//! here and not among the errors. Deliberately absent: who lands and when; that is a verb's business.
+
+use crate::names::ObjectId;
+use crate::path::RepoPath;
+use serde::{Deserialize, Serialize};
+
+/// How the commit that the target moves to is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// A merge commit that names the task.
+    Merge,
+    /// One commit with the whole change.
+    Squash,
+    /// The task's own tip, only where the target has not moved on.
+    #[serde(rename = "ff_only")]
+    FastForward,
+    /// The task's commits one by one on the target's tip.
+    Rebase,
+}
+
+/// What came of an attempt to land.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The target has moved to the result.
+    Landed,
+    /// The target held the change already.
+    UpToDate,
+    /// The two sides contradict each other; nothing was changed.
+    Conflicts,
+    /// The verify command rejected the result; nothing was changed.
+    VerifyFailed,
+    /// It would land; nothing was changed, since only that was asked.
+    Planned,
+    /// A landing was taken back.
+    Undone,
+}
+
+/// Why git could not merge a path by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConflictKind {
+    /// Both sides changed the same lines.
+    Content,
+    /// Both sides added the path, differently.
+    AddAdd,
+    /// One side changed what the other deleted.
+    ModifyDelete,
+    /// A rename is involved, of the file or of a folder around it.
+    Rename,
+    /// A file on one side is a folder on the other.
+    FileDirectory,
+    /// The two sides made it different sorts of thing (file, symbolic link, submodule).
+    Mode,
+    /// Both sides changed a file that cannot be merged by lines.
+    Binary,
+    /// A submodule moved on both sides.
+    Submodule,
+    /// Something that this version does not know by name.
+    Other,
+}
+
+/// One path that git could not merge by itself, with the three versions of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// Where it is.
+    pub path: RepoPath,
+    /// Why it conflicts.
+    pub kind: ConflictKind,
+    /// The version both sides started from.
+    pub base: Option<ObjectId>,
+    /// The target's version.
+    pub ours: Option<ObjectId>,
+    /// The task's version.
+    pub theirs: Option<ObjectId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_those_of_the_contract() {
+        let json = |strategy| serde_json::to_string(&strategy).expect("serialises");
+        assert_eq!(json(Strategy::FastForward), "\"ff_only\"");
+        assert_eq!(json(Strategy::Squash), "\"squash\"");
+        assert_eq!(
+            serde_json::to_string(&Verdict::VerifyFailed).expect("serialises"),
+            "\"verify_failed\""
+        );
+        assert_eq!(
+            serde_json::to_string(&ConflictKind::AddAdd).expect("serialises"),
+            "\"add_add\""
+        );
+    }
+}
