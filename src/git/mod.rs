@@ -6,13 +6,21 @@
 mod changes;
 mod command;
 mod error;
+mod merge_tree;
+mod objects;
+mod plan;
 mod refs;
+mod replay;
 mod repo;
 mod snapshot;
+mod tree_check;
+mod tree_diff;
 mod worktree;
 
 pub use changes::DiffRange;
 pub use command::{Git, GitCommand, Output};
+pub use objects::{NewCommit, Signing};
+pub use plan::{Forecast, Plan, PlanRequest, Planned};
 pub use refs::Expected;
 pub use repo::{Checkout, Head, Repo, worktree_root_of};
 pub use snapshot::{Snapshot, SnapshotRequest, copy_index};
