@@ -76,8 +76,8 @@ impl Environment {
         })
     }
 
-    /// Without what tells a process which agent session started it; a task's agent is a session of
-    /// its own, and the messaging token among them is a secret of the parent.
+    /// Without what tells a process which agent session or task started it; a task's agent is a
+    /// session of its own, and the messaging token among them is a secret of the parent.
     #[must_use]
     pub fn without_parent_session(&self) -> Self {
         self.without(|name| {
@@ -96,6 +96,11 @@ impl Environment {
                     | "OPENCODE_PID"
                     | "OPENCODE_RUN_ID"
                     | "OFFSHOOT_PARENT"
+                    | "OFFSHOOT_TASK_ID"
+                    | "OFFSHOOT_TASK_NAME"
+                    | "OFFSHOOT_BASE"
+                    | "OFFSHOOT_WORKTREE"
+                    | "OFFSHOOT_PROMPT"
             )
         })
     }

@@ -66,6 +66,7 @@ impl Layout {
         self.root.join(match index {
             Index::Open => "open",
             Index::Names => "names",
+            Index::Requests => "requests",
             Index::Queue => "queue",
             Index::Active => "active",
         })
@@ -75,6 +76,13 @@ impl Layout {
     #[must_use]
     pub fn name(&self, name: &TaskName) -> PathBuf {
         self.index(Index::Names).join(name.as_str())
+    }
+
+    /// The entry of a caller's own id of a dispatch. Such an id may be any text, so its entry is named
+    /// by a UUID made from it (version 5, RFC 9562).
+    #[must_use]
+    pub fn request(&self, request: &str) -> PathBuf {
+        self.index(Index::Requests).join(TaskId::named_by(request).to_string())
     }
 
     /// The journals of landings.
@@ -123,6 +131,8 @@ pub enum Index {
     Open,
     /// Ids by name; the newest bearer of a name.
     Names,
+    /// Ids by the caller's own id of the dispatch.
+    Requests,
     /// Pending tasks, by priority and sequence.
     Queue,
     /// Tasks that some process is changing or running right now, by id.

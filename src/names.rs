@@ -23,6 +23,12 @@ impl TaskId {
         Self(Uuid::new_v4())
     }
 
+    /// An identity that is always the same for the same text.
+    #[must_use]
+    pub fn named_by(text: &str) -> Self {
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()))
+    }
+
     /// The first eight hexadecimal digits, enough for people to tell tasks apart.
     #[must_use]
     pub fn short(&self) -> String {

@@ -23,5 +23,5 @@ pub use objects::{NewCommit, Signing};
 pub use plan::{Forecast, Plan, PlanRequest, Planned};
 pub use refs::Expected;
 pub use repo::{Checkout, Head, Repo, worktree_root_of};
-pub use snapshot::{Snapshot, SnapshotRequest, copy_index};
+pub use snapshot::{Snapshot, SnapshotRequest, SnapshotStart, copy_index};
 pub use worktree::{NewWorktree, ReleasedWorktree};

@@ -26,12 +26,24 @@ pub struct Snapshot {
 pub struct SnapshotRequest<'a> {
     /// The worktree.
     pub checkout: &'a Checkout,
-    /// The commit that its content is compared with; none when its branch is unborn.
-    pub head: Option<CommitId>,
     /// An index file of our own to work in.
     pub index: &'a Path,
-    /// An index with valid stat data to begin with (for speed only).
-    pub seed: Option<&'a Path>,
+    /// What that index begins with.
+    pub start: SnapshotStart<'a>,
+}
+
+/// What a snapshot's index begins with; it decides which ignored files count as tracked.
+#[derive(Debug, Clone, Copy)]
+pub enum SnapshotStart<'a> {
+    /// The files of a commit.
+    Commit {
+        /// The commit.
+        head: CommitId,
+        /// An index with valid stat data (for speed only).
+        seed: &'a Path,
+    },
+    /// An index as it is, with what is staged in it.
+    Index(&'a Path),
 }
 
 impl Repo {
@@ -41,23 +53,25 @@ impl Repo {
     /// # Errors
     /// `git` when a file cannot be read or stored, `io` when the index cannot be copied.
     pub fn snapshot(&self, request: &SnapshotRequest<'_>) -> Result<Snapshot> {
-        let SnapshotRequest { checkout, head, index, seed } = *request;
+        let SnapshotRequest { checkout, index, start } = *request;
         let git = |verb: &str| {
             self.git.at(&checkout.git_dir, verb).work_tree(&checkout.root).index(index)
         };
-        match seed {
-            Some(seed) if seed.exists() => copy_index(seed, index)?,
-            _ => remove_index(index)?,
+        match start {
+            SnapshotStart::Index(staged) => copy_index(staged, index)?,
+            SnapshotStart::Commit { head, seed } if seed.exists() => {
+                copy_index(seed, index)?;
+                // Entries that stay the same keep their stat data, so unchanged files are not read.
+                git("read-tree")
+                    .args(["-m", "--no-recurse-submodules"])
+                    .arg(head.to_string())
+                    .run()?;
+            }
+            SnapshotStart::Commit { head, .. } => {
+                remove_index(index)?;
+                git("read-tree").arg(head.to_string()).run()?;
+            }
         }
-        match head {
-            // Entries that stay the same keep their stat data, so unchanged files are not read.
-            Some(head) if index.exists() => git("read-tree")
-                .args(["-m", "--no-recurse-submodules"])
-                .arg(head.to_string())
-                .run()?,
-            Some(head) => git("read-tree").arg(head.to_string()).run()?,
-            None => git("read-tree").arg("--empty").run()?,
-        };
         let changed =
             git("diff-files").args(["--name-only", "-z", "--ignore-submodules=all"]).run()?;
         let untracked = git("ls-files").args(["-z", "--others", "--exclude-standard"]).run()?;

@@ -83,11 +83,17 @@ pub fn become_program(command: &[String]) -> std::io::Error {
     Command::new(program).args(arguments).stdin(Stdio::null()).exec()
 }
 
-/// Turns this process into our own program with these arguments, reading from `input`; returns only
-/// when that failed, and why.
+/// Turns this process into our own program with these arguments and this environment, reading from
+/// `input`; returns only when that failed, and why.
 #[must_use]
-pub fn become_ourselves(arguments: &[&OsStr], input: OwnedFd) -> std::io::Error {
-    Command::new(OURSELVES).arg0("offshoot").args(arguments).stdin(input).exec()
+pub fn become_ourselves(
+    arguments: &[&OsStr],
+    environment: &Environment,
+    input: OwnedFd,
+) -> std::io::Error {
+    let mut command = Command::new(OURSELVES);
+    command.arg0("offshoot").args(arguments).env_clear().envs(environment.iter());
+    command.stdin(input).exec()
 }
 
 /// Takes these mode bits away from new files from now on.

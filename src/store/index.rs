@@ -3,13 +3,13 @@
 use super::records::no_such_task;
 use super::{Store, TaskLock, files};
 use crate::environment::Variable;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::escape;
 use crate::layout::Index;
 use crate::names::{TaskId, TaskName};
 use crate::task::{Landing, Task, TaskState};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The fewest characters of an id that may stand for it.
 const SHORTEST_PREFIX: usize = 4;
@@ -66,7 +66,7 @@ impl Store {
     /// `not_found` when nothing or more than one task is meant.
     pub fn resolve(&self, text: &str) -> Result<TaskId> {
         if let Ok(name) = TaskName::new(text)
-            && let Some(id) = self.named(&name)?
+            && let Some(id) = read_id(&self.layout.name(&name))?
         {
             return Ok(id);
         }
@@ -90,28 +90,37 @@ impl Store {
         }
     }
 
-    fn named(&self, name: &TaskName) -> Result<Option<TaskId>> {
-        let path = self.layout.name(name);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(text.trim().parse().ok()),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(Error::io(format!("read `{}`", path.display()), &cause)),
-        }
-    }
-
     /// The task that keeps a name from being used again: its newest bearer, unless that one's work is
     /// landed or discarded.
     pub(super) fn bearer(&self, name: &TaskName) -> Result<Option<TaskId>> {
-        let Some(id) = self.named(name)? else { return Ok(None) };
+        let Some(id) = read_id(&self.layout.name(name))? else { return Ok(None) };
         match self.read(id) {
             Ok(task) => Ok(holds_its_name(&task).then_some(id)),
-            Err(error) if error.kind == crate::error::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    pub(super) fn remember_name(&self, name: &TaskName, id: TaskId) -> Result<()> {
-        files::replace(&self.layout.name(name), id.to_string().as_bytes(), files::Durability::Crash)
+    /// Notes a task's name and its request, so that both are found again.
+    pub(super) fn remember(&self, task: &Task) -> Result<()> {
+        let id = task.id().to_string();
+        let note = |path: PathBuf| files::replace(&path, id.as_bytes(), files::Durability::Crash);
+        note(self.layout.name(&task.spec.name))?;
+        match &task.spec.request_id {
+            Some(request) => note(self.layout.request(request)),
+            None => Ok(()),
+        }
+    }
+
+    /// The task that a request was answered with before.
+    pub(super) fn requested(&self, request: Option<&str>) -> Result<Option<Task>> {
+        let Some(request) = request else { return Ok(None) };
+        let Some(id) = read_id(&self.layout.request(request))? else { return Ok(None) };
+        match self.read(id) {
+            Ok(task) => Ok((task.spec.request_id.as_deref() == Some(request)).then_some(task)),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The next sequence number; the caller holds the queue's lock.
@@ -171,7 +180,7 @@ impl Store {
         }
         tasks.sort_by_key(|task| task.spec.sequence);
         for task in &tasks {
-            self.remember_name(&task.spec.name, task.id())?;
+            self.remember(task)?;
             if let Some(lock) = self.lock_task(task.id(), crate::lock::Wait::No)? {
                 self.settle(&lock, task)?;
                 if task.record.state == TaskState::Pending || !task.record.outbox.is_empty() {
@@ -180,6 +189,14 @@ impl Store {
             }
         }
         files::replace(&path, boot_id.as_bytes(), files::Durability::Crash)
+    }
+}
+
+fn read_id(path: &Path) -> Result<Option<TaskId>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text.trim().parse().ok()),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(Error::io(format!("read `{}`", path.display()), &cause)),
     }
 }
 

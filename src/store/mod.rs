@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: any decision about what a task should do next; that is the verbs' business.
 
+mod control;
 mod files;
 mod inbox;
 mod index;
@@ -55,7 +56,7 @@ impl Store {
     pub fn make_folders(&self) -> Result<()> {
         files::make_folder(&self.layout.tasks())?;
         files::make_folder(&self.layout.landings())?;
-        for index in [Index::Open, Index::Names, Index::Queue, Index::Active] {
+        for index in [Index::Open, Index::Names, Index::Requests, Index::Queue, Index::Active] {
             files::make_folder(&self.layout.index(index))?;
         }
         Ok(())

@@ -42,6 +42,8 @@ pub struct NewTask {
     pub environment: Environment,
     /// The variables given with `--env`.
     pub secrets: Vec<Variable>,
+    /// The agent's conversation, where we chose its id.
+    pub session: Option<String>,
     /// Whether a name that is taken may be numbered.
     pub naming: Naming,
 }
@@ -116,7 +118,8 @@ impl Store {
         Ok(environment)
     }
 
-    /// Records a new task durably and puts it into the queue. The name and everything made from it is
+    /// Records a new task durably and puts it into the queue; a request that was recorded before is
+    /// answered with its task. The name and everything made from it is
     /// settled by `place` under the queue's lock, which keeps names unique.
     ///
     /// # Errors
@@ -129,10 +132,14 @@ impl Store {
         let id = new.spec.id;
         let layout = self.layout.task(id);
         let _queue = self.lock(RepoLock::Queue)?;
+        if let Some(known) = self.requested(new.spec.request_id.as_deref())? {
+            return Ok(known);
+        }
         self.settle_name(&mut new, place)?;
         new.spec.sequence = self.next_sequence()?;
 
-        let blank = Task { record: TaskRecord::new(id, new.spec.base.commit), spec: new.spec };
+        let mut blank = Task { record: TaskRecord::new(id, new.spec.base.commit), spec: new.spec };
+        blank.record.session = new.session;
         let task = blank.apply(Change::Dispatched, self.clock.now())?;
 
         // The marker comes first: a crash from here on leaves something that recovery looks at.
@@ -163,7 +170,7 @@ impl Store {
         files::sync_folder(&self.layout.tasks())?;
 
         let lock = TaskLock { id, lock };
-        self.remember_name(&task.spec.name, id)?;
+        self.remember(&task)?;
         let task = self.tell(&lock, task)?;
         self.settle(&lock, &task)?;
         Ok(task)

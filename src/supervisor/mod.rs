@@ -1,1 +1,123 @@
-//! x
+//! One task's life, from its slot to its recorded end; the only async engine.
+//!
+//! A supervisor holds its task's lock from beginning to end. Where it starts is read from the record,
+//! so a new one goes on wherever a dead one left off:
+//!
+//! `preparing` makes the worktree and the agent's process · `agent` waits for its end, for requests
+//! and for time limits · `finishing` records the work · then the queue is pumped.
+//!
+//! It prints nothing; what it has to say when it fails goes to the task's `supervisor.log` by way of
+//! whoever called it.
+
+mod attend;
+mod finish;
+mod gate;
+mod launch;
+mod prepare;
+mod protocol;
+mod queue;
+mod readable;
+mod shim;
+
+pub use gate::gate;
+pub use queue::{pump, revive};
+pub use shim::shim;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::git::Repo;
+use crate::layout::Layout;
+use crate::names::TaskId;
+use crate::process;
+use crate::store::{Store, TaskLock};
+use crate::task::{Change, ControlAction, Phase, Running, StopReason, Task, TaskState};
+use std::path::Path;
+
+/// Supervises the task whose held lock is this process's standard input, until it has ended and the
+/// queue has been pumped.
+///
+/// # Errors
+/// When the task cannot be supervised by this process; its record is then as it was, and the next
+/// command tries again.
+pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
+    let mut life = Life::take_over(state, id)?;
+    let lived = life.live();
+    // Even a task that cannot be finished must not keep others from running.
+    let pumped = queue::revive(&life.store).and_then(|()| queue::pump(&life.store, &life.config));
+    life.let_shim_go();
+    lived.and(pumped)
+}
+
+/// One task in the hands of its supervisor.
+struct Life {
+    store: Store,
+    repo: Repo,
+    config: Config,
+    environment: Environment,
+    lock: TaskLock,
+    task: Task,
+    /// The shim that this process started; none for one that it found.
+    shim: Option<prepare::ShimHandle>,
+    /// Processes of the task that outlived its agent.
+    stragglers: usize,
+}
+
+impl Life {
+    fn take_over(state: &Path, id: TaskId) -> Result<Self> {
+        let descriptor = process::take_standard_input()?;
+        process::set_subreaper()?;
+        let common = state.parent().ok_or_else(|| Error::internal("no state folder was named"))?;
+        let store = Store::new(Layout::of(common), Clock);
+        let lock = store.accept_task(id, descriptor)?;
+        store.begin(&lock)?;
+        let task = store.read(id)?;
+        let task = store.tell_again(&lock, task)?;
+        if let Some(mask) = task.spec.umask {
+            process::set_umask(mask);
+        }
+        let environment = store.environment(id)?;
+        let repo = Repo::discover(common, &environment)?;
+        let config = Config::load(repo.main_worktree(), &environment)?;
+        Ok(Self { store, repo, config, environment, lock, task, shim: None, stragglers: 0 })
+    }
+
+    fn live(&mut self) -> Result<()> {
+        while let TaskState::Running(running) = &self.task.record.state {
+            match running.phase.clone() {
+                Phase::Preparing => self.prepare()?,
+                Phase::Agent { shim, agent } => self.attend(&shim, &agent)?,
+                Phase::Finishing { .. } => self.finish()?,
+            }
+        }
+        self.store.settle(&self.lock, &self.task)
+    }
+
+    fn commit(&mut self, change: Change) -> Result<()> {
+        self.task = self.store.commit(&self.lock, &self.task, change)?;
+        Ok(())
+    }
+
+    fn running(&self) -> Option<&Running> {
+        match &self.task.record.state {
+            TaskState::Running(running) => Some(running),
+            TaskState::Pending | TaskState::Ended { .. } => None,
+        }
+    }
+
+    /// Records what was asked for since the last look; the first reason to stop stays.
+    fn take_requests(&mut self) -> Result<()> {
+        let requests = self.store.requests(self.task.id())?;
+        for request in &requests {
+            match request.action {
+                ControlAction::Cancel => self.commit(Change::StopAsked(StopReason::Cancelled))?,
+            }
+        }
+        self.store.carried_out(&self.lock, requests.len())
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.running().is_some_and(|running| running.stopping.is_some())
+    }
+}

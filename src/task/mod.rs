@@ -5,6 +5,7 @@
 //! ended asks for the proof, [`Ended`]. Pure: no clock, no disk.
 
 mod change;
+mod control;
 mod identity;
 mod record;
 mod spec;
@@ -12,6 +13,7 @@ mod state;
 mod warning;
 
 pub use change::{Afterwards, Change, FinishedWork};
+pub use control::{ControlAction, ControlRequest};
 pub use identity::ProcessIdentity;
 pub use record::{Attempt, Custody, Ended, Landing, TaskRecord};
 pub use spec::{AgentName, Base, TaskSpec};

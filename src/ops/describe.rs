@@ -1,0 +1,89 @@
+//! Tasks as views: what the records tell, and what only git can tell.
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::git::{DiffRange, Forecast, PlanRequest};
+use crate::landing::Strategy;
+use crate::names::CommitId;
+use crate::task::{Landing, Task, TaskState};
+use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
+
+/// A task with its files.
+pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
+    let mut view = TaskView::of(task);
+    if let (Some(diff), Ok(Some(ends))) = (&mut view.diff, ends(context, task)) {
+        let range = DiffRange { from: ends.from, to: ends.to, paths: &[] };
+        // A commit that was collected has no files to tell any more.
+        diff.changes = context.repo.changes(&range).unwrap_or_default();
+    }
+    if task.record.state == TaskState::Pending {
+        view.waiting_for = Some(WaitingFor { kind: "slot", tasks: running_names(context)? });
+    }
+    Ok(view)
+}
+
+/// A task with its files and with what landing it now would do.
+pub(super) fn describe_in_full(context: &Context, task: &Task) -> Result<TaskView> {
+    let mut view = describe(context, task)?;
+    view.forecast = forecast(context, task)?;
+    Ok(view)
+}
+
+/// What a task's change is between; none before it has a result.
+pub(super) fn ends(context: &Context, task: &Task) -> Result<Option<DiffEnds>> {
+    let Some(to) = task.record.head else { return Ok(None) };
+    let target = match &task.record.landing {
+        // Once it has landed, the target's tip says nothing about what was the task's.
+        Landing::Landed { before, .. } => Some(*before),
+        _ => target_tip(context, task)?,
+    };
+    let from = context.repo.diff_base(task.record.base, to, target)?;
+    Ok(Some(DiffEnds { from, to }))
+}
+
+fn target_tip(context: &Context, task: &Task) -> Result<Option<CommitId>> {
+    match &task.spec.target {
+        Some(target) => context.repo.read_ref(&target.full_ref()),
+        None => Ok(None),
+    }
+}
+
+fn forecast(context: &Context, task: &Task) -> Result<Option<ForecastView>> {
+    let (Some(tip), Landing::Open) = (task.record.head, &task.record.landing) else {
+        return Ok(None);
+    };
+    let Some(target_commit) = target_tip(context, task)? else { return Ok(None) };
+    let forecast = context.repo.forecast(&PlanRequest {
+        target: target_commit,
+        tip,
+        snapshot: snapshot(task),
+        strategy: if snapshot(task).is_some() { Strategy::Squash } else { Strategy::Merge },
+        message: "",
+    });
+    let (verdict, conflicts) = match forecast {
+        Ok(Forecast::Clean) => ("clean", Vec::new()),
+        Ok(Forecast::UpToDate) => ("up_to_date", Vec::new()),
+        Ok(Forecast::Conflicts(conflicts)) => ("conflicts", conflicts),
+        // Histories that share nothing, or a git that is too old: landing would say so.
+        Err(_) => return Ok(None),
+    };
+    Ok(Some(ForecastView { target_commit, verdict, conflicts, overlaps: Vec::new() }))
+}
+
+/// The commit of the caller's uncommitted work that a task started from, if it did.
+pub(super) fn snapshot(task: &Task) -> Option<CommitId> {
+    task.spec.starts_from_snapshot().then_some(task.spec.base.commit)
+}
+
+fn running_names(context: &Context) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for id in context.store.active_ids()? {
+        if let Ok(task) = context.store.read(id)
+            && matches!(task.record.state, TaskState::Running(_))
+        {
+            names.push(task.name().to_string());
+        }
+    }
+    names.sort();
+    Ok(names)
+}

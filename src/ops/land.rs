@@ -1,0 +1,334 @@
+//! `merge` and `rebase`: move a target to a task's result. Planned in the object database, carried
+//! out under the landing lock, recorded in the task.
+
+use super::describe::snapshot;
+use super::dispatch::require_branch;
+use super::recover::{ended, recover, take};
+use super::release;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::escape;
+use crate::git::{Landing as Move, Plan, PlanRequest, Planned};
+use crate::landing::{Conflict, Strategy, Verdict};
+use crate::layout::RepoLock;
+use crate::lock::{FileLock, Wait};
+use crate::names::{BranchName, CommitId};
+use crate::store::TaskLock;
+use crate::task::{Afterwards, Change, Custody, Landing, Task};
+use crate::view::LandingView;
+use std::time::Duration;
+
+/// How long a landing waits for another one.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a result is planned again because the target moved in between.
+const PLANS: usize = 5;
+
+/// Whether anything is to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Yes.
+    Land,
+    /// Only say what would happen.
+    DryRun,
+}
+
+/// A landing.
+#[derive(Debug, Clone)]
+pub struct LandRequest {
+    /// Which tasks, one after another.
+    pub tasks: Vec<String>,
+    /// How.
+    pub strategy: Strategy,
+    /// Where; each task's own target when not given.
+    pub into: Option<String>,
+    /// Whether anything is to move.
+    pub mode: Mode,
+    /// What becomes of the worktrees.
+    pub worktree: Afterwards,
+}
+
+/// Lands the tasks one after another. A conflict is an answer: that task's target stays as it was.
+///
+/// # Errors
+/// `refused` when a task has not ended or was changed since, `dirty` when the person's own changes are
+/// in the way, `busy` when another landing goes on. Tasks named before are landed then.
+pub fn land(context: &Context, request: &LandRequest) -> Result<Vec<LandingView>> {
+    if request.tasks.is_empty() {
+        return Err(Error::usage("no task to land was named").hint("offshoot list"));
+    }
+    recover(context)?;
+    let mut landings = Vec::new();
+    for text in &request.tasks {
+        let landing = lock_landings(context)?;
+        let (lock, task) = take(context, context.store.resolve(text)?)?;
+        let candidate = Candidate::examine(context, request, &task)?;
+        landings.push(candidate.land(context, request, &lock)?);
+        drop(landing);
+    }
+    Ok(landings)
+}
+
+/// The right to move targets.
+pub(super) fn lock_landings(context: &Context) -> Result<FileLock> {
+    let wait = Wait::Until(context.clock.deadline(PATIENCE));
+    context.store.try_lock(RepoLock::Land, wait)?.ok_or_else(|| {
+        Error::busy("another landing is going on").hint("offshoot events --follow  shows when it is done")
+    })
+}
+
+/// A task that may be landed, and where.
+struct Candidate<'a> {
+    task: &'a Task,
+    target: BranchName,
+    tip: CommitId,
+}
+
+impl<'a> Candidate<'a> {
+    fn examine(context: &Context, request: &LandRequest, task: &'a Task) -> Result<Self> {
+        let task = ended(task)?.task();
+        let name = task.name();
+        match &task.record.landing {
+            Landing::Open | Landing::Empty { .. } => {}
+            Landing::Landed { target, .. } => {
+                return Err(Error::refused(format!("`{name}` is already landed on `{target}`")));
+            }
+            Landing::Discarded { .. } => {
+                return Err(Error::refused(format!("`{name}` was discarded"))
+                    .hint(format!("offshoot restore {name}")));
+            }
+        }
+        let target = match &request.into {
+            Some(into) => BranchName::new(into.clone())?,
+            None => task.spec.target.clone().ok_or_else(|| {
+                Error::refused(format!("`{name}` was dispatched from a detached HEAD and has no target"))
+                    .hint(format!("offshoot merge {name} --into BRANCH"))
+            })?,
+        };
+        if target == task.spec.branch {
+            return Err(Error::refused(format!("`{target}` is the task's own branch")));
+        }
+        let tip = settled_tip(context, task)?;
+        Ok(Self { task, target, tip })
+    }
+
+    fn land(
+        &self,
+        context: &Context,
+        request: &LandRequest,
+        lock: &TaskLock,
+    ) -> Result<LandingView> {
+        for _ in 0..PLANS {
+            let before = require_branch(context, &self.target)?;
+            let plan = context.repo.plan(&PlanRequest {
+                target: before,
+                tip: self.tip,
+                snapshot: snapshot(self.task),
+                strategy: request.strategy,
+                message: &self.message(request.strategy),
+            })?;
+            match plan {
+                Plan::Ready(planned) if request.mode == Mode::DryRun => {
+                    return Ok(self.view(request, before, (planned.commit, Verdict::Planned)));
+                }
+                Plan::Ready(planned) => {
+                    if let Some(view) = self.carry_out(context, request, lock, (before, planned))? {
+                        return Ok(view);
+                    }
+                }
+                Plan::UpToDate => {
+                    if request.mode == Mode::Land {
+                        self.record(context, request, lock, (0, before, before))?;
+                    }
+                    return Ok(self.view(request, before, (before, Verdict::UpToDate)));
+                }
+                Plan::Conflicts(conflicts) => return Ok(self.conflicts(request, before, conflicts)),
+                Plan::NotFastForward => {
+                    let name = self.task.name();
+                    return Err(Error::refused(format!(
+                        "`{}` has moved on, so `{name}` cannot be fast-forwarded",
+                        self.target
+                    ))
+                    .hint(format!("offshoot rebase {name}"))
+                    .hint(format!("offshoot merge {name}")));
+                }
+            }
+        }
+        Err(Error::busy(format!("`{}` keeps moving", self.target)).hint("try again"))
+    }
+
+    /// Moves the target. `None` when it moved by itself since the plan was made.
+    fn carry_out(
+        &self,
+        context: &Context,
+        request: &LandRequest,
+        lock: &TaskLock,
+        (before, planned): (CommitId, Planned),
+    ) -> Result<Option<LandingView>> {
+        let folder = context.store.layout().landings();
+        let number = context.repo.next_landing_number(&folder)?;
+        context.store.begin(lock)?;
+        let landed = context.repo.land(
+            &folder,
+            &Move {
+                number,
+                task: self.task.id().to_string(),
+                target: self.target.clone(),
+                before,
+                after: planned.commit,
+                strategy: request.strategy,
+                reflog: format!("offshoot: {} {}", verb(request.strategy), self.task.name()),
+            },
+        );
+        if let Err(error) = landed {
+            context.store.settle(lock, self.task)?;
+            let moved = context.repo.read_ref(&self.target.full_ref())? != Some(before);
+            return if moved && error.kind == ErrorKind::Refused { Ok(None) } else { Err(error) };
+        }
+        self.record(context, request, lock, (number, before, planned.commit))?;
+        let mut view = self.view(request, before, (planned.commit, Verdict::Landed));
+        view.id = Some(number);
+        Ok(Some(view))
+    }
+
+    fn record(
+        &self,
+        context: &Context,
+        request: &LandRequest,
+        lock: &TaskLock,
+        (id, before, after): (u64, CommitId, CommitId),
+    ) -> Result<()> {
+        let landing = Landing::Landed {
+            id,
+            target: self.target.clone(),
+            strategy: request.strategy,
+            before,
+            after,
+            at: context.now(),
+            custody: Custody::default(),
+        };
+        let change = Change::Landed { landing, worktree: request.worktree };
+        context.store.begin(lock)?;
+        let task = context.store.commit(lock, self.task, change)?;
+        match request.worktree {
+            Afterwards::Release => release::release(context, lock, &task).map(drop),
+            Afterwards::Keep => context.store.settle(lock, &task),
+        }
+    }
+
+    fn message(&self, strategy: Strategy) -> String {
+        let (name, id) = (self.task.name(), self.task.id());
+        let prompt = self.task.spec.prompt.as_deref().unwrap_or_default();
+        let first = prompt.lines().map(str::trim).find(|line| !line.is_empty());
+        let first = first.map(|line| escape::line(line).chars().take(72).collect::<String>());
+        let trailers = format!("Offshoot-Task: {name}\nOffshoot-Id: {id}\n");
+        match (strategy, first) {
+            (Strategy::Squash, Some(first)) => format!("{first}\n\n{trailers}"),
+            (Strategy::Squash, None) => format!("Task {name}\n\n{trailers}"),
+            (_, Some(first)) => format!("Merge task {name}\n\n{first}\n\n{trailers}"),
+            (_, None) => format!("Merge task {name}\n\n{trailers}"),
+        }
+    }
+
+    fn view(
+        &self,
+        request: &LandRequest,
+        before: CommitId,
+        (after, verdict): (CommitId, Verdict),
+    ) -> LandingView {
+        LandingView {
+            id: None,
+            task: self.task.name().clone(),
+            target: self.target.clone(),
+            before,
+            after,
+            strategy: request.strategy,
+            verdict,
+            conflicts: Vec::new(),
+        }
+    }
+
+    fn conflicts(
+        &self,
+        request: &LandRequest,
+        before: CommitId,
+        conflicts: Vec<Conflict>,
+    ) -> LandingView {
+        LandingView { conflicts, ..self.view(request, before, (before, Verdict::Conflicts)) }
+    }
+}
+
+/// The tip of a task's work, once it is sure that nothing in its worktree would be left behind.
+pub(super) fn settled_tip(context: &Context, task: &Task) -> Result<CommitId> {
+    let name = task.name();
+    let Some(head) = task.record.head else {
+        return Err(Error::refused(format!("`{name}` never ran, so there is nothing to land"))
+            .hint(format!("offshoot discard {name}")));
+    };
+    let branch = &task.spec.branch;
+    // Commits that somebody added on the branch after the end belong to the work.
+    let tip = match context.repo.read_ref(&branch.full_ref())? {
+        Some(tip) if context.repo.is_ancestor(head, tip)? => tip,
+        _ => head,
+    };
+    if let Some(checkout) = context.repo.worktree_of(task.id())? {
+        let tree = release::snapshot(context, task, &checkout, tip)?;
+        if tree != context.repo.tree_of(tip)? {
+            let place = context.relative(&checkout.root);
+            return Err(Error::dirty(format!(
+                "the worktree of `{name}` was changed after the task had ended"
+            ))
+            .hint(format!("git -C {place} status"))
+            .hint(format!("git -C {place} commit -a  makes the changes part of the task")));
+        }
+    }
+    Ok(tip)
+}
+
+fn verb(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Merge | Strategy::Squash | Strategy::FastForward => "merge",
+        Strategy::Rebase => "rebase",
+    }
+}
+
+/// Finishes or takes back landings that were cut off, and records those that had moved their target.
+pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
+    let mut suspects = Vec::new();
+    for id in context.store.active_ids()? {
+        if let Ok(task) = context.store.read(id)
+            && task.ended().is_some()
+            && matches!(task.record.landing, Landing::Open | Landing::Empty { .. })
+        {
+            suspects.push(id);
+        }
+    }
+    if suspects.is_empty() {
+        return Ok(());
+    }
+    // Somebody who holds it is landing right now.
+    let Some(_landing) = context.store.try_lock(RepoLock::Land, Wait::No)? else { return Ok(()) };
+    let folder = context.store.layout().landings();
+    let _ = context.repo.recover_landings(&folder)?;
+    for id in suspects {
+        let Ok(Some(lock)) = context.store.lock_task(id, Wait::No) else { continue };
+        let task = context.store.read(id)?;
+        let done = context.repo.finished_landing(&folder, &id.to_string())?;
+        let undecided = matches!(task.record.landing, Landing::Open | Landing::Empty { .. });
+        if let (Some(done), true) = (done, undecided) {
+            let landing = Landing::Landed {
+                id: done.number,
+                target: done.target,
+                strategy: done.strategy,
+                before: done.before,
+                after: done.after,
+                at: context.now(),
+                custody: Custody::default(),
+            };
+            let change = Change::Landed { landing, worktree: Afterwards::Release };
+            let task = context.store.commit(&lock, &task, change)?;
+            context.store.settle(&lock, &task)?;
+        }
+    }
+    Ok(())
+}

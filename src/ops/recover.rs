@@ -1,0 +1,70 @@
+//! Taking up what died: the first step of every verb. Usually there is nothing, and it costs a look
+//! into one small folder.
+
+use super::release;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::lock::Wait;
+use crate::names::TaskId;
+use crate::process;
+use crate::store::TaskLock;
+use crate::supervisor;
+use crate::task::{Ended, Task};
+
+/// Tells what was not told, gives running tasks without a supervisor a new one, finishes landings and
+/// releases that were interrupted, and starts what may start.
+///
+/// # Errors
+/// `io` when the records cannot be read or written.
+pub(super) fn recover(context: &Context) -> Result<()> {
+    let store = &context.store;
+    if !store.exists() {
+        return Ok(());
+    }
+    store.rebuild_indexes(&process::boot_id()?)?;
+    super::land::finish_interrupted(context)?;
+    supervisor::revive(store)?;
+    for id in store.active_ids()? {
+        let Ok(Some(lock)) = store.lock_task(id, Wait::No) else { continue };
+        let task = store.read(id)?;
+        if task.record.releasing {
+            release::release(context, &lock, &task)?;
+        }
+    }
+    supervisor::pump(store, &context.config)
+}
+
+/// A task by the caller's word for it.
+pub(super) fn find(context: &Context, text: &str) -> Result<Task> {
+    context.store.read(context.store.resolve(text)?)
+}
+
+/// The right to change a task that a verb is about.
+pub(super) fn take(context: &Context, id: TaskId) -> Result<(TaskLock, Task)> {
+    match context.store.lock_task(id, Wait::briefly())? {
+        Some(lock) => {
+            let task = context.store.read(id)?;
+            Ok((lock, task))
+        }
+        None => {
+            let task = context.store.read(id)?;
+            Err(match task.ended() {
+                None => not_ended(&task),
+                Some(_) => Error::busy(format!("somebody else is changing `{}`", task.name()))
+                    .hint(format!("offshoot status {}", task.name())),
+            })
+        }
+    }
+}
+
+/// The proof that a task has ended, or the refusal that says what to do.
+pub(super) fn ended(task: &Task) -> Result<Ended<'_>> {
+    task.ended().ok_or_else(|| not_ended(task))
+}
+
+fn not_ended(task: &Task) -> Error {
+    let name = task.name();
+    Error::refused(format!("`{name}` is still {}", task.record.state.name()))
+        .hint(format!("offshoot wait {name}"))
+        .hint(format!("offshoot cancel {name}"))
+}

@@ -1,0 +1,141 @@
+//! Letting go of a task's worktree and branch without losing anything: first refs that keep the
+//! work, then the folder is moved, then the branch goes.
+//!
+//! Every step may be repeated, so a release that was cut off is simply done again.
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::git::{Checkout, Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart};
+use crate::layout::RepoLock;
+use crate::names::CommitId;
+use crate::store::TaskLock;
+use crate::task::{Change, Custody, Task};
+use std::path::PathBuf;
+
+/// Releases a task whose record says that it is to be released.
+pub(super) fn release(context: &Context, lock: &TaskLock, task: &Task) -> Result<Task> {
+    let custody = Custody { refs: keep(context, task)?, ..move_worktree(context, task)? };
+    drop_branch(context, task)?;
+    let pin = base_pin(task);
+    if let Some(base) = context.repo.read_ref(&pin)? {
+        context.repo.delete_ref(&pin, base)?;
+    }
+    let task = context.store.commit(lock, task, Change::Released(custody))?;
+    context.store.settle(lock, &task)?;
+    Ok(task)
+}
+
+/// The ref that keeps a task's base while the task is open.
+pub(super) fn base_pin(task: &Task) -> String {
+    format!("refs/offshoot/base/{}", task.id())
+}
+
+/// Makes refs for every tip of the task's work, and for what is in its worktree besides.
+fn keep(context: &Context, task: &Task) -> Result<Vec<String>> {
+    let mut tips: Vec<CommitId> = Vec::new();
+    tips.extend(task.record.head);
+    tips.extend(context.repo.read_ref(&task.spec.branch.full_ref())?);
+    if let Some(checkout) = context.repo.worktree_of(task.id())? {
+        let head = context.repo.head_of(&checkout.git_dir).ok().and_then(|head| head.commit);
+        tips.extend(head);
+        if let Some(head) = head.or(task.record.head) {
+            tips.extend(changes_since(context, task, &checkout, head)?);
+        }
+    }
+    tips.dedup();
+    let folder = format!("refs/offshoot/kept/{}/", task.id());
+    let mut refs = context.repo.refs_below(&folder)?;
+    let mut kept = Vec::new();
+    for name in &refs {
+        kept.extend(context.repo.read_ref(name)?);
+    }
+    for tip in tips {
+        if kept.contains(&tip) {
+            continue;
+        }
+        let free = (1u32..).map(|number| format!("{folder}{number}"));
+        let name = free
+            .into_iter()
+            .find(|name| !refs.contains(name))
+            .expect("invariant: some number is free");
+        context.repo.set_ref(&name, Expected::Absent, tip, "offshoot: kept")?;
+        refs.push(name);
+        kept.push(tip);
+    }
+    Ok(refs)
+}
+
+/// What somebody did in the worktree after the task had ended, as a commit.
+fn changes_since(
+    context: &Context,
+    task: &Task,
+    checkout: &Checkout,
+    head: CommitId,
+) -> Result<Option<CommitId>> {
+    let snapshot = snapshot(context, task, checkout, head)?;
+    if snapshot == context.repo.tree_of(head)? {
+        return Ok(None);
+    }
+    let commit = context.repo.create_commit(&NewCommit {
+        tree: snapshot,
+        parents: &[head],
+        message: "What was in the worktree when it was released\n",
+        author_of: None,
+        signing: Signing::Never,
+    })?;
+    Ok(Some(commit))
+}
+
+/// The present content of a task's worktree as a tree.
+pub(super) fn snapshot(
+    context: &Context,
+    task: &Task,
+    checkout: &Checkout,
+    head: CommitId,
+) -> Result<crate::names::ObjectId> {
+    let layout = context.store.layout().task(task.id());
+    let index = layout.snapshot_index();
+    let snapshot = context.repo.snapshot(&SnapshotRequest {
+        checkout,
+        index: &index,
+        start: SnapshotStart::Commit { head, seed: &layout.index() },
+    })?;
+    Ok(snapshot.tree)
+}
+
+fn move_worktree(context: &Context, task: &Task) -> Result<Custody> {
+    let trash = trash(task);
+    let entries = context.store.layout().trash();
+    let released = {
+        let _repo = context.store.lock(RepoLock::Repo)?;
+        context.repo.release_worktree(task.id(), &trash, &entries)?
+    };
+    // A release that was cut off after moving finds nothing to move, but what it moved.
+    let moved_before = |folder: PathBuf| {
+        let place = folder.join(task.id().to_string());
+        place.is_dir().then_some(place)
+    };
+    Ok(Custody {
+        refs: Vec::new(),
+        folder: released.folder.or_else(|| moved_before(trash)),
+        entry: released.entry.or_else(|| moved_before(entries)),
+    })
+}
+
+/// Beside the worktrees, on their file system.
+fn trash(task: &Task) -> PathBuf {
+    task.spec.worktree.with_file_name(".trash")
+}
+
+/// The branch goes if it is where its work is kept; one that is checked out elsewhere stays.
+fn drop_branch(context: &Context, task: &Task) -> Result<()> {
+    let name = task.spec.branch.full_ref();
+    let Some(tip) = context.repo.read_ref(&name)? else { return Ok(()) };
+    for checkout in context.repo.checkouts()? {
+        let head = context.repo.head_of(&checkout.git_dir)?;
+        if head.branch.as_ref() == Some(&task.spec.branch) {
+            return Ok(());
+        }
+    }
+    context.repo.delete_ref(&name, tip)
+}

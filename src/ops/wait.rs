@@ -1,0 +1,80 @@
+//! `wait`: until tasks have ended.
+
+use super::describe::{describe, describe_in_full};
+use super::recover::recover;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::names::TaskId;
+use crate::task::Task;
+use crate::view::TaskView;
+use crate::watch::Watch;
+use std::time::Duration;
+
+/// How many of the tasks are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// All of them.
+    All,
+    /// Any one of them.
+    Any,
+}
+
+/// A wait.
+#[derive(Debug, Clone)]
+pub struct WaitRequest {
+    /// For which tasks.
+    pub tasks: Vec<String>,
+    /// For how many of them.
+    pub until: Until,
+    /// For how long.
+    pub timeout: Option<Duration>,
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone)]
+pub struct Waited {
+    /// The tasks as they are now.
+    pub tasks: Vec<TaskView>,
+    /// Whether the time was over first.
+    pub timed_out: bool,
+}
+
+/// Waits. `progress` is called at the beginning, at every change, and at least once a second.
+///
+/// # Errors
+/// `not_found` when no task is meant, `usage` when none is named.
+pub fn wait(
+    context: &Context,
+    request: &WaitRequest,
+    progress: &mut dyn FnMut(&[TaskView]),
+) -> Result<Waited> {
+    if request.tasks.is_empty() {
+        return Err(Error::usage("no task to wait for was named").hint("offshoot list"));
+    }
+    recover(context)?;
+    let named = request.tasks.iter().map(|text| context.store.resolve(text));
+    let ids: Vec<TaskId> = named.collect::<Result<_>>()?;
+    let deadline = request.timeout.map(|limit| context.clock.deadline(limit));
+    let journal = context.store.layout().journal();
+    let watch = Watch::on(&[&journal]);
+    loop {
+        let tasks: Vec<Task> =
+            ids.iter().map(|id| context.store.read(*id)).collect::<Result<_>>()?;
+        let ended = tasks.iter().filter(|task| task.ended().is_some()).count();
+        let enough = match request.until {
+            Until::All => ended == tasks.len(),
+            Until::Any => ended > 0,
+        };
+        let timed_out = !enough && deadline.is_some_and(|deadline| deadline.has_passed());
+        if enough || timed_out {
+            let tasks = tasks.iter().map(|task| describe_in_full(context, task));
+            return Ok(Waited { tasks: tasks.collect::<Result<_>>()?, timed_out });
+        }
+        let views: Vec<TaskView> =
+            tasks.iter().map(|task| describe(context, task)).collect::<Result<_>>()?;
+        progress(&views);
+        watch.wait(deadline)?;
+        // A supervisor that died changes no file; somebody has to notice.
+        recover(context)?;
+    }
+}

@@ -1,0 +1,104 @@
+//! The files by which a task's processes talk to each other: requests to the supervisor, and the
+//! status that the shim leaves.
+//!
+//! Files instead of a socket: their paths may be long, and agents' sandboxes do not block them.
+
+use super::files::{self, Durability};
+use super::{Store, TaskLock};
+use crate::error::{Attempt, Result};
+use crate::names::TaskId;
+use crate::task::{ControlAction, ControlRequest, SCHEMA};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
+impl Store {
+    /// Asks a task's supervisor for something.
+    ///
+    /// # Errors
+    /// `io` when the request cannot be written.
+    pub fn request(&self, id: TaskId, action: ControlAction) -> Result<()> {
+        let folder = self.layout.task(id).control();
+        let request = files::to_json(&ControlRequest { schema: SCHEMA, action })?;
+        let attempt = || format!("write to `{}`", folder.display());
+        let last = self.request_numbers(id)?.last().copied().unwrap_or(0);
+        for number in last + 1.. {
+            let sibling = folder.join(format!(".{number}-{}", TaskId::random()));
+            let written =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&sibling);
+            written.and_then(|mut file| file.write_all(&request)).attempt(attempt)?;
+            // A link fails where somebody else took the number; a rename would replace their request.
+            let linked = std::fs::hard_link(&sibling, folder.join(number.to_string()));
+            files::remove(&sibling)?;
+            match linked {
+                Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
+                other => return other.attempt(attempt),
+            }
+        }
+        Ok(())
+    }
+
+    /// The requests that nobody has carried out, oldest first.
+    ///
+    /// # Errors
+    /// `io` when they cannot be read.
+    pub fn requests(&self, id: TaskId) -> Result<Vec<ControlRequest>> {
+        let folder = self.layout.task(id).control();
+        let mut requests = Vec::new();
+        for number in self.request_numbers(id)? {
+            let path = folder.join(number.to_string());
+            requests.extend(files::read_json::<ControlRequest>(&path)?);
+        }
+        Ok(requests)
+    }
+
+    /// Forgets the oldest requests, which have been carried out.
+    ///
+    /// # Errors
+    /// `io` when they cannot be removed.
+    pub fn carried_out(&self, lock: &TaskLock, count: usize) -> Result<()> {
+        let folder = self.layout.task(lock.id()).control();
+        for number in self.request_numbers(lock.id())?.into_iter().take(count) {
+            files::remove(&folder.join(number.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn request_numbers(&self, id: TaskId) -> Result<Vec<u64>> {
+        let names = files::names_in(&self.layout.task(id).control())?;
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Leaves, durably, how the agent's process ended.
+    ///
+    /// # Errors
+    /// `io` when it cannot be written.
+    pub fn write_status(&self, id: TaskId, status: &impl Serialize) -> Result<()> {
+        let bytes = files::to_json(status)?;
+        files::replace(&self.layout.task(id).status(), &bytes, Durability::PowerCut)
+    }
+
+    /// What [`write_status`](Self::write_status) left; `None` when it left nothing.
+    ///
+    /// # Errors
+    /// `io` when it cannot be read.
+    pub fn status<T: DeserializeOwned>(&self, id: TaskId) -> Result<Option<T>> {
+        files::read_json(&self.layout.task(id).status())
+    }
+
+    /// Removes what an earlier start of the agent left, before the next one.
+    ///
+    /// # Errors
+    /// `io` when something cannot be removed.
+    pub fn clear_start(&self, lock: &TaskLock) -> Result<()> {
+        let layout = self.layout.task(lock.id());
+        for file in [layout.status(), layout.started(), layout.spawn_error()] {
+            files::remove(&file)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,261 @@
+//! While the agent runs: select an input, decide (pure), carry out.
+//!
+//! Inputs are the end of whoever watches over the agent, requests, and time limits. Deciding is
+//! [`Attention::handle`], which knows no process and no clock.
+
+use super::Life;
+use super::launch::is_supervisor;
+use super::protocol::{AgentEnding, AgentStatus, MARK, Report};
+use super::readable::{readable, wait_readable};
+use crate::clock::Clock;
+use crate::error::{Attempt, Result};
+use crate::outcome::Outcome;
+use crate::process::{self, Ending, ProcessTree, TreeSignal};
+use crate::task::{Change, ProcessIdentity, StopReason};
+use crate::watch::Watch;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+
+/// How often what ignores `SIGKILL` (a process in an uninterruptible call) is looked at again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Something that happens while the agent runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    /// Who watches over the agent reports its end, or has died.
+    WatcherDone,
+    /// Somebody asks for something.
+    Requested,
+    /// The task's time is over.
+    TimeOver,
+    /// Those who were asked to end have had their time.
+    GraceOver,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// See whether the agent has ended.
+    LookForEnd,
+    /// Read the requests.
+    ReadRequests,
+    /// Record why, and ask the tree to end.
+    Stop(StopReason),
+    /// Kill the tree.
+    Kill,
+    /// Nothing: it is being ended already.
+    Nothing,
+}
+
+/// How far the ending of the tree is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attention {
+    Watching,
+    Ending,
+}
+
+impl Attention {
+    fn handle(self, input: Input) -> Step {
+        match (self, input) {
+            (_, Input::WatcherDone) => Step::LookForEnd,
+            (_, Input::Requested) => Step::ReadRequests,
+            (Self::Watching, Input::TimeOver) => Step::Stop(StopReason::TimedOut),
+            (Self::Ending, Input::TimeOver) | (Self::Watching, Input::GraceOver) => Step::Nothing,
+            (Self::Ending, Input::GraceOver) => Step::Kill,
+        }
+    }
+}
+
+impl Life {
+    /// Waits until the agent has ended, and records how.
+    pub(super) fn attend(&mut self, shim: &ProcessIdentity, agent: &ProcessIdentity) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .attempt(|| "watch the agent")?;
+        let (ending, stragglers) = runtime.block_on(self.attend_until_end(shim, agent))?;
+        if stragglers > 0 {
+            self.stragglers = stragglers;
+        }
+        let outcome = match ending {
+            Some(AgentEnding::Ran(Ending::Code(code))) => Outcome::Exited { code },
+            Some(AgentEnding::Ran(Ending::Signal(signal))) => Outcome::Signaled { signal },
+            Some(AgentEnding::SpawnFailed { message }) => Outcome::SpawnFailed { message },
+            Some(AgentEnding::NeverStarted) if !self.is_stopping() => {
+                self.shim = None;
+                return self.commit(Change::AgentNeverStarted);
+            }
+            Some(AgentEnding::NeverStarted) | None => Outcome::Interrupted,
+        };
+        self.commit(Change::AgentEnded(outcome))
+    }
+
+    async fn attend_until_end(
+        &mut self,
+        shim: &ProcessIdentity,
+        agent: &ProcessIdentity,
+    ) -> Result<(Option<AgentEnding>, usize)> {
+        let layout = self.store.layout().task(self.task.id());
+        let requests = Watch::on(&[&layout.control()]);
+        let requested = requests.descriptor().map(|fd| fd.try_clone()).transpose();
+        let requested = requested.attempt(|| "watch for requests")?.map(readable).transpose()?;
+        let mut attention = Attention::Watching;
+        let mut kill_at = tokio::time::Instant::now();
+        let time_over = self.time_left().map(|left| tokio::time::Instant::now() + left);
+
+        self.take_requests()?;
+        loop {
+            if self.is_stopping() && attention == Attention::Watching {
+                attention = Attention::Ending;
+                kill_at = tokio::time::Instant::now() + self.config.grace;
+                let _ = self.signal(shim, TreeSignal::Terminate);
+            }
+            let Some(watcher) = self.watcher(shim, agent)? else {
+                return self.ended_without_watcher(agent);
+            };
+            let input = tokio::select! {
+                ready = wait_readable(Some(&watcher)) => ready.map(|()| Input::WatcherDone)?,
+                ready = wait_readable(requested.as_ref()) => ready.map(|()| Input::Requested)?,
+                () = at(time_over), if attention == Attention::Watching => Input::TimeOver,
+                () = at(Some(kill_at)), if attention == Attention::Ending => Input::GraceOver,
+            };
+            match attention.handle(input) {
+                Step::LookForEnd => {
+                    if let Some(status) = self.look_for_end(agent)? {
+                        return Ok((Some(status.ending), status.stragglers));
+                    }
+                }
+                Step::ReadRequests => {
+                    requests.forget();
+                    self.take_requests()?;
+                }
+                Step::Stop(reason) => self.commit(Change::StopAsked(reason))?,
+                Step::Kill => {
+                    let _ = self.signal(shim, TreeSignal::Kill);
+                    kill_at = tokio::time::Instant::now() + AGAIN;
+                }
+                Step::Nothing => {}
+            }
+        }
+    }
+
+    /// What becomes readable when the agent has ended: our shim's reports, else the end of a shim that
+    /// we found, else the end of the agent itself. `None` when none of them is there any more.
+    fn watcher(
+        &self,
+        shim: &ProcessIdentity,
+        agent: &ProcessIdentity,
+    ) -> Result<Option<AsyncFd<OwnedFd>>> {
+        let descriptor = match &self.shim {
+            Some(handle) => {
+                let copy = handle.reports.get_ref().as_fd().try_clone_to_owned();
+                Some(copy.attempt(|| "watch the shim")?)
+            }
+            None if process::is_alive(shim)? => process::hold(shim.pid),
+            None if process::is_alive(agent)? => process::hold(agent.pid),
+            None => None,
+        };
+        descriptor.map(readable).transpose()
+    }
+
+    /// The agent's status, if it is known now. A shim that died is forgotten, so that the agent itself
+    /// is watched from then on.
+    fn look_for_end(&mut self, agent: &ProcessIdentity) -> Result<Option<AgentStatus>> {
+        if let Some(handle) = &mut self.shim {
+            match handle.read_report()? {
+                Some(Report::Ended) => {}
+                Some(_) => return Ok(None),
+                None => {
+                    let mut dead = self.shim.take();
+                    if let Some(handle) = &mut dead {
+                        handle.reap();
+                    }
+                    return Ok(None);
+                }
+            }
+            return self.status_of(agent);
+        }
+        Ok(None)
+    }
+
+    fn status_of(&self, agent: &ProcessIdentity) -> Result<Option<AgentStatus>> {
+        let status: Option<AgentStatus> = self.store.status(self.task.id())?;
+        // One of an earlier start says nothing about this one.
+        Ok(status.filter(|status| status.agent == *agent))
+    }
+
+    /// The shim is gone and so is the agent: what the shim wrote, else what we can learn as the
+    /// agent's new parent, else nothing. Then whatever is left of the tree is ended.
+    fn ended_without_watcher(
+        &mut self,
+        agent: &ProcessIdentity,
+    ) -> Result<(Option<AgentEnding>, usize)> {
+        let learnt = match self.status_of(agent)? {
+            Some(status) => Some(status.ending),
+            None => self.learn_ending(agent),
+        };
+        let mark = format!("{MARK}={}", self.task.id());
+        let store = self.store.clone();
+        let excluded = |pid: i32| is_supervisor(&store, pid);
+        let stragglers = ProcessTree::carrying(&mark, &excluded).end(self.config.grace)?;
+        process::reap(agent.pid);
+        Ok((learnt, stragglers))
+    }
+
+    fn learn_ending(&self, agent: &ProcessIdentity) -> Option<AgentEnding> {
+        let layout = self.store.layout().task(self.task.id());
+        if let Ok(message) = std::fs::read_to_string(layout.spawn_error()) {
+            return Some(AgentEnding::SpawnFailed { message });
+        }
+        let same_boot = process::boot_id().is_ok_and(|boot| boot == agent.boot_id);
+        if same_boot && !layout.started().exists() {
+            return Some(AgentEnding::NeverStarted);
+        }
+        // Only a parent can ask; we are it when our own shim was killed.
+        process::peek(agent.pid).ok().flatten().map(AgentEnding::Ran)
+    }
+
+    /// Signals what is left of the agent's tree; returns how many processes there were.
+    fn signal(&self, shim: &ProcessIdentity, signal: TreeSignal) -> usize {
+        let mark = format!("{MARK}={}", self.task.id());
+        let excluded = |pid: i32| is_supervisor(&self.store, pid);
+        match process::is_alive(shim) {
+            Ok(true) => ProcessTree::below(shim.pid, &excluded).signal(signal),
+            _ => ProcessTree::carrying(&mark, &excluded).signal(signal),
+        }
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let limit = self.task.spec.timeout_ms?;
+        let used = Clock.tick_ms().saturating_sub(self.running()?.started_tick_ms);
+        Some(Duration::from_millis(limit.saturating_sub(used)))
+    }
+}
+
+/// Waits for a moment; forever when there is none.
+async fn at(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_that_is_being_ended_is_killed_and_never_asked_twice() {
+        let all = [Input::WatcherDone, Input::Requested, Input::TimeOver, Input::GraceOver];
+        let steps = |attention: Attention| all.map(|input| attention.handle(input));
+        assert_eq!(
+            steps(Attention::Watching),
+            [Step::LookForEnd, Step::ReadRequests, Step::Stop(StopReason::TimedOut), Step::Nothing]
+        );
+        assert_eq!(
+            steps(Attention::Ending),
+            [Step::LookForEnd, Step::ReadRequests, Step::Nothing, Step::Kill]
+        );
+    }
+}

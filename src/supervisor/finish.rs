@@ -1,0 +1,206 @@
+//! Recording what an ended agent left: leftovers committed, the branch moved to the result, the
+//! change measured. Whatever goes wrong here is a warning; the work itself stays where it is.
+
+use super::Life;
+use crate::clock::Clock;
+use crate::diff::{DiffSummary, figures};
+use crate::error::{Attempt, Result};
+use crate::escape;
+use crate::git::{
+    Checkout, DiffRange, Expected, NewCommit, Signing, Snapshot, SnapshotRequest, SnapshotStart,
+    copy_index, worktree_root_of,
+};
+use crate::names::CommitId;
+use crate::process;
+use crate::task::{Change, FinishedWork, TaskSpec, Warning, WarningKind};
+use std::path::Path;
+
+/// The longest subject of a commit made from leftovers, in characters.
+const SUBJECT: usize = 72;
+
+/// The result of a task while it is being put together.
+struct Work {
+    checkout: Option<Checkout>,
+    head: CommitId,
+    leftovers_committed: bool,
+    warnings: Vec<Warning>,
+}
+
+impl Life {
+    /// Records the work of the agent that has ended.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        let mut work = self.gather()?;
+        if self.stragglers > 0 {
+            let message =
+                format!("{} processes outlived the agent and were ended", self.stragglers);
+            work.warnings.push(Warning::new(WarningKind::Stragglers, message));
+        }
+        let diff = self.measure(&work)?;
+        self.commit(Change::Finished(FinishedWork {
+            worktree: work.checkout.map(|checkout| checkout.root),
+            head: work.head,
+            diff,
+            warnings: work.warnings,
+            tick_ms: Clock.tick_ms(),
+            boot_id: process::boot_id()?,
+        }))
+    }
+
+    fn gather(&self) -> Result<Work> {
+        let spec = &self.task.spec;
+        let tip = self.repo.read_ref(&spec.branch.full_ref())?;
+        let Some(git_dir) = self.repo.entry_of(spec.id)? else {
+            let mut warnings = Vec::new();
+            if self.task.record.worktree.is_some() {
+                warnings.push(missing(&spec.worktree));
+            }
+            let head = tip.unwrap_or(spec.base.commit);
+            return Ok(Work { checkout: None, head, leftovers_committed: false, warnings });
+        };
+        let head = self.repo.head_of(&git_dir).ok().and_then(|head| head.commit);
+        let mut work = Work {
+            checkout: worktree_root_of(&git_dir).map(|root| Checkout { root, git_dir }),
+            head: head.or(tip).unwrap_or(spec.base.commit),
+            leftovers_committed: false,
+            warnings: Vec::new(),
+        };
+        match work.checkout.clone() {
+            None => work.warnings.push(missing(&spec.worktree)),
+            Some(checkout) => {
+                mend_git_file(&checkout)?;
+                match self.snapshot(&checkout, work.head) {
+                    Ok(snapshot) => self.commit_leftovers(&mut work, snapshot)?,
+                    Err(error) => work.warnings.push(Warning::new(
+                        WarningKind::SnapshotFailed,
+                        format!("uncommitted work stays in the worktree only: {error}"),
+                    )),
+                }
+            }
+        }
+        self.move_branch(&mut work, tip)?;
+        Ok(work)
+    }
+
+    fn snapshot(&self, checkout: &Checkout, head: CommitId) -> Result<Snapshot> {
+        let layout = self.store.layout().task(self.task.id());
+        self.repo.snapshot(&SnapshotRequest {
+            checkout,
+            index: &layout.snapshot_index(),
+            start: SnapshotStart::Commit { head, seed: &layout.index() },
+        })
+    }
+
+    fn commit_leftovers(&self, work: &mut Work, snapshot: Snapshot) -> Result<()> {
+        if !snapshot.nested.is_empty() {
+            work.warnings.push(Warning {
+                kind: WarningKind::NestedRepository,
+                message: "repositories inside the worktree are not part of the result".to_owned(),
+                paths: snapshot.nested,
+            });
+        }
+        if snapshot.tree == self.repo.tree_of(work.head)? {
+            return Ok(());
+        }
+        work.head = self.repo.create_commit(&NewCommit {
+            tree: snapshot.tree,
+            parents: &[work.head],
+            message: &leftovers_message(&self.task.spec),
+            author_of: None,
+            signing: Signing::Never,
+        })?;
+        work.leftovers_committed = true;
+        Ok(())
+    }
+
+    /// Fast-forwards the task's branch to the result. Where that cannot be (the agent went on from
+    /// somewhere else), both are kept.
+    fn move_branch(&self, work: &mut Work, tip: Option<CommitId>) -> Result<()> {
+        let spec = &self.task.spec;
+        let name = spec.branch.full_ref();
+        let message = format!("offshoot: result of {}", spec.name);
+        let expected = match tip {
+            Some(tip) if tip == work.head => return self.attach(work),
+            Some(tip) if self.repo.is_ancestor(tip, work.head)? => Some(Expected::At(tip)),
+            Some(_) => None,
+            None => Some(Expected::Absent),
+        };
+        let moved =
+            expected.map(|expected| self.repo.set_ref(&name, expected, work.head, &message));
+        if let Some(Ok(())) = moved {
+            return self.attach(work);
+        }
+        let kept = format!("refs/offshoot/kept/{}/result", spec.id);
+        if self.repo.read_ref(&kept)?.is_none() {
+            self.repo.set_ref(&kept, Expected::Absent, work.head, &message)?;
+        }
+        work.warnings.push(Warning::new(
+            WarningKind::BranchDiverged,
+            format!(
+                "`{}` does not lead to the result {}; both are kept",
+                spec.branch,
+                work.head.short()
+            ),
+        ));
+        Ok(())
+    }
+
+    /// Puts the worktree on the task's branch, whose tip its files are, so that a person who enters
+    /// it finds a clean checkout.
+    fn attach(&self, work: &Work) -> Result<()> {
+        let Some(checkout) = &work.checkout else { return Ok(()) };
+        let in_use = ["rebase-merge", "rebase-apply", "BISECT_START", "index.lock"];
+        if in_use.iter().any(|name| checkout.git_dir.join(name).exists()) {
+            return Ok(());
+        }
+        let head = self.repo.head_of(&checkout.git_dir).ok().and_then(|head| head.branch);
+        if head.as_ref() != Some(&self.task.spec.branch) {
+            self.repo.attach_head(checkout, &self.task.spec.branch)?;
+        } else if !work.leftovers_committed {
+            return Ok(());
+        }
+        let index = self.store.layout().task(self.task.id()).snapshot_index();
+        let sibling = checkout.git_dir.join("index.offshoot");
+        copy_index(&index, &sibling)?;
+        let place = checkout.git_dir.join("index");
+        std::fs::rename(&sibling, &place).attempt(|| format!("write `{}`", place.display()))
+    }
+
+    fn measure(&self, work: &Work) -> Result<DiffSummary> {
+        let target = match &self.task.spec.target {
+            Some(target) => self.repo.read_ref(&target.full_ref())?,
+            None => None,
+        };
+        let from = self.repo.diff_base(self.task.record.base, work.head, target)?;
+        let changes = self.repo.changes(&DiffRange { from, to: work.head, paths: &[] })?;
+        Ok(DiffSummary {
+            figures: figures(&changes),
+            commits: self.repo.count_commits(from, work.head)?,
+            leftovers_committed: work.leftovers_committed,
+        })
+    }
+}
+
+fn missing(worktree: &Path) -> Warning {
+    let message = format!("the worktree `{}` was gone at the end", worktree.display());
+    Warning::new(WarningKind::WorktreeMissing, message)
+}
+
+/// An agent may have deleted or changed the file by which git finds the repository from inside.
+fn mend_git_file(checkout: &Checkout) -> Result<()> {
+    let path = checkout.root.join(".git");
+    let wanted = format!("gitdir: {}\n", checkout.git_dir.display());
+    match std::fs::symlink_metadata(&path) {
+        Err(_) => std::fs::write(&path, wanted).attempt(|| format!("write `{}`", path.display())),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn leftovers_message(spec: &TaskSpec) -> String {
+    let words = spec.prompt.clone().unwrap_or_else(|| spec.command.join(" "));
+    let first = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("changes");
+    let mut subject: String = escape::line(first).chars().take(SUBJECT).collect();
+    if subject.starts_with('#') {
+        subject.insert(0, ' ');
+    }
+    format!("{}\n\nOffshoot-Task: {}\nOffshoot-Id: {}\n", subject.trim(), spec.name, spec.id)
+}

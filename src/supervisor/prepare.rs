@@ -1,0 +1,176 @@
+//! From a slot to an agent: worktree, shim, gate. The agent begins only when its process is recorded.
+
+use super::Life;
+use super::protocol::{DONE, GO, MARK, Plan, Report};
+use crate::environment::Environment;
+use crate::error::{Attempt, Error, Result};
+use crate::git::{Checkout, NewWorktree, copy_index};
+use crate::layout::RepoLock;
+use crate::outcome::Outcome;
+use crate::process::Spawn;
+use crate::task::{Change, ProcessIdentity};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+/// How often a shim that dies before it has reported is replaced.
+const TRIES: usize = 3;
+
+/// The shim that this process started, and the way to it.
+pub(super) struct ShimHandle {
+    child: Child,
+    words: ChildStdin,
+    pub(super) reports: BufReader<ChildStdout>,
+}
+
+impl Life {
+    /// Makes the worktree and the agent's process and lets the agent begin. A failure is an ending.
+    pub(super) fn prepare(&mut self) -> Result<()> {
+        self.take_requests()?;
+        if self.is_stopping() {
+            return self.commit(Change::AgentEnded(Outcome::Cancelled));
+        }
+        self.store.clear_start(&self.lock)?;
+        let checkout = match self.make_worktree() {
+            Ok(checkout) => checkout,
+            Err(error) => {
+                let message = error.message;
+                return self.commit(Change::AgentEnded(Outcome::SetupFailed { message }));
+            }
+        };
+        match self.start_agent(&checkout) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.shim = None;
+                let message = error.message;
+                self.commit(Change::AgentEnded(Outcome::SpawnFailed { message }))
+            }
+        }
+    }
+
+    fn make_worktree(&self) -> Result<Checkout> {
+        let spec = &self.task.spec;
+        let layout = self.store.layout().task(spec.id);
+        let checkout = {
+            let _repo = self.store.lock(RepoLock::Repo)?;
+            self.repo.create_worktree(&NewWorktree {
+                task: spec.id,
+                root: &spec.worktree,
+                branch: &spec.branch,
+                base: spec.base.commit,
+                intent: &layout.intent(),
+            })?
+        };
+        copy_index(&checkout.git_dir.join("index"), &layout.index())?;
+        Ok(checkout)
+    }
+
+    fn start_agent(&mut self, checkout: &Checkout) -> Result<()> {
+        let (mut shim, ready) = self.start_shim(checkout)?;
+        let (watcher, agent) = ready;
+        self.take_requests()?;
+        if self.is_stopping() {
+            // Dropping the pipe closes the gate for good.
+            return self.commit(Change::AgentEnded(Outcome::Cancelled));
+        }
+        let worktree = checkout.root.clone();
+        self.commit(Change::AgentReady { worktree, shim: watcher, agent })?;
+        // Recorded durably; if the shim died in between, its end is noticed as every end is.
+        let _ = shim.words.write_all(&[GO]);
+        self.shim = Some(shim);
+        Ok(())
+    }
+
+    fn start_shim(
+        &self,
+        checkout: &Checkout,
+    ) -> Result<(ShimHandle, (ProcessIdentity, ProcessIdentity))> {
+        let spec = &self.task.spec;
+        let layout = self.store.layout().task(spec.id);
+        let folder = self.agent_folder(checkout);
+        let plan = Plan {
+            state: self.store.layout().root().to_owned(),
+            task: spec.id,
+            folder: folder.clone(),
+            command: spec.command.clone(),
+            output: layout.output(),
+            errors: if spec.agent.is_some() { layout.stderr() } else { layout.output() },
+            grace_ms: u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX),
+        };
+        let mut line = serde_json::to_vec(&plan)
+            .map_err(|cause| Error::internal(format!("cannot write the plan: {cause}")))?;
+        line.push(b'\n');
+        let environment = self.agent_environment(checkout, folder);
+        for _ in 0..TRIES {
+            let mut child = Spawn::ourselves(&["shim".as_ref()], &environment)
+                .in_folder("/".as_ref())
+                .reading(Stdio::piped())
+                .writing(Stdio::piped())
+                .start()?;
+            let words = child.stdin.take().expect("invariant: the shim reads from a pipe");
+            let reports = child.stdout.take().expect("invariant: the shim reports to a pipe");
+            let mut shim = ShimHandle { child, words, reports: BufReader::new(reports) };
+            if shim.words.write_all(&line).is_err() {
+                continue;
+            }
+            match shim.read_report()? {
+                Some(Report::Ready { shim: watcher, agent }) => {
+                    return Ok((shim, (watcher, agent)));
+                }
+                Some(Report::Failed { message }) => return Err(Error::refused(message)),
+                Some(Report::Ended) | None => {}
+            }
+        }
+        Err(Error::internal("what should watch over the agent died at once"))
+    }
+
+    /// Commands start where the dispatcher stood, presets at the root.
+    fn agent_folder(&self, checkout: &Checkout) -> PathBuf {
+        let spec = &self.task.spec;
+        let inner = checkout.root.join(&spec.subdirectory);
+        if spec.agent.is_none() && inner.is_dir() { inner } else { checkout.root.clone() }
+    }
+
+    fn agent_environment(&self, checkout: &Checkout, folder: PathBuf) -> Environment {
+        let spec = &self.task.spec;
+        let mut environment = self.environment.clone();
+        environment.set(MARK, spec.id.to_string());
+        environment.set("OFFSHOOT_TASK_NAME", spec.name.as_str());
+        environment.set("OFFSHOOT_BASE", spec.base.commit.to_string());
+        environment.set("OFFSHOOT_WORKTREE", checkout.root.clone());
+        environment.set("PWD", folder);
+        if let Some(prompt) = &spec.prompt {
+            environment.set("OFFSHOOT_PROMPT", prompt);
+        }
+        environment
+    }
+
+    /// Tells the shim that everything is recorded, and waits for its end.
+    pub(super) fn let_shim_go(&mut self) {
+        if let Some(mut shim) = self.shim.take() {
+            // One that is gone already needs no word.
+            let _ = shim.words.write_all(&[DONE]);
+            drop(shim.words);
+            let _ = shim.child.wait();
+        }
+    }
+}
+
+impl ShimHandle {
+    /// Lets go of a shim that has died.
+    pub(super) fn reap(&mut self) {
+        let _ = self.child.wait();
+    }
+
+    /// What the shim says next; `None` when it has died.
+    pub(super) fn read_report(&mut self) -> Result<Option<Report>> {
+        let mut line = Vec::new();
+        self.reports.read_until(b'\n', &mut line).attempt(|| "hear from the shim")?;
+        if line.last() != Some(&b'\n') {
+            return Ok(None);
+        }
+        serde_json::from_slice(&line)
+            .map(Some)
+            .map_err(|cause| Error::internal(format!("cannot read a report: {cause}")))
+    }
+}

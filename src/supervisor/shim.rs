@@ -1,0 +1,224 @@
+//! The process between supervisor and agent: the only parent that the agent's tree has.
+//!
+//! It adopts whatever the agent leaves behind, learns how the agent ended, writes that down, ends
+//! what is left of the tree, and goes when the supervisor has recorded the task. If the supervisor
+//! dies first, a new one is started at once; if that happens at the very end, the shim becomes it.
+//! So each of the two guards the other, and one `kill -9` loses nothing.
+
+use super::gate::NEVER_OPENED;
+use super::launch;
+use super::protocol::{AgentEnding, AgentStatus, DONE, GO, GatePlan, Plan, Report};
+use super::readable::{readable, wait_readable};
+use crate::clock::Clock;
+use crate::environment::Environment;
+use crate::error::{Attempt, Error, Result};
+use crate::layout::Layout;
+use crate::lock::Wait;
+use crate::process::{self, Ending, ProcessTree, Spawn};
+use crate::store::Store;
+use crate::task::{ProcessIdentity, SCHEMA};
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Stdio};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long what an agent left running may take to end by itself before it is asked to.
+const STRAGGLE: Duration = Duration::from_millis(500);
+
+/// Watches over one agent. `environment` is the agent's; reports go to `reports`.
+///
+/// # Errors
+/// When the agent's process cannot be made or watched; the supervisor learns it from the pipe.
+pub fn shim(environment: &Environment, reports: impl Write) -> Result<()> {
+    process::set_subreaper()?;
+    let lifeline = std::fs::File::from(process::take_standard_input()?);
+    let mut shim = Shim::read_plan(BufReader::new(lifeline), reports)?;
+    let agent = match shim.start_gate(environment) {
+        Ok(agent) => agent,
+        Err(error) => {
+            shim.report(&Report::Failed { message: error.message.clone() });
+            return Err(error);
+        }
+    };
+    let ending = shim.attend(agent)?;
+    shim.conclude(ending)
+}
+
+struct Shim<R, W> {
+    lifeline: BufReader<R>,
+    reports: W,
+    plan: Plan,
+    store: Store,
+    supervised: Supervised,
+}
+
+/// Whether the supervisor that started us is still there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Supervised {
+    Yes,
+    No,
+}
+
+struct Agent {
+    child: Child,
+    gate: Option<ChildStdin>,
+    identity: ProcessIdentity,
+}
+
+impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
+    fn read_plan(mut lifeline: BufReader<R>, reports: W) -> Result<Self> {
+        let mut line = Vec::new();
+        lifeline.read_until(b'\n', &mut line).attempt(|| "read the plan")?;
+        let plan: Plan = serde_json::from_slice(&line)
+            .map_err(|cause| Error::internal(format!("cannot read the plan: {cause}")))?;
+        let common = plan.state.parent().unwrap_or(&plan.state);
+        let store = Store::new(Layout::of(common), Clock);
+        Ok(Self { lifeline, reports, plan, store, supervised: Supervised::Yes })
+    }
+
+    /// Starts the agent's process, which waits at its gate, and tells the supervisor who it is.
+    fn start_gate(&mut self, environment: &Environment) -> Result<Agent> {
+        let layout = self.store.layout().task(self.plan.task);
+        let output = append(&self.plan.output)?;
+        let errors = if self.plan.errors == self.plan.output {
+            output.try_clone().attempt(|| "share the log")?
+        } else {
+            append(&self.plan.errors)?
+        };
+        let mut child = Spawn::ourselves(&["gate".as_ref()], environment)
+            .in_folder(&self.plan.folder)
+            .reading(Stdio::piped())
+            .writing(output)
+            .complaining(errors)
+            .start()?;
+        let mut gate = child.stdin.take().expect("invariant: the gate reads from a pipe");
+        let gate_plan = GatePlan {
+            command: self.plan.command.clone(),
+            started: layout.started(),
+            spawn_error: layout.spawn_error(),
+        };
+        let mut line = serde_json::to_vec(&gate_plan)
+            .map_err(|cause| Error::internal(format!("cannot write the plan: {cause}")))?;
+        line.push(b'\n');
+        gate.write_all(&line).attempt(|| "reach the agent's process")?;
+        let pid = i32::try_from(child.id()).expect("invariant: a process number is an i32");
+        let identity = process::of(pid)?.ok_or_else(|| Error::internal("the agent is gone"))?;
+        self.report(&Report::Ready { shim: process::current()?, agent: identity.clone() });
+        Ok(Agent { child, gate: Some(gate), identity })
+    }
+
+    fn report(&mut self, report: &Report) {
+        if let Ok(mut line) = serde_json::to_vec(report) {
+            line.push(b'\n');
+            // Nobody may be listening any more; the status file is the truth.
+            let _ = self.reports.write_all(&line).and_then(|()| self.reports.flush());
+        }
+    }
+
+    /// Waits until the agent has ended.
+    fn attend(&mut self, mut agent: Agent) -> Result<AgentStatus> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .attempt(|| "watch the agent")?;
+        let ending = runtime.block_on(async {
+            let mut children = signal(SignalKind::child()).attempt(|| "watch the agent")?;
+            let copy = self.lifeline.get_ref().as_fd().try_clone_to_owned();
+            let lifeline = readable(copy.attempt(|| "watch the supervisor")?)?;
+            loop {
+                if let Some(ending) = process::peek(agent.identity.pid)? {
+                    return Ok(ending);
+                }
+                tokio::select! {
+                    _ = children.recv() => process::reap_others(agent.identity.pid),
+                    ready = wait_readable(Some(&lifeline)), if self.supervised == Supervised::Yes => {
+                        ready?;
+                        self.hear(&mut agent);
+                    }
+                }
+            }
+        })?;
+        // Dropping the handle reaps nothing; the number stays ours until `conclude`.
+        drop(agent.child);
+        let layout = self.store.layout().task(self.plan.task);
+        let ending = match std::fs::read_to_string(layout.spawn_error()) {
+            Ok(message) => AgentEnding::SpawnFailed { message },
+            Err(_)
+                if ending == Ending::Code(i32::from(NEVER_OPENED))
+                    && !layout.started().exists() =>
+            {
+                AgentEnding::NeverStarted
+            }
+            Err(_) => AgentEnding::Ran(ending),
+        };
+        Ok(AgentStatus { schema: SCHEMA, agent: agent.identity, ending, stragglers: 0 })
+    }
+
+    /// Reads one word from the supervisor, or notices that it has died.
+    fn hear(&mut self, agent: &mut Agent) {
+        let mut word = [0];
+        match self.lifeline.read(&mut word) {
+            Ok(1) if word[0] == GO => {
+                if let Some(mut gate) = agent.gate.take() {
+                    // A gate that is gone is noticed as the agent's end.
+                    let _ = gate.write_all(&[GO]);
+                }
+            }
+            Ok(1) => {}
+            _ => {
+                self.supervised = Supervised::No;
+                agent.gate = None;
+                self.start_successor();
+            }
+        }
+    }
+
+    /// Starts a new supervisor, unless somebody else has taken the task up already.
+    fn start_successor(&self) {
+        if let Ok(Some(lock)) = self.store.lock_task(self.plan.task, Wait::briefly()) {
+            // If it cannot be started now, the end of the agent is the next occasion.
+            let _ = launch::launch(&self.store, lock);
+        }
+    }
+
+    /// Records how the agent ended, ends what it left running, and waits to be let go.
+    fn conclude(mut self, mut status: AgentStatus) -> Result<()> {
+        self.store.write_status(self.plan.task, &status)?;
+        let me = process::current()?.pid;
+        let store = self.store.clone();
+        let excluded = |pid: i32| launch::is_supervisor(&store, pid);
+        let tree = ProcessTree::below(me, &excluded);
+        if !tree.wait_until_empty(Clock.deadline(STRAGGLE))? {
+            status.stragglers = tree.end(Duration::from_millis(self.plan.grace_ms))?;
+            self.store.write_status(self.plan.task, &status)?;
+        }
+        self.report(&Report::Ended);
+        process::reap(status.agent.pid);
+
+        let mut word = [0];
+        while self.supervised == Supervised::Yes {
+            match self.lifeline.read(&mut word) {
+                Ok(1) if word[0] == DONE => return Ok(()),
+                Ok(1) => {}
+                Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
+                _ => self.supervised = Supervised::No,
+            }
+        }
+        match self.store.lock_task(self.plan.task, Wait::briefly())? {
+            Some(lock) => Err(launch::become_supervisor(&self.store, lock)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn append(path: &Path) -> Result<std::fs::File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .attempt(|| format!("write `{}`", path.display()))
+}
