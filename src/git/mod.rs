@@ -15,6 +15,8 @@ mod objects;
 mod plan;
 mod private_index;
 mod recover;
+#[cfg(test)]
+mod recover_tests;
 mod refs;
 mod replay;
 mod repo;
