@@ -122,11 +122,12 @@ impl Ground {
         made.map_err(|cause| self.cannot("make", path, cause))
     }
 
-    /// Removes a folder if it is empty; otherwise nothing happens.
+    /// Removes a folder if it is empty; answers whether it is gone.
     pub(super) fn remove_if_empty(&self, path: &RepoPath) -> bool {
-        self.spot(path)
-            .and_then(|spot| rustix::fs::unlinkat(&spot.folder, spot.name, AtFlags::REMOVEDIR))
-            .is_ok()
+        let removed = self
+            .spot(path)
+            .and_then(|spot| rustix::fs::unlinkat(&spot.folder, spot.name, AtFlags::REMOVEDIR));
+        matches!(removed, Ok(()) | Err(Errno::NOENT))
     }
 
     /// Removes up to `most` folders above `path`, innermost first, as long as they are empty.

@@ -92,6 +92,10 @@ impl Repo {
         journal.record.checkouts =
             stagings.iter().map(|staging| Place::of(staging, Vec::new())).collect();
         journal.enter(Phase::Preparing)?;
+        for staging in stagings {
+            staging.take_lock()?;
+        }
+        self.refuse_if_changed_since(&journal.record.landing, stagings)?;
         let span = span_of(&journal.record.landing, changes);
         let mut indexes = Vec::new();
         for (number, staging) in stagings.iter().enumerate() {
@@ -116,6 +120,7 @@ impl Repo {
         let mut placed = 0;
         for staging in stagings {
             staging.make()?;
+            staging.take_lock()?;
             let (index, found) = self.ready(staging, &span, Manner::Recovering)?;
             indexes.push(index);
             places.push(Place::of(staging, found.steps));
@@ -128,20 +133,22 @@ impl Repo {
         }
         journal.record.checkouts = places;
         journal.enter(Phase::Applying)?;
+        for staging in stagings {
+            Swap::open(staging)?.tidy(changes);
+        }
         self.apply(journal, stagings, &indexes)?;
         left.sort();
         left.dedup();
         Ok(Carried::Landed(left))
     }
 
-    /// Takes a checkout's lock, surveys it and makes its new files and index ready.
+    /// Surveys a checkout whose lock is held, and makes its new files and index ready.
     fn ready<'a>(
         &'a self,
         staging: &'a Staging,
         span: &Span<'_>,
         manner: Manner,
     ) -> Result<(PrivateIndex<'a>, Survey)> {
-        staging.take_lock()?;
         let index = PrivateIndex::copy(self, staging)?;
         let mut found = survey(staging, &index, span, manner)?;
         if found.foreign_entries.is_empty() {
@@ -190,7 +197,7 @@ impl Repo {
                 && self.read_ref(&name)? != Some(landing.after)
             {
                 self.refuse_if_moved(landing)?;
-                return Err(error);
+                return Err(self.ref_lock_held(landing).unwrap_or(error));
             }
         }
         for checkout in checkouts {
@@ -199,6 +206,29 @@ impl Repo {
             let _ = command.args(["ORIG_HEAD", &landing.before.to_string()]).run();
         }
         Ok(())
+    }
+
+    /// Under the locks HEAD stays where it is: are the checkouts still those that were locked?
+    fn refuse_if_changed_since(&self, landing: &Landing, stagings: &[Staging]) -> Result<()> {
+        self.refuse_if_in_use(&landing.target)?;
+        let now = self.checkouts_on(&landing.target)?;
+        if now.iter().eq(stagings.iter().map(|staging| &staging.checkout)) {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "cannot land on `{}`: it was checked out or left in some worktree meanwhile",
+            landing.target
+        ))
+        .hint("try again"))
+    }
+
+    /// Why git could not move the target, where its lock is held.
+    fn ref_lock_held(&self, landing: &Landing) -> Option<Error> {
+        let lock = self.common_dir().join(format!("{}.lock", landing.target.full_ref()));
+        lock.exists().then(|| {
+            Error::busy(format!("`{}` is held by another git process", lock.display()))
+                .hint("try again; if no git is running there, remove the file")
+        })
     }
 
     fn refuse_if_moved(&self, landing: &Landing) -> Result<()> {
@@ -246,7 +276,11 @@ impl Repo {
                 if staging.holds_lock() {
                     restore_index(staging)?;
                 }
-                left.extend(Swap::open(staging)?.take_back(&place.steps)?);
+                let swap = Swap::open(staging)?;
+                left.extend(swap.take_back(&place.steps)?);
+                if !swap.rescue(&place.steps)?.is_empty() {
+                    staging.set_shelf_aside()?;
+                }
             }
         }
         for staging in stagings {

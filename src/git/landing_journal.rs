@@ -21,7 +21,7 @@ const SCHEMA: u32 = 1;
 /// One landing: the target moves from one commit to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Landing {
-    /// Its number, never used again; the name of its journal.
+    /// Its number and the name of its journal; one that was taken back gives its number back.
     pub number: u64,
     /// The task it lands.
     pub task: String,

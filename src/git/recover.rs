@@ -13,6 +13,7 @@
 //! landing's own are removed: `index.lock` by its inode, a ref's lock by holding the landing's commit.
 //! A landing that cannot be finished now (somebody holds a lock) is reported and stays.
 
+use super::apply::take_back_unfinished;
 use super::land::Carried;
 use super::landing_journal::{Journal, Phase};
 use super::repo::Repo;
@@ -136,17 +137,21 @@ impl Repo {
     }
 
     /// Puts back what editors wrote in the instant of a swap, then empties the staging folders: what
-    /// is left there is in the object database too.
-    fn rescue_edits(&self, journal: &Journal, stagings: &[Staging]) -> Result<Vec<RepoPath>> {
+    /// is left there is in the object database too. The journal forgets the steps in between, so that
+    /// nobody takes what is staged next for something that they displaced.
+    fn rescue_edits(&self, journal: &mut Journal, stagings: &[Staging]) -> Result<Vec<RepoPath>> {
         let mut kept = Vec::new();
         for (staging, place) in stagings.iter().zip(&journal.record.checkouts) {
             let lost = Swap::open(staging)?.rescue(&place.steps)?;
-            if lost.is_empty() {
-                staging.clear_shelf()?;
-            } else {
+            if !lost.is_empty() {
                 staging.set_shelf_aside()?;
             }
             kept.extend(lost);
+        }
+        journal.record.checkouts.iter_mut().for_each(|place| place.steps.clear());
+        journal.enter(Phase::Applying)?;
+        for staging in stagings {
+            staging.clear_shelf()?;
         }
         Ok(kept)
     }
@@ -182,9 +187,10 @@ impl Repo {
     }
 
     /// Removes staging folders that no unfinished landing needs: they were left between a journal's
-    /// last word and the end, or before its first.
+    /// last word and the end, or before its first. An application that was cut off is taken back.
     fn sweep(&self, unfinished: &[u64]) -> Result<()> {
         for checkout in self.checkouts()? {
+            take_back_unfinished(&checkout)?;
             let Ok(entries) = fs::read_dir(&checkout.git_dir) else { continue };
             for entry in entries.flatten() {
                 let name = entry.file_name();

@@ -100,6 +100,11 @@ impl Staging {
         self.private.join("scratch")
     }
 
+    /// What an application without a journal does.
+    pub(super) fn steps(&self) -> PathBuf {
+        self.private.join("steps")
+    }
+
     /// The inode of the token, if there is one.
     pub(super) fn token_inode(&self) -> Option<u64> {
         fs::symlink_metadata(self.token()).ok().map(|metadata| metadata.ino())

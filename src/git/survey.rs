@@ -107,7 +107,11 @@ pub(super) fn survey(
     let facts = gather(index, span, manner)?;
     if manner == Manner::Recovering {
         let not_after = index.differs_from(span.after)?;
-        survey.foreign_entries = facts.staged.intersection(&not_after).cloned().collect();
+        let concerned = span.changes.iter().map(|change| &change.path);
+        survey.foreign_entries = concerned
+            .filter(|path| facts.staged.contains(path) && not_after.contains(path))
+            .cloned()
+            .collect();
     }
     let removed: HashSet<_> = span
         .changes
@@ -243,7 +247,7 @@ fn refuse_dirty(
         "uncommitted work in `{place}` is in the way: {}",
         listed(&in_the_way)
     ))
-    .hint("`git stash --include-untracked` or `git commit` there first")
+    .hint("`git stash --include-untracked` or `git commit` there first; move ignored files away")
     .hint("`--into BRANCH` lands on another branch"))
 }
 

@@ -11,6 +11,7 @@
 use super::ground::{Exchanged, Ground};
 use super::staging::Staging;
 use super::survey::{Act, Step};
+use super::tree_diff::Change;
 use crate::error::{Error, Result};
 use crate::path::RepoPath;
 use std::path::Path;
@@ -90,9 +91,8 @@ impl Swap {
                 Act::Replace => self.swap_back(number, step)?,
                 Act::Add => self.take_out(step)?,
                 Act::AddFolder => {
-                    if step.new_parents > 0 || self.checkout.remove_if_empty(&step.path) {
-                        self.checkout.remove_empty_parents(&step.path, step.new_parents);
-                    }
+                    self.checkout.remove_if_empty(&step.path);
+                    self.checkout.remove_empty_parents(&step.path, step.new_parents);
                     true
                 }
                 Act::RemoveFolder => {
@@ -107,13 +107,23 @@ impl Swap {
         Ok(left)
     }
 
+    /// After a crash: removes the empty folders that a removal was cut off before.
+    pub(super) fn tidy(&self, changes: &[Change]) {
+        for change in changes.iter().filter(|change| change.new.is_none()) {
+            self.checkout.remove_empty_parents(&change.path, usize::MAX);
+        }
+    }
+
     /// After a crash: puts back what a person wrote and a step displaced before it could be verified.
     /// What cannot be put back because there is something newer is answered and must be kept.
     pub(super) fn rescue(&self, steps: &[Step]) -> Result<Vec<RepoPath>> {
         let mut kept = Vec::new();
         for (number, step) in steps.iter().enumerate() {
-            let displaced = self.displaced(number, step)?;
-            if displaced.is_none_or(|(_, found)| Some(found) == step.checked) {
+            let Some((_, displaced)) = self.displaced(number, step)? else { continue };
+            // Without an exchange, a replacement may be cut off while its path is missing.
+            let missing =
+                step.act == Act::Replace && self.checkout.signature(&step.path)?.is_none();
+            if Some(displaced) == step.checked && !missing {
                 continue;
             }
             let done = match step.act {
@@ -192,13 +202,12 @@ impl Swap {
 
     fn take_out(&self, step: &Step) -> Result<bool> {
         let here = self.checkout.signature(&step.path)?;
-        if self.tree.signature(&step.path)?.is_some() || step.staged.is_none() || here.is_none() {
-            return Ok(true);
+        if self.tree.signature(&step.path)?.is_none() && step.staged.is_some() && here.is_some() {
+            if here != step.staged {
+                return Ok(false);
+            }
+            self.checkout.move_to(&step.path, &self.tree, &step.path)?;
         }
-        if here != step.staged {
-            return Ok(false);
-        }
-        self.checkout.move_to(&step.path, &self.tree, &step.path)?;
         self.checkout.remove_empty_parents(&step.path, step.new_parents);
         Ok(true)
     }
