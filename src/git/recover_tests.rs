@@ -322,3 +322,58 @@ fn a_lock_that_git_left_on_the_ref_is_removed_only_when_it_is_the_landings() {
     assert!(matches!(cut_off.recover()[0].outcome, Recovery::Finished { .. }));
     cut_off.assert_complete();
 }
+
+#[test]
+fn what_a_person_staged_after_the_crash_is_left_in_the_index() {
+    let cut_off = CutOff::at(Reached::Removal);
+    let git_dir = cut_off.staging.checkout.git_dir.clone();
+    fs::remove_file(git_dir.join("index.lock")).expect("remove");
+    cut_off.write("a", "a person's\n");
+    let at = |verb| cut_off.repo.git.at(&git_dir, verb).work_tree(&cut_off.root());
+    at("add").arg("a").run().expect("added");
+    let reports = cut_off.recover();
+    let Recovery::Finished { left } = &reports[0].outcome else { panic!("{reports:?}") };
+    assert_eq!(left.iter().map(|path| path.shown()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(cut_off.text("a").as_deref(), Some("a person's\n"));
+    assert_eq!(cut_off.text("new").as_deref(), Some("2\n"));
+    assert_eq!(cut_off.status(), "M  a\n M mine");
+    cut_off.assert_nothing_left();
+}
+
+#[test]
+fn an_application_that_was_cut_off_is_taken_back() {
+    let mut cut_off = CutOff::at(Reached::Lock);
+    cut_off.recover();
+    let landing = cut_off.journal.record.landing.clone();
+    let here = cut_off.staging.checkout.clone();
+    cut_off.staging = Staging::named(&here, "offshoot-apply").expect("places");
+    let changes = cut_off.repo.changes_between(landing.before.0, landing.after.0).expect("changes");
+    let span = Span { before: landing.before.0, after: landing.after.0, changes: &changes };
+    cut_off.staging.make().expect("folders");
+    let index = PrivateIndex::copy(&cut_off.repo, &cut_off.staging).expect("copied");
+    let mut steps = survey(&cut_off.staging, &index, &span, Manner::Strict).expect("free").steps;
+    index.advance(span.before, span.after).expect("advanced");
+    let swap = Swap::open(&cut_off.staging).expect("opened");
+    swap.note_staged(&cut_off.staging, &mut steps).expect("noted");
+    fs::write(cut_off.staging.steps(), serde_json::to_vec(&steps).expect("json")).expect("write");
+    swap.carry_out(&steps).expect("swapped");
+    assert!(cut_off.recover().is_empty());
+    assert_eq!(cut_off.status(), " M mine");
+    cut_off.assert_nothing_left();
+}
+
+#[test]
+fn a_checkout_that_left_the_target_after_the_crash_is_swapped_back() {
+    let cut_off = CutOff::at(Reached::Addition);
+    fs::write(cut_off.staging.checkout.git_dir.join("HEAD"), "ref: refs/heads/side\n")
+        .expect("write");
+    let before = cut_off.journal.record.landing.before;
+    let git_dir = &cut_off.staging.checkout.git_dir;
+    let command = cut_off.repo.git.at(git_dir, "update-ref");
+    command.args(["refs/heads/side", &before.to_string()]).run().expect("made");
+    let reports = cut_off.recover();
+    assert!(matches!(&reports[0].outcome, Recovery::TakenBack { left } if left.is_empty()));
+    assert_eq!(cut_off.main(), before);
+    assert_eq!(cut_off.status(), " M mine");
+    cut_off.assert_nothing_left();
+}

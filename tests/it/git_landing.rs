@@ -844,3 +844,116 @@ fn recovery_with_nothing_to_recover_says_so() {
     assert!(!reports.iter().any(|report| matches!(report.outcome, Recovery::Stuck(_))));
     assert!(reports.is_empty());
 }
+
+#[test]
+fn a_checkout_on_another_device_is_served() {
+    use std::os::unix::fs::MetadataExt;
+    let sandbox = Sandbox::with(&[("a", "1\n"), ("gone", "1\n")]);
+    let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else { return };
+    let device = |path: &Path| fs::metadata(path).expect("metadata").dev();
+    if device(elsewhere.path()) == device(&sandbox.root()) {
+        return;
+    }
+    sandbox.on_task(|s| {
+        s.write("a", "task\n");
+        s.write("new", "task\n");
+        fs::remove_file(s.root().join("gone")).expect("remove");
+    });
+    sandbox.git(&["checkout", "-q", "-b", "side"]);
+    let linked = elsewhere.path().join("linked");
+    sandbox.git(&["worktree", "add", "-q", linked.to_str().expect("UTF-8"), "main"]);
+    sandbox.land().expect("it lands");
+    assert_eq!(sandbox.git_at(&linked, &["status", "--porcelain", "--ignored"]), "");
+    assert_eq!(fs::read(linked.join("new")).expect("read"), b"task\n");
+    assert_eq!(fs::read_dir(&linked).expect("a folder").count(), 3);
+}
+
+#[test]
+fn a_branch_that_is_checked_out_twice_moves_in_both_or_in_none() {
+    let sandbox = Sandbox::with(&[("a", "1\n")]);
+    sandbox.on_task(|s| s.write("a", "task\n"));
+    let linked = sandbox.folder.path().join("linked");
+    sandbox.git(&["worktree", "add", "-q", "-f", linked.to_str().expect("UTF-8"), "main"]);
+    let planned = sandbox.ready(Strategy::Merge);
+    fs::write(linked.join("a"), "mine\n").expect("write");
+    assert_eq!(sandbox.land_planned(planned).expect_err("refused").kind, ErrorKind::Dirty);
+    assert_eq!(sandbox.read("a"), "1\n");
+    fs::write(linked.join("a"), "1\n").expect("write");
+    sandbox.land_planned(planned).expect("it lands");
+    sandbox.assert_clean();
+    assert_eq!(sandbox.git_at(&linked, &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn unresolved_conflicts_in_the_index_are_refused() {
+    let sandbox = Sandbox::with(&[("a", "1\n"), ("other", "1\n")]);
+    sandbox.on_task(|s| s.write("a", "task\n"));
+    sandbox.write("other", "stashed\n");
+    sandbox.git(&["stash", "-q"]);
+    sandbox.write("other", "main\n");
+    sandbox.commit("main moves on");
+    assert!(!sandbox.try_git(&sandbox.root(), &["stash", "pop"]).status.success());
+    let error = sandbox.land().expect_err("refused");
+    assert_eq!(error.kind, ErrorKind::Dirty);
+    assert!(error.message.contains("`other`"), "{error}");
+}
+
+#[test]
+fn a_split_index_stays_whole() {
+    let sandbox = Sandbox::with(&[("a", "1\n"), ("b", "1\n"), ("gone", "1\n")]);
+    sandbox.on_task(|s| {
+        s.write("a", "task\n");
+        s.write("new", "task\n");
+        fs::remove_file(s.root().join("gone")).expect("remove");
+    });
+    sandbox.git(&["update-index", "--split-index"]);
+    sandbox.write("b", "mine\n");
+    sandbox.git(&["add", "b"]);
+    sandbox.land().expect("it lands");
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "M  b");
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn a_file_that_git_was_told_to_skip_is_not_overwritten() {
+    let sandbox = Sandbox::with(&[("a", "1\n")]);
+    sandbox.on_task(|s| s.write("a", "task\n"));
+    sandbox.git(&["update-index", "--skip-worktree", "a"]);
+    sandbox.write("a", "mine\n");
+    assert_eq!(sandbox.land().expect_err("refused").kind, ErrorKind::Dirty);
+    assert_eq!(sandbox.read("a"), "mine\n");
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn commits_are_signed_where_that_is_configured() {
+    let sandbox = Sandbox::with(&[("a", "1\n")]);
+    sandbox.on_task(|s| s.write("a", "task\n"));
+    sandbox.git(&["checkout", "-q", "task"]);
+    sandbox.git(&[
+        "commit",
+        "-q",
+        "--amend",
+        "--author=J\u{f6}rg <j@x>",
+        "--date=@1600000000 +0300",
+        "--no-edit",
+    ]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.write("b", "main\n");
+    sandbox.commit("main moves on");
+    let signer = sandbox.folder.path().join("signer");
+    let script = "#!/bin/sh\ncat >/dev/null\necho '[GNUPG:] SIG_CREATED ' >&2\n\
+                  echo '-----BEGIN PGP SIGNATURE-----'\necho x\necho '-----END PGP SIGNATURE-----'\n";
+    fs::write(&signer, script).expect("write");
+    fs::set_permissions(&signer, fs::Permissions::from_mode(0o755)).expect("mode");
+    sandbox.git(&["config", "commit.gpgSign", "true"]);
+    sandbox.git(&["config", "gpg.program", signer.to_str().expect("UTF-8")]);
+    for strategy in [Strategy::Merge, Strategy::Rebase] {
+        let commit = sandbox.ready(strategy).commit.to_string();
+        let object = sandbox.git(&["cat-file", "commit", &commit]);
+        assert!(object.contains("\ngpgsig -----BEGIN PGP SIGNATURE-----"), "{object}");
+        if strategy == Strategy::Rebase {
+            assert!(object.contains("\nauthor J\u{f6}rg <j@x> 1600000000 +0300\n"), "{object}");
+        }
+    }
+}
