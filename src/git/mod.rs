@@ -3,24 +3,38 @@
 //! Which of the two does what, and why, stands at the head of each file. Nothing outside this room
 //! names the `git2` package, and nothing outside `command` starts git.
 
+mod apply;
 mod changes;
 mod command;
 mod error;
+mod ground;
+mod in_use;
+mod land;
+mod landing_journal;
 mod merge_tree;
 mod objects;
 mod plan;
+mod private_index;
+mod recover;
+#[cfg(test)]
+mod recover_tests;
 mod refs;
 mod replay;
 mod repo;
 mod snapshot;
+mod staging;
+mod survey;
+mod swap;
 mod tree_check;
 mod tree_diff;
 mod worktree;
 
 pub use changes::DiffRange;
 pub use command::{Git, GitCommand, Output};
+pub use landing_journal::Landing;
 pub use objects::{NewCommit, Signing};
 pub use plan::{Forecast, Plan, PlanRequest, Planned};
+pub use recover::{Recovered, Recovery};
 pub use refs::Expected;
 pub use repo::{Checkout, Head, Repo, worktree_root_of};
 pub use snapshot::{Snapshot, SnapshotRequest, SnapshotStart, copy_index};

@@ -2,8 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::git::{DiffRange, Forecast, PlanRequest};
-use crate::landing::Strategy;
+use crate::git::{DiffRange, Forecast};
 use crate::names::CommitId;
 use crate::task::{Landing, Task, TaskState};
 use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
@@ -53,13 +52,7 @@ fn forecast(context: &Context, task: &Task) -> Result<Option<ForecastView>> {
         return Ok(None);
     };
     let Some(target_commit) = target_tip(context, task)? else { return Ok(None) };
-    let forecast = context.repo.forecast(&PlanRequest {
-        target: target_commit,
-        tip,
-        snapshot: snapshot(task),
-        strategy: if snapshot(task).is_some() { Strategy::Squash } else { Strategy::Merge },
-        message: "",
-    });
+    let forecast = context.repo.forecast(target_commit, tip, snapshot(task));
     let (verdict, conflicts) = match forecast {
         Ok(Forecast::Clean) => ("clean", Vec::new()),
         Ok(Forecast::UpToDate) => ("up_to_date", Vec::new()),

@@ -85,8 +85,6 @@ fn compared(context: &Context, request: &DiffRequest) -> Result<(Task, DiffEnds)
             let from = require_branch(context, target)?;
             Ok((task, DiffEnds { from, to: ends.to }))
         }
-        (Against::Target, None) => {
-            Err(Error::refused(format!("`{}` has no target", task.name())))
-        }
+        (Against::Target, None) => Err(Error::refused(format!("`{}` has no target", task.name()))),
     }
 }

@@ -109,7 +109,9 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         subdirectory: subdirectory(context),
         umask: process::umask(),
         priority: 0,
-        timeout_ms: request.timeout.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+        timeout_ms: request
+            .timeout
+            .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
         parent: agent::parent_session(&context.environment),
         depth: parent.as_ref().map_or(0, |parent| parent.spec.depth + 1),
         parent_task: parent.map(|parent| parent.id()),
@@ -149,7 +151,8 @@ fn record(context: &Context, new: NewTask) -> Result<Task> {
 /// Settles branch and folder for a name, or says what is in their way.
 fn place(context: &Context, spec: &mut TaskSpec) -> Result<Placing> {
     let branch = BranchName::new(format!("{}{}", context.config.branch_prefix, spec.name))?;
-    let taken = |text: String| Ok(Placing::Taken(Error::refused(text).hint("choose another `--name`")));
+    let taken =
+        |text: String| Ok(Placing::Taken(Error::refused(text).hint("choose another `--name`")));
     for (end, _) in branch.as_str().match_indices('/') {
         let outer = &branch.as_str()[..end];
         if context.repo.read_ref(&format!("refs/heads/{outer}"))?.is_some() {
@@ -204,7 +207,8 @@ fn settle_work(
                 None => default_agent(context)?,
             };
             let session = id.to_string();
-            let assignment = Assignment { prompt, model: request.model.as_deref(), session: &session };
+            let assignment =
+                Assignment { prompt, model: request.model.as_deref(), session: &session };
             let made = agent::command(&agent, &assignment, &context.environment)?;
             Ok((Some(agent), made.command, made.session))
         }
@@ -259,7 +263,9 @@ fn with_changes(
     id: TaskId,
 ) -> Result<Base> {
     if request.base.is_some() {
-        return Err(Error::usage("`--with-changes` starts from the caller's checkout, so `--base` makes no sense"));
+        return Err(Error::usage(
+            "`--with-changes` starts from the caller's checkout, so `--base` makes no sense",
+        ));
     }
     let Some(checkout) = context.repo.here() else {
         return Err(Error::usage("`--with-changes` needs a checkout, and this repository is bare"));
@@ -345,10 +351,13 @@ fn subdirectory(context: &Context) -> PathBuf {
 impl Work {
     fn words(&self) -> String {
         match self {
-            Self::Prompt { prompt, .. } | Self::Command { prompt: Some(prompt), .. } => prompt.clone(),
+            Self::Prompt { prompt, .. } | Self::Command { prompt: Some(prompt), .. } => {
+                prompt.clone()
+            }
             Self::Command { command, .. } => {
                 let program = command.first().map(Path::new).and_then(Path::file_name);
-                let program = program.map_or_else(String::new, |name| name.to_string_lossy().into());
+                let program =
+                    program.map_or_else(String::new, |name| name.to_string_lossy().into());
                 let arguments = command.iter().skip(1).map(String::as_str);
                 std::iter::once(escape::line(&program).as_str())
                     .chain(arguments)

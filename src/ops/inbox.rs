@@ -49,8 +49,9 @@ pub fn acknowledge(context: &Context, cursors: &[u64]) -> Result<Vec<Event>> {
     if let Some(missing) =
         cursors.iter().find(|cursor| !entries.iter().any(|entry| entry.cursor == **cursor))
     {
-        return Err(Error::not_found(format!("the inbox has no entry {missing}"))
-            .hint("offshoot inbox"));
+        return Err(
+            Error::not_found(format!("the inbox has no entry {missing}")).hint("offshoot inbox")
+        );
     }
     let cursors: Vec<u64> = entries.iter().map(|entry| entry.cursor).collect();
     context.store.acknowledge(&cursors)?;

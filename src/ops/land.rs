@@ -73,7 +73,8 @@ pub fn land(context: &Context, request: &LandRequest) -> Result<Vec<LandingView>
 pub(super) fn lock_landings(context: &Context) -> Result<FileLock> {
     let wait = Wait::Until(context.clock.deadline(PATIENCE));
     context.store.try_lock(RepoLock::Land, wait)?.ok_or_else(|| {
-        Error::busy("another landing is going on").hint("offshoot events --follow  shows when it is done")
+        Error::busy("another landing is going on")
+            .hint("offshoot events --follow  shows when it is done")
     })
 }
 
@@ -101,8 +102,10 @@ impl<'a> Candidate<'a> {
         let target = match &request.into {
             Some(into) => BranchName::new(into.clone())?,
             None => task.spec.target.clone().ok_or_else(|| {
-                Error::refused(format!("`{name}` was dispatched from a detached HEAD and has no target"))
-                    .hint(format!("offshoot merge {name} --into BRANCH"))
+                Error::refused(format!(
+                    "`{name}` was dispatched from a detached HEAD and has no target"
+                ))
+                .hint(format!("offshoot merge {name} --into BRANCH"))
             })?,
         };
         if target == task.spec.branch {

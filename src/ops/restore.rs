@@ -19,8 +19,7 @@ use std::path::PathBuf;
 /// branch or folder is taken by now.
 pub fn restore(context: &Context, tasks: &[String]) -> Result<Vec<TaskView>> {
     if tasks.is_empty() {
-        return Err(Error::usage("no task to restore was named")
-            .hint("offshoot list --all"));
+        return Err(Error::usage("no task to restore was named").hint("offshoot list --all"));
     }
     recover(context)?;
     let mut restored = Vec::new();
@@ -85,6 +84,8 @@ fn bring_back_branch(context: &Context, task: &Task, tip: CommitId) -> Result<()
         ))
         .hint(format!("git branch -m -- {branch} another-name"))
         .hint(format!("git branch another-name {tip}  takes the work without restoring the task"))),
-        None => context.repo.set_ref(&branch.full_ref(), Expected::Absent, tip, "offshoot: restore"),
+        None => {
+            context.repo.set_ref(&branch.full_ref(), Expected::Absent, tip, "offshoot: restore")
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 ///
 /// # Errors
 /// `io` when no process can be started; the lock is free then, and recovery tries again.
-pub fn launch(store: &Store, lock: TaskLock) -> Result<()> {
+pub(super) fn launch(store: &Store, lock: TaskLock) -> Result<()> {
     let log_path = store.layout().task(lock.id()).supervisor_log();
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path);
     let log = log.attempt(|| format!("write `{}`", log_path.display()))?;

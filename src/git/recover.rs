@@ -1,0 +1,205 @@
+//! Finishes or takes back the landings that were cut off by a crash.
+//!
+//! Decided from what is there, so recovery may itself be killed and begun again:
+//!
+//! | the target is at | what happens |
+//! |---|---|
+//! | `before`, no file touched | taken back |
+//! | `before`, files half-way | finished: old paths are brought forward, new ones kept, others left |
+//! | `after` | finished in the same way |
+//! | anything else, or its checkout is on another branch by now | what is provably ours is swapped back |
+//!
+//! First of all, what an editor wrote in the instant of a swap is put back. Only locks that are the
+//! landing's own are removed: `index.lock` by its inode, a ref's lock by holding the landing's commit.
+//! A landing that cannot be finished now (somebody holds a lock) is reported and stays.
+
+use super::apply::take_back_unfinished;
+use super::land::Carried;
+use super::landing_journal::{Journal, Phase};
+use super::repo::Repo;
+use super::staging::{PREFIX, Staging};
+use super::survey::Manner;
+use super::swap::Swap;
+use crate::error::{Attempt, Error, Result};
+use crate::landing::Strategy;
+use crate::names::BranchName;
+use crate::path::RepoPath;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// What recovery made of one landing.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The landing's number.
+    pub number: u64,
+    /// The task it was to land.
+    pub task: String,
+    /// The branch it was to move.
+    pub target: BranchName,
+    /// How its result was made.
+    pub strategy: Strategy,
+    /// What became of it.
+    pub outcome: Recovery,
+}
+
+/// What became of a landing that was cut off.
+#[derive(Debug)]
+pub enum Recovery {
+    /// It is complete now. The paths are a person's own by now and were left as they are.
+    Finished {
+        /// Paths that were left alone.
+        left: Vec<RepoPath>,
+    },
+    /// It has not happened. The paths could not be taken back, since they are a person's own by now.
+    TakenBack {
+        /// Paths that were left alone.
+        left: Vec<RepoPath>,
+    },
+    /// It can be neither finished nor taken back at the moment; its journal stays.
+    Stuck(Error),
+}
+
+impl Repo {
+    /// Finishes or takes back every landing that was cut off. The caller holds the landing lock.
+    ///
+    /// # Errors
+    /// When the journals cannot be listed; what goes wrong with one landing is in its report.
+    pub fn recover_landings(&self, journal_dir: &Path) -> Result<Vec<Recovered>> {
+        let mut reports = Vec::new();
+        let mut unfinished = Vec::new();
+        for number in Journal::numbers(journal_dir)? {
+            let mut journal = Journal::read(journal_dir, number)?;
+            if journal.record.phase == Phase::Done {
+                continue;
+            }
+            let landing = journal.record.landing.clone();
+            let outcome = self.recover(&mut journal).unwrap_or_else(Recovery::Stuck);
+            if matches!(outcome, Recovery::Stuck(_)) {
+                unfinished.push(number);
+            }
+            reports.push(Recovered {
+                number,
+                task: landing.task,
+                target: landing.target,
+                strategy: landing.strategy,
+                outcome,
+            });
+        }
+        self.sweep(&unfinished)?;
+        Ok(reports)
+    }
+
+    fn recover(&self, journal: &mut Journal) -> Result<Recovery> {
+        let stagings = self.stagings_of(journal)?;
+        if journal.record.phase != Phase::Applying {
+            return self.taken_back(journal, &stagings);
+        }
+        self.remove_own_ref_locks(journal)?;
+        let landing = &journal.record.landing;
+        let now = self.read_ref(&landing.target.full_ref())?;
+        let still_there = now == Some(landing.before) || now == Some(landing.after);
+        if !still_there || !self.checkouts_are_on_target(journal)? {
+            return self.taken_back(journal, &stagings);
+        }
+        for staging in &stagings {
+            staging.make()?;
+            staging.take_lock()?;
+        }
+        let kept = self.rescue_edits(journal, &stagings)?;
+        match self.carry_out(journal, Manner::Recovering)? {
+            Carried::Landed(mut left) => {
+                left.extend(kept);
+                Ok(Recovery::Finished { left })
+            }
+            Carried::Untouched => self.taken_back(journal, &stagings),
+        }
+    }
+
+    fn taken_back(&self, journal: &mut Journal, stagings: &[Staging]) -> Result<Recovery> {
+        Ok(Recovery::TakenBack { left: self.take_back(journal, stagings)? })
+    }
+
+    /// The staging folders of the checkouts that still exist.
+    fn stagings_of(&self, journal: &Journal) -> Result<Vec<Staging>> {
+        let present = self.checkouts()?;
+        let places = journal.record.checkouts.iter().map(|place| place.checkout());
+        let there = places.filter(|checkout| present.contains(checkout));
+        there
+            .map(|checkout| Staging::of_landing(&checkout, journal.record.landing.number))
+            .collect()
+    }
+
+    fn checkouts_are_on_target(&self, journal: &Journal) -> Result<bool> {
+        let on_target = self.checkouts_on(&journal.record.landing.target)?;
+        let mut places = journal.record.checkouts.iter().map(|place| place.checkout());
+        Ok(places.all(|checkout| on_target.contains(&checkout)))
+    }
+
+    /// Puts back what editors wrote in the instant of a swap, then empties the staging folders: what
+    /// is left there is in the object database too. The journal forgets the steps in between, so that
+    /// nobody takes what is staged next for something that they displaced.
+    fn rescue_edits(&self, journal: &mut Journal, stagings: &[Staging]) -> Result<Vec<RepoPath>> {
+        let mut kept = Vec::new();
+        for (staging, place) in stagings.iter().zip(&journal.record.checkouts) {
+            let lost = Swap::open(staging)?.rescue(&place.steps)?;
+            if !lost.is_empty() {
+                staging.set_shelf_aside()?;
+            }
+            kept.extend(lost);
+        }
+        journal.record.checkouts.iter_mut().for_each(|place| place.steps.clear());
+        journal.enter(Phase::Applying)?;
+        for staging in stagings {
+            staging.clear_shelf()?;
+        }
+        Ok(kept)
+    }
+
+    /// Removes the locks that git, killed while it moved the target, left on the ref and on HEAD.
+    fn remove_own_ref_locks(&self, journal: &Journal) -> Result<()> {
+        let landing = &journal.record.landing;
+        let branch = self.common_dir().join(format!("{}.lock", landing.target.full_ref()));
+        let mut locks = vec![branch];
+        locks.extend(
+            journal.record.checkouts.iter().map(|p| p.checkout().git_dir.join("HEAD.lock")),
+        );
+        locks.extend(
+            journal.record.checkouts.iter().map(|p| p.checkout().git_dir.join("ORIG_HEAD.lock")),
+        );
+        let is_ours = |lock: &Path| {
+            let Ok(content) = fs::read(lock) else { return false };
+            let written = fs::metadata(lock).and_then(|metadata| metadata.modified()).ok();
+            let known = [landing.after.to_string(), landing.before.to_string()];
+            let text = content.trim_ascii_end();
+            written >= journal.written_at()
+                && (text.is_empty() || known.iter().any(|id| id.as_bytes() == text))
+        };
+        if !locks.iter().any(|lock| is_ours(lock)) {
+            return Ok(());
+        }
+        // Git holds such a lock for milliseconds; one that stays is nobody's any more.
+        std::thread::sleep(Duration::from_secs(1));
+        for lock in locks.iter().filter(|lock| is_ours(lock)) {
+            fs::remove_file(lock).attempt(|| format!("remove `{}`", lock.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Removes staging folders that no unfinished landing needs: they were left between a journal's
+    /// last word and the end, or before its first. An application that was cut off is taken back.
+    fn sweep(&self, unfinished: &[u64]) -> Result<()> {
+        for checkout in self.checkouts()? {
+            take_back_unfinished(&checkout)?;
+            let Ok(entries) = fs::read_dir(&checkout.git_dir) else { continue };
+            for entry in entries.flatten() {
+                let name = entry.file_name();
+                let number = name.to_str().and_then(|n| n.strip_prefix(PREFIX)?.parse().ok());
+                if let Some(number) = number.filter(|number| !unfinished.contains(number)) {
+                    Staging::of_landing(&checkout, number)?.remove()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
