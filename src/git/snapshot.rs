@@ -63,7 +63,7 @@ impl Repo {
                 copy_index(seed, index)?;
                 // Entries that stay the same keep their stat data, so unchanged files are not read.
                 git("read-tree")
-                    .args(["-m", "--no-recurse-submodules"])
+                    .args(["-i", "-m", "--no-recurse-submodules"])
                     .arg(head.to_string())
                     .run()?;
             }
