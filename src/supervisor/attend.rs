@@ -152,7 +152,7 @@ impl Life {
                 let copy = handle.reports.get_ref().as_fd().try_clone_to_owned();
                 Some(copy.attempt(|| "watch the shim")?)
             }
-            None if process::is_alive(shim)? => process::hold(shim.pid),
+            None if is_there(shim)? => process::hold(shim.pid),
             None if process::is_alive(agent)? => process::hold(agent.pid),
             None => None,
         };
@@ -220,7 +220,7 @@ impl Life {
     fn signal(&self, shim: &ProcessIdentity, signal: TreeSignal) -> usize {
         let mark = format!("{MARK}={}", self.task.id());
         let excluded = |pid: i32| is_supervisor(&self.store, pid);
-        match process::is_alive(shim) {
+        match is_there(shim) {
             Ok(true) => ProcessTree::below(shim.pid, &excluded).signal(signal),
             _ => ProcessTree::carrying(&mark, &excluded).signal(signal),
         }
@@ -231,6 +231,11 @@ impl Life {
         let used = Clock.tick_ms().saturating_sub(self.running()?.started_tick_ms);
         Some(Duration::from_millis(limit.saturating_sub(used)))
     }
+}
+
+/// Whether a shim still watches over the agent. One that became this very supervisor does not.
+fn is_there(shim: &ProcessIdentity) -> Result<bool> {
+    Ok(shim.pid != process::current()?.pid && process::is_alive(shim)?)
 }
 
 /// Waits for a moment; forever when there is none.
