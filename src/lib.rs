@@ -26,3 +26,11 @@ pub mod git;
 pub mod lock;
 pub mod process;
 pub mod store;
+
+// Verbs
+pub mod context;
+pub mod ops;
+pub mod supervisor;
+
+// Faces
+pub mod cli;

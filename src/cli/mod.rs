@@ -1,0 +1,165 @@
+//! The command line's face: a command line becomes a request, a verb's answer becomes text or JSON,
+//! and an answer or error becomes an exit status.
+//!
+//! The main flow is [`main`]: parse, open the context, carry out, leave. What the verbs decide is not
+//! decided again here; what is printed goes through [`output`] alone. Deliberately absent: git, disk
+//! and processes (those are doors, and verbs use them).
+
+mod args;
+mod complain;
+mod decide;
+mod durations;
+mod events;
+mod exit;
+mod figures;
+mod interrupt;
+mod landing;
+mod log_text;
+mod look;
+mod news;
+mod offer;
+mod output;
+mod pager;
+mod paint;
+mod patch;
+mod progress;
+mod run;
+mod sizes;
+mod summary;
+mod table;
+
+use crate::context::Context;
+use crate::environment::Environment;
+use crate::error::{Attempt, Result};
+use crate::{ops, supervisor};
+use args::{Cli, Parsed, Verb};
+use exit::Exit;
+use output::{Format, Output};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The program: reads its command line and environment, does what they ask, says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let environment = Environment::new(std::env::vars_os());
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut output = Output::new(environment.clone(), Format::asked_for(&arguments));
+    match answer(&arguments, environment, &mut output) {
+        Ok(exit) => exit.into(),
+        Err(_) if output.reader_has_gone() => ExitCode::SUCCESS,
+        Err(error) => {
+            complain::complain(&output, &error);
+            ExitCode::from(error.kind.exit_status())
+        }
+    }
+}
+
+/// Where a verb acts; opened once for the verb, and again by whoever must act beside it.
+#[derive(Clone)]
+struct Place {
+    directory: PathBuf,
+    environment: Environment,
+}
+
+impl Place {
+    fn of(directory: Option<PathBuf>, environment: Environment) -> Result<Self> {
+        let current = std::env::current_dir().attempt(|| "find the current directory")?;
+        let directory = directory.map_or_else(|| current.clone(), |asked| current.join(asked));
+        Ok(Self { directory, environment })
+    }
+
+    fn open(&self) -> Result<Context> {
+        Context::open(&self.directory, self.environment.clone())
+    }
+}
+
+fn answer(arguments: &[OsString], environment: Environment, output: &mut Output) -> Result<Exit> {
+    match args::parse(arguments)? {
+        Parsed::Verb(cli) => carry_out(*cli, environment, output),
+        Parsed::Text(text) => output.write(text.as_bytes()).map(|()| Exit::Done),
+        Parsed::Nothing(help) => {
+            output.tell(help.trim_end());
+            Ok(Exit::Usage)
+        }
+    }
+}
+
+fn carry_out(cli: Cli, environment: Environment, output: &mut Output) -> Result<Exit> {
+    let Cli { everywhere, verb } = cli;
+    match verb {
+        Verb::Supervise { state, id } => supervisor::supervise(&state, id).map(|()| Exit::Done),
+        Verb::Shim(_) => supervisor::shim().map(|()| Exit::Done),
+        Verb::Gate(_) => supervisor::gate().map(|()| Exit::Done),
+        Verb::Completions { shell } => completions(shell, output),
+        verb => {
+            output.format = if everywhere.json { Format::Json } else { Format::Text };
+            let place = Place::of(everywhere.directory, environment)?;
+            // What is wrong with the request itself is said before any repository is looked for.
+            let asked = Asked::understand(verb)?;
+            let context = place.open()?;
+            output.colour_as_configured(context.config_colour().as_deref());
+            asked.carry_out(&place, &context, output)
+        }
+    }
+}
+
+/// A verb whose arguments are understood, input included.
+enum Asked {
+    Dispatch(ops::dispatch::DispatchRequest),
+    Run(ops::dispatch::DispatchRequest),
+    Other(Verb),
+}
+
+impl Asked {
+    fn understand(verb: Verb) -> Result<Self> {
+        match verb {
+            Verb::Dispatch(args) if !args.wait => {
+                args.into_request(&mut std::io::stdin()).map(Self::Dispatch)
+            }
+            Verb::Dispatch(args) | Verb::Run(args) => {
+                args.into_request(&mut std::io::stdin()).map(Self::Run)
+            }
+            verb => Ok(Self::Other(verb)),
+        }
+    }
+
+    fn carry_out(self, place: &Place, context: &Context, output: &Output) -> Result<Exit> {
+        let verb = match self {
+            Self::Dispatch(request) => return run::dispatch(context, output, request),
+            Self::Run(request) => return run::run(place, context, output, request),
+            Self::Other(verb) => verb,
+        };
+        match verb {
+            Verb::List(args) => look::list(context, output, &args.into_request()),
+            Verb::Status(args) => look::status(context, output, &args.task),
+            Verb::Wait(args) => look::wait(context, output, &args.into_request()),
+            Verb::Logs(args) => look::logs(context, output, &args.into_request()),
+            Verb::Result(args) => look::result(context, output, &args.task),
+            Verb::Diff(args) => {
+                let form = args.form();
+                look::diff(context, output, &args.into_request(), form)
+            }
+            Verb::Cancel(args) => decide::cancel(context, output, &args.tasks),
+            Verb::Merge(args) => decide::land(context, output, &args.into_request()),
+            Verb::Rebase(args) => decide::land(context, output, &args.into_request()),
+            Verb::Apply(args) => decide::apply(context, output, &args.task),
+            Verb::Discard(args) => decide::discard(context, output, &args.tasks),
+            Verb::Restore(args) => decide::restore(context, output, &args.tasks),
+            Verb::Inbox(args) => news::inbox(context, output, &args),
+            Verb::Events(args) => news::events(context, output, &args),
+            Verb::Dispatch(_)
+            | Verb::Run(_)
+            | Verb::Completions { .. }
+            | Verb::Supervise { .. }
+            | Verb::Shim(_)
+            | Verb::Gate(_) => Err(crate::error::Error::internal("a verb without a way")),
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell, output: &Output) -> Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut args::command(), "offshoot", &mut script);
+    output.write(&script).map(|()| Exit::Done)
+}
