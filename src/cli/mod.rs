@@ -160,6 +160,6 @@ impl Asked {
 
 fn completions(shell: clap_complete::Shell, output: &Output) -> Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut args::command(), "offshoot", &mut script);
+    clap_complete::generate(shell, &mut args::completable(), "offshoot", &mut script);
     output.write(&script).map(|()| Exit::Done)
 }

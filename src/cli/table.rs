@@ -8,6 +8,7 @@ use super::exit::has_ended;
 use super::figures;
 use super::paint::{BAD, BUSY, FAINT, GOOD, PLACE, Paint, STRONG};
 use crate::escape;
+use crate::outcome::Outcome;
 use crate::task::StateName;
 use crate::timestamp::Timestamp;
 use crate::view::{LandingState, TaskView};
@@ -58,7 +59,7 @@ fn row(task: &TaskView, now: Timestamp) -> [String; 6] {
     let changes = task.diff.as_ref().map(|diff| diff.summary.figures);
     [
         task.name.to_string(),
-        task.state.to_string(),
+        state(task),
         work(task),
         changes
             .filter(|f| f.files > 0)
@@ -66,6 +67,17 @@ fn row(task: &TaskView, now: Timestamp) -> [String; 6] {
         durations::ago(since, now),
         title(task),
     ]
+}
+
+/// The state, with the ending where that is short and says more.
+fn state(task: &TaskView) -> String {
+    match &task.outcome {
+        Some(outcome @ (Outcome::Exited { code: 1.. } | Outcome::Signaled { .. })) => {
+            format!("{}: {outcome}", task.state)
+        }
+        Some(Outcome::TimedOut) => format!("{}: timed out", task.state),
+        _ => task.state.to_string(),
+    }
 }
 
 /// Where the work stands: how far it is, what it waits for, what became of it.

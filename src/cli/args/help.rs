@@ -17,7 +17,7 @@ Exit status:
   4 the task did not complete · 5 busy · 124 the time limit of a waiting verb passed
 
 Examples:
-  offshoot dispatch \"Fix the timeouts\"   give a prompt to an agent, get the prompt back at once
+  offshoot dispatch \"Fix the timeouts\"   give a prompt to an agent; returns at once
   offshoot dispatch -- make test         run a command in a worktree of its own
   offshoot list                          what goes on, what waits for a decision
   offshoot merge fix-the-timeouts        land it

@@ -17,14 +17,14 @@ pub(super) use tasks::{DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, Logs
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::names::TaskId;
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Dispatch tasks into git worktrees of their own, and land what they did
 #[derive(Debug, Parser)]
-#[command(name = "offshoot", version, subcommand_required = true, disable_help_subcommand = true)]
+#[command(name = "offshoot", version, subcommand_required = true, subcommand_value_name = "VERB")]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) everywhere: Everywhere,
@@ -36,10 +36,10 @@ pub(super) struct Cli {
 #[derive(Debug, Args)]
 pub(super) struct Everywhere {
     /// Answer with one JSON document
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(super) json: bool,
     /// Act as if started in DIR
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(short = 'C', value_name = "DIR", global = true, display_order = 901)]
     pub(super) directory: Option<PathBuf>,
 }
 
@@ -162,7 +162,8 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
     match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => {
             later::refuse(&matches)?;
-            let cli = Cli::from_arg_matches(&matches).map_err(|error| in_our_words(&error))?;
+            let cli = Cli::from_arg_matches(&matches)
+                .map_err(|error| in_our_words(&error, &command, arguments))?;
             Ok(Parsed::Verb(Box::new(cli)))
         }
         Err(error)
@@ -170,38 +171,75 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
         {
             Ok(Parsed::Text(error.render().to_string()))
         }
-        Err(error) => Err(in_our_words(&error)),
+        Err(error) => Err(in_our_words(&error, &command, arguments)),
     }
 }
 
-/// Clap's declaration of the whole program, for parsing and for completions.
-pub(super) fn command() -> clap::Command {
+/// Clap's declaration of the whole program.
+fn command() -> Command {
     later::declare(help::grouped(Cli::command()))
 }
 
-/// Clap renders `error: …`, then `tip: …` and `Usage: …` in paragraphs of their own.
-fn in_our_words(error: &clap::Error) -> Error {
-    let text = error.render().to_string();
-    let mut message = String::new();
-    let mut hints = Vec::new();
-    for (index, paragraph) in text.split("\n\n").enumerate() {
-        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-        let words = escape::line(&words.replace('\'', "`"));
-        if index == 0 {
-            message = words.trim_start_matches("error: ").to_owned();
-        } else if let Some(tip) = words.strip_prefix("tip: ") {
-            hints.push(tip.to_owned());
-        } else if let Some(usage) = words.strip_prefix("Usage: ") {
-            let verb = usage.strip_prefix("offshoot ").and_then(|rest| rest.split(' ').next());
-            let verb = verb.filter(|verb| verb.starts_with(|c: char| c.is_ascii_lowercase()));
-            hints.push(format!("usage: {usage}"));
-            hints.push(verb.map_or_else(
-                || "`offshoot --help` lists the verbs".to_owned(),
-                |verb| format!("`offshoot {verb} --help` explains it"),
-            ));
+/// What a shell may complete: the verbs and options that are built and meant for people.
+pub(super) fn completable() -> Command {
+    let whole = Cli::command();
+    let built = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
+    Command::new("offshoot").args(whole.get_arguments().cloned()).subcommands(built)
+}
+
+/// What clap refuses, as an error of ours.
+fn in_our_words(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Error {
+    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
+        return no_such_verb(word, error.get(ContextKind::SuggestedSubcommand), command);
+    }
+    let (message, mut hints) = paragraphs(&error.render().to_string());
+    let mut words = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    let verb = words.find_map(|word| command.find_subcommand(word)).map(Command::get_name);
+    let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    if matches!(verb, Some("dispatch" | "run"))
+        && unknown.is_some_and(|word| !word.starts_with('-'))
+        && error.kind() == ErrorKind::UnknownArgument
+    {
+        hints
+            .insert(0, "put a prompt of several words in quotes, a command behind `--`".to_owned());
+    }
+    hints.push(verb.map_or_else(
+        || "`offshoot --help` lists the verbs".to_owned(),
+        |verb| format!("`offshoot {verb} --help` explains it"),
+    ));
+    Error { hints, ..Error::usage(message) }
+}
+
+fn no_such_verb(word: &str, alike: Option<&ContextValue>, command: &Command) -> Error {
+    let mut error = Error::usage(format!("there is no verb `{}`", escape::line(word)));
+    if let Some(ContextValue::Strings(alike)) = alike {
+        let shown = |name: &&String| {
+            command.find_subcommand(name.as_str()).is_some_and(|verb| !verb.is_hide_set())
+        };
+        // Clap lists what is most alike last.
+        let alike: Vec<_> =
+            alike.iter().filter(shown).rev().map(|name| format!("`offshoot {name}`")).collect();
+        if !alike.is_empty() {
+            error = error.hint(format!("did you mean {}?", alike.join(" or ")));
         }
     }
-    Error { hints, ..Error::usage(message) }
+    error.hint("`offshoot --help` lists the verbs")
+}
+
+/// Clap renders `error: …`, then `tip: …` and `Usage: …` in paragraphs of their own.
+fn paragraphs(text: &str) -> (String, Vec<String>) {
+    let mut paragraphs = text.split("\n\n").map(|paragraph| {
+        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        escape::line(&words.replace('\'', "`"))
+    });
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.trim_start_matches("error: ").to_owned();
+    let hints = paragraphs.filter_map(|words| {
+        let tip = words.strip_prefix("tip: ").map(str::to_owned);
+        tip.or_else(|| words.strip_prefix("Usage: ").map(|usage| format!("usage: {usage}")))
+    });
+    let hints = hints.collect();
+    (message, hints)
 }
 
 #[cfg(test)]
@@ -231,6 +269,11 @@ mod tests {
         assert_eq!(error.kind.exit_status(), 2);
         let error = refusal(&["wait"]);
         assert!(error.message.contains("<TASK>"), "{}", error.message);
+        let error = refusal(&["disptch", "x"]);
+        assert_eq!(error.message, "there is no verb `disptch`");
+        assert!(error.hints[0].starts_with("did you mean `offshoot dispatch`"), "{error:?}");
+        let error = refusal(&["dispatch", "Fix", "it"]);
+        assert!(error.hints[0].contains("in quotes"), "{error:?}");
     }
 
     #[test]
@@ -259,6 +302,10 @@ mod tests {
         for verb in command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
             assert!(help.contains(&format!("  {} ", verb.get_name())), "{}", verb.get_name());
         }
-        assert!(!help.contains("supervise") && !help.contains("doctor"), "{help}");
+        let completed: Vec<_> =
+            completable().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+        for hidden in ["supervise", "gate", "doctor"] {
+            assert!(!help.contains(hidden) && !completed.contains(&hidden.to_owned()), "{help}");
+        }
     }
 }
