@@ -6,6 +6,7 @@
 
 use super::exit::Exit;
 use super::output::{Output, narrate};
+use super::paint::Paint;
 use super::{Place, complain};
 use crate::error::{Error, Result};
 use crate::names::TaskName;
@@ -27,6 +28,8 @@ enum Stage {
     Watching,
     /// A person asked to leave, and may still ask to cancel.
     Leaving,
+    /// The task is being ended.
+    Cancelling,
     /// Signals are what they are without us.
     Over,
 }
@@ -53,10 +56,10 @@ impl Watch {
 
     /// Whether a person asked to leave.
     pub(super) fn is_leaving(&self) -> bool {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) == Stage::Leaving
+        read(&self.stage) == Stage::Leaving
     }
 
-    /// Ends it; says whether nobody had asked to leave.
+    /// Ends it; says whether nobody had asked to leave or to cancel.
     pub(super) fn end(self) -> bool {
         let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *stage, Stage::Over) == Stage::Watching
@@ -111,9 +114,15 @@ impl Watcher {
     fn heed(&self, signals: &Receiver<i32>) {
         let mut task = None;
         while let Ok(signal) = signals.recv() {
-            if self.stage() == Stage::Over {
-                self.as_without_us(signal);
-                continue;
+            match self.stage() {
+                Stage::Watching | Stage::Leaving => {}
+                // Runners tend to send a signal twice; the first one is being heeded.
+                Stage::Cancelling if self.manner == Manner::Cancel => continue,
+                // A person who presses Ctrl-C once more does not want to wait for that either.
+                Stage::Cancelling | Stage::Over => {
+                    self.as_without_us(signal);
+                    continue;
+                }
             }
             // A signal during the dispatch waits here until the task has its name.
             let Some(name) = task.clone().or_else(|| self.named.recv().ok()) else {
@@ -122,7 +131,7 @@ impl Watcher {
             };
             task = Some(name.clone());
             match self.manner {
-                Manner::Cancel => self.cancel(&name),
+                Manner::Cancel => self.cancel(&name, Stage::Watching),
                 Manner::Leave => self.leave(&name, signals),
             }
         }
@@ -137,27 +146,28 @@ impl Watcher {
              offshoot wait {name}\n  offshoot logs -f {name}\n  offshoot cancel {name}"
         ));
         if signals.recv_timeout(SECOND_CHANCE).is_ok() {
-            if self.step(Stage::Leaving, Stage::Watching) {
-                self.cancel(name);
-            }
+            self.cancel(name, Stage::Leaving);
         } else if self.stage() == Stage::Leaving {
             std::process::exit(Exit::Detached.status().into());
         }
     }
 
-    /// Cancels the task and lets the waiting see its end.
-    fn cancel(&self, name: &TaskName) {
-        narrate(&format!("cancelling `{name}`"));
-        let cancelled = self
-            .place
-            .open()
-            .and_then(|context| ops::cancel::cancel(&context, &[name.to_string()]));
-        if let Err(error) = cancelled
-            && self.stage() != Stage::Over
-        {
-            narrate(&complain::message(&error, super::paint::Paint::Plain));
-            std::process::exit(error.kind.exit_status().into());
+    /// Cancels the task and lets the waiting see its end; beside this thread, which goes on heeding.
+    fn cancel(&self, name: &TaskName, from: Stage) {
+        if !self.step(from, Stage::Cancelling) {
+            return;
         }
+        narrate(&format!("cancelling `{name}`"));
+        let (place, stage, name) = (self.place.clone(), self.stage.clone(), name.to_string());
+        thread::spawn(move || {
+            let cancelled = place.open().and_then(|context| ops::cancel::cancel(&context, &[name]));
+            if let Err(error) = cancelled
+                && read(&stage) != Stage::Over
+            {
+                narrate(&complain::message(&error, Paint::Plain));
+                std::process::exit(error.kind.exit_status().into());
+            }
+        });
     }
 
     fn as_without_us(&self, signal: i32) {
@@ -168,7 +178,7 @@ impl Watcher {
     }
 
     fn stage(&self) -> Stage {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        read(&self.stage)
     }
 
     fn step(&self, from: Stage, to: Stage) -> bool {
@@ -179,6 +189,10 @@ impl Watcher {
         }
         steps
     }
+}
+
+fn read(stage: &Mutex<Stage>) -> Stage {
+    *stage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The signals that were ignored when we started, as bits; none where the system does not tell.

@@ -2,7 +2,7 @@
 //! and an answer or error becomes an exit status.
 //!
 //! The main flow is [`main`]: parse, open the context, carry out, leave. What the verbs decide is not
-//! decided again here; what is printed goes through [`output`] alone. Deliberately absent: git, disk
+//! decided again here; what is printed goes through `output` alone. Deliberately absent: git, disk
 //! and processes (those are doors, and verbs use them).
 
 mod args;
@@ -31,8 +31,8 @@ mod table;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::{Attempt, Result};
-use crate::{ops, supervisor};
-use args::{Cli, Parsed, Verb};
+use crate::supervisor;
+use args::{Cli, InPlace, Parsed, Verb};
 use exit::Exit;
 use output::{Format, Output};
 use std::ffi::OsString;
@@ -72,6 +72,13 @@ impl Place {
     fn open(&self) -> Result<Context> {
         Context::open(&self.directory, self.environment.clone())
     }
+
+    /// Opens it and colours the output as the repository's git configuration says.
+    fn open_for(&self, output: &mut Output) -> Result<Context> {
+        let context = self.open()?;
+        output.colour_as_configured(context.config_colour().as_deref());
+        Ok(context)
+    }
 }
 
 fn answer(arguments: &[OsString], environment: Environment, output: &mut Output) -> Result<Exit> {
@@ -87,74 +94,45 @@ fn answer(arguments: &[OsString], environment: Environment, output: &mut Output)
 
 fn carry_out(cli: Cli, environment: Environment, output: &mut Output) -> Result<Exit> {
     let Cli { everywhere, verb } = cli;
+    output.format = if everywhere.json { Format::Json } else { Format::Text };
+    let place = || Place::of(everywhere.directory, environment);
     match verb {
+        Verb::Dispatch(args) if !args.wait => {
+            let request = args.into_request(&mut std::io::stdin())?;
+            run::dispatch(&place()?.open_for(output)?, output, request)
+        }
+        Verb::Dispatch(args) | Verb::Run(args) => {
+            let request = args.into_request(&mut std::io::stdin())?;
+            let place = place()?;
+            run::run(&place, &place.open_for(output)?, output, request)
+        }
+        Verb::InPlace(verb) => in_place(verb, &place()?.open_for(output)?, output),
+        Verb::Completions { shell } => completions(shell, output),
         Verb::Supervise { state, id } => supervisor::supervise(&state, id).map(|()| Exit::Done),
         Verb::Shim(_) => supervisor::shim().map(|()| Exit::Done),
         Verb::Gate(_) => supervisor::gate().map(|()| Exit::Done),
-        Verb::Completions { shell } => completions(shell, output),
-        verb => {
-            output.format = if everywhere.json { Format::Json } else { Format::Text };
-            let place = Place::of(everywhere.directory, environment)?;
-            // What is wrong with the request itself is said before any repository is looked for.
-            let asked = Asked::understand(verb)?;
-            let context = place.open()?;
-            output.colour_as_configured(context.config_colour().as_deref());
-            asked.carry_out(&place, &context, output)
-        }
     }
 }
 
-/// A verb whose arguments are understood, input included.
-enum Asked {
-    Dispatch(ops::dispatch::DispatchRequest),
-    Run(ops::dispatch::DispatchRequest),
-    Other(Verb),
-}
-
-impl Asked {
-    fn understand(verb: Verb) -> Result<Self> {
-        match verb {
-            Verb::Dispatch(args) if !args.wait => {
-                args.into_request(&mut std::io::stdin()).map(Self::Dispatch)
-            }
-            Verb::Dispatch(args) | Verb::Run(args) => {
-                args.into_request(&mut std::io::stdin()).map(Self::Run)
-            }
-            verb => Ok(Self::Other(verb)),
+fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
+    match verb {
+        InPlace::List(args) => look::list(context, output, &args.into_request()),
+        InPlace::Status(args) => look::status(context, output, &args.task),
+        InPlace::Wait(args) => look::wait(context, output, &args.into_request()),
+        InPlace::Logs(args) => look::logs(context, output, &args.into_request()),
+        InPlace::Result(args) => look::result(context, output, &args.task),
+        InPlace::Diff(args) => {
+            let form = args.form();
+            look::diff(context, output, &args.into_request(), form)
         }
-    }
-
-    fn carry_out(self, place: &Place, context: &Context, output: &Output) -> Result<Exit> {
-        let verb = match self {
-            Self::Dispatch(request) => return run::dispatch(context, output, request),
-            Self::Run(request) => return run::run(place, context, output, request),
-            Self::Other(verb) => verb,
-        };
-        match verb {
-            Verb::List(args) => look::list(context, output, &args.into_request()),
-            Verb::Status(args) => look::status(context, output, &args.task),
-            Verb::Wait(args) => look::wait(context, output, &args.into_request()),
-            Verb::Logs(args) => look::logs(context, output, &args.into_request()),
-            Verb::Result(args) => look::result(context, output, &args.task),
-            Verb::Diff(args) => {
-                let form = args.form();
-                look::diff(context, output, &args.into_request(), form)
-            }
-            Verb::Cancel(args) => decide::cancel(context, output, &args.tasks),
-            Verb::Merge(args) => decide::land(context, output, &args.into_request()),
-            Verb::Rebase(args) => decide::land(context, output, &args.into_request()),
-            Verb::Apply(args) => decide::apply(context, output, &args.task),
-            Verb::Discard(args) => decide::discard(context, output, &args.tasks),
-            Verb::Restore(args) => decide::restore(context, output, &args.tasks),
-            Verb::Inbox(args) => news::inbox(context, output, &args),
-            Verb::Events(args) => news::events(context, output, &args),
-            Verb::Dispatch(_)
-            | Verb::Run(_)
-            | Verb::Completions { .. }
-            | Verb::Supervise { .. }
-            | Verb::Shim(_)
-            | Verb::Gate(_) => Err(crate::error::Error::internal("a verb without a way")),
-        }
+        InPlace::Cancel(args) => decide::cancel(context, output, &args.tasks),
+        InPlace::Merge(args) => decide::land(context, output, &args.into_request()),
+        InPlace::Rebase(args) => decide::land(context, output, &args.into_request()),
+        InPlace::Apply(args) => decide::apply(context, output, &args.task),
+        InPlace::Discard(args) => decide::discard(context, output, &args.tasks),
+        InPlace::Restore(args) => decide::restore(context, output, &args.tasks),
+        InPlace::Inbox(args) => news::inbox(context, output, &args),
+        InPlace::Events(args) => news::events(context, output, &args),
     }
 }
 

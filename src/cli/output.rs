@@ -137,3 +137,16 @@ pub(super) fn prompt(text: &str) {
 fn destination(stream: &impl IsTerminal) -> Destination {
     if stream.is_terminal() { Destination::Terminal } else { Destination::Pipe }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_json_option_counts() {
+        let format =
+            |line: &[&str]| Format::asked_for(&line.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(format(&["offshoot", "list", "--json"]), Format::Json);
+        assert_eq!(format(&["offshoot", "run", "--", "tool", "--json"]), Format::Text);
+    }
+}

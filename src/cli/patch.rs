@@ -52,9 +52,16 @@ fn header(patch: &FilePatch) -> Vec<String> {
         | ChangeStatus::Deleted
         | ChangeStatus::TypeChanged => {}
     }
-    let side = |there: bool, name: String| if there { name } else { "/dev/null".to_owned() };
-    let before = side(change.status != ChangeStatus::Added, format!("a/{old}"));
-    let after = side(change.status != ChangeStatus::Deleted, format!("b/{new}"));
+    let nothing = || "/dev/null".to_owned();
+    let (mut before, mut after) = (format!("a/{old}"), format!("b/{new}"));
+    match change.status {
+        ChangeStatus::Added => before = nothing(),
+        ChangeStatus::Deleted => after = nothing(),
+        ChangeStatus::Modified
+        | ChangeStatus::Renamed
+        | ChangeStatus::Copied
+        | ChangeStatus::TypeChanged => {}
+    }
     if change.binary {
         lines.push(format!("Binary files {before} and {after} differ"));
     } else if !patch.hunks.is_empty() {

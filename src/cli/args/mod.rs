@@ -52,6 +52,34 @@ pub(super) enum Verb {
     /// Dispatch a task, follow its log and stay until it has ended
     #[command(after_help = help::RUN)]
     Run(Box<DispatchArgs>),
+    #[command(flatten)]
+    InPlace(InPlace),
+    /// Print the completion script of a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Watch over one task; only offshoot itself calls this
+    #[command(hide = true)]
+    Supervise {
+        /// The state directory
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+        /// The task
+        id: TaskId,
+    },
+    /// Hold one agent's process tree; only offshoot itself calls this
+    #[command(hide = true)]
+    Shim(Rest),
+    /// Wait until the agent may start; only offshoot itself calls this
+    #[command(hide = true)]
+    Gate(Rest),
+}
+
+/// The verbs that need nothing but a repository and what stands on the command line.
+#[derive(Debug, Subcommand)]
+pub(super) enum InPlace {
     /// Show the tasks that still need somebody
     #[command(visible_alias = "ls", after_help = help::LIST)]
     List(ListArgs),
@@ -94,27 +122,6 @@ pub(super) enum Verb {
     /// Show the journal of everything that happened
     #[command(after_help = help::EVENTS)]
     Events(EventsArgs),
-    /// Print the completion script of a shell
-    #[command(after_help = help::COMPLETIONS)]
-    Completions {
-        /// For which shell
-        shell: clap_complete::Shell,
-    },
-    /// Watch over one task; only offshoot itself calls this
-    #[command(hide = true)]
-    Supervise {
-        /// The state directory
-        #[arg(long, value_name = "DIR")]
-        state: PathBuf,
-        /// The task
-        id: TaskId,
-    },
-    /// Hold one agent's process tree; only offshoot itself calls this
-    #[command(hide = true)]
-    Shim(Rest),
-    /// Wait until the agent may start; only offshoot itself calls this
-    #[command(hide = true)]
-    Gate(Rest),
 }
 
 /// One task.

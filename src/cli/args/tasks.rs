@@ -79,7 +79,7 @@ impl LogsArgs {
             task: self.task,
             stream: if self.stderr { Stream::Errors } else { Stream::Output },
             tail: self.tail,
-            follow: follow(self.follow),
+            follow: if self.follow { Follow::UntilEnd } else { Follow::No },
         }
     }
 }
@@ -177,11 +177,6 @@ pub(in crate::cli) struct EventsArgs {
 impl EventsArgs {
     /// Whether to go on.
     pub(in crate::cli) fn follow(&self) -> Follow {
-        follow(self.follow)
+        if self.follow { Follow::UntilEnd } else { Follow::No }
     }
-}
-
-/// The mode that a flag stands for.
-fn follow(asked: bool) -> Follow {
-    if asked { Follow::UntilEnd } else { Follow::No }
 }
