@@ -36,3 +36,6 @@ pub mod context;
 // Verbs
 pub mod ops;
 pub mod supervisor;
+
+// Faces
+pub mod cli;

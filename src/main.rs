@@ -1,3 +1,7 @@
 //! The `offshoot` program: everything happens in the library's `cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    offshoot::cli::main()
+}

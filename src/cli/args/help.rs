@@ -1,0 +1,135 @@
+//! The words of `--help` that clap cannot make itself: the verbs in groups, and examples for each.
+
+use clap::Command;
+
+/// The verbs as `offshoot --help` groups them.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Start work", &["dispatch", "run"]),
+    ("Watch it", &["list", "status", "wait", "logs", "cancel"]),
+    ("Look at what it did", &["result", "diff"]),
+    ("Decide", &["merge", "rebase", "apply", "discard", "restore"]),
+    ("For scripts and agents", &["inbox", "events", "completions"]),
+];
+
+const EXITS: &str = "\
+Exit status:
+  0 done · 1 refused or failed · 2 wrong usage · 3 conflicts, nothing was changed
+  4 the task did not complete · 5 busy · 124 the time limit of a waiting verb passed
+
+Examples:
+  offshoot dispatch \"Fix the timeouts\"   give a prompt to an agent; returns at once
+  offshoot dispatch -- make test         run a command in a worktree of its own
+  offshoot list                          what goes on, what waits for a decision
+  offshoot merge fix-the-timeouts        land it
+
+`offshoot VERB --help` explains a verb.";
+
+/// The declaration with its verbs listed in groups.
+pub(super) fn grouped(command: Command) -> Command {
+    let mut verbs = String::new();
+    for (title, names) in GROUPS {
+        verbs.push_str(&format!("{title}:\n"));
+        for sub in names.iter().filter_map(|name| command.find_subcommand(name)) {
+            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+            verbs.push_str(&format!("  {:<12} {about}\n", sub.get_name()));
+        }
+        verbs.push('\n');
+    }
+    let template = format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{verbs}Options:\n{{options}}{{after-help}}"
+    );
+    command.help_template(template).after_help(EXITS)
+}
+
+pub(super) const DISPATCH: &str = "\
+Examples:
+  offshoot dispatch \"Fix the timeouts\"
+  offshoot dispatch --name fix --base v1.2 --target release \"Fix the timeouts\"
+  offshoot dispatch --timeout 30m -- make test
+  offshoot dispatch - < task.md
+
+Prints the task's name and id, and returns as soon as both are on disk.";
+pub(super) const RUN: &str = "\
+Examples:
+  offshoot run -- cargo test
+  offshoot run --agent codex \"Fix the timeouts\"
+
+On a terminal Ctrl-C leaves the task running, a second one within 2 s cancels it. Elsewhere
+INT, TERM and HUP cancel it. Exit status 0: completed, 4: it ended otherwise.";
+pub(super) const LIST: &str = "\
+Examples:
+  offshoot list
+  offshoot list --all --state failed
+  offshoot list --json | jq -r '.tasks[].name'";
+pub(super) const STATUS: &str = "\
+Examples:
+  offshoot status fix
+  offshoot status 3f2a --json";
+pub(super) const WAIT: &str = "\
+Examples:
+  offshoot wait fix tests
+  offshoot wait --any --timeout 10m fix tests
+
+Exit status 0: completed, 4: one ended otherwise, 124: the time limit passed.";
+pub(super) const LOGS: &str = "\
+Examples:
+  offshoot logs -f fix
+  offshoot logs --stderr --tail 50 fix";
+pub(super) const RESULT: &str = "\
+Examples:
+  offshoot result fix
+  offshoot result fix --json | jq -r .message
+
+Exit status 0: completed, 4: it ended otherwise, 1: it has not ended.";
+pub(super) const DIFF: &str = "\
+Examples:
+  offshoot diff fix
+  offshoot diff --stat fix
+  offshoot diff --against target fix -- src
+  offshoot diff fix | git apply
+
+On a pipe it is git's own patch; on a terminal it is coloured and paged as git pages.";
+pub(super) const CANCEL: &str = "\
+Example:
+  offshoot cancel fix tests
+
+Returns when the tasks have ended. What they did so far is kept.";
+pub(super) const MERGE: &str = "\
+Examples:
+  offshoot merge fix
+  offshoot merge --squash --into release fix
+  offshoot merge --dry-run fix tests
+
+Exit status 3: conflicts, nothing was changed.";
+pub(super) const REBASE: &str = "\
+Examples:
+  offshoot rebase fix
+  offshoot rebase --keep fix
+
+Exit status 3: conflicts, nothing was changed.";
+pub(super) const APPLY: &str = "\
+Example:
+  offshoot apply fix
+
+Refuses where it would touch files that you changed yourself.";
+pub(super) const DISCARD: &str = "\
+Examples:
+  offshoot discard fix
+  offshoot discard fix && offshoot restore fix";
+pub(super) const RESTORE: &str = "\
+Example:
+  offshoot restore fix";
+pub(super) const INBOX: &str = "\
+Examples:
+  offshoot inbox
+  offshoot inbox --wait 10m --json
+  offshoot inbox --ack 42 43";
+pub(super) const EVENTS: &str = "\
+Examples:
+  offshoot events --since 42
+  offshoot events --follow --json";
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  offshoot completions bash > ~/.local/share/bash-completion/completions/offshoot
+  offshoot completions zsh > ~/.zfunc/_offshoot
+  offshoot completions fish > ~/.config/fish/completions/offshoot.fish";

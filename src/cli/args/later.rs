@@ -1,0 +1,121 @@
+//! What the contract names and a later version brings: understood, hidden from help, and refused in
+//! words, so that nobody is told that it does not exist.
+//!
+//! A row moves out of the tables here when it is built.
+
+use crate::error::{Error, Result};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+/// Verbs, and what serves meanwhile.
+const VERBS: [(&str, &str); 15] = [
+    ("pause", "`offshoot cancel TASK` ends a task"),
+    ("resume", "`offshoot list` shows the tasks"),
+    ("priority", "tasks run in the order of their dispatch"),
+    ("retry", "`offshoot dispatch` again starts a new task"),
+    ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
+    ("undo", "`git revert -m 1 COMMIT` takes a merge back"),
+    ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
+    ("review", "`offshoot diff TASK` shows what a task changed"),
+    ("lock", "`offshoot list` shows the other tasks"),
+    ("mcp", "every verb takes `--json`"),
+    ("setup", "`offshoot dispatch` can be called by any agent"),
+    ("hook", "`offshoot inbox --json` tells what ended"),
+    ("trust", "commands of a repository's configuration are never run yet"),
+    ("doctor", "`offshoot list --all` shows every task"),
+    ("gc", "`offshoot discard TASK` releases a worktree"),
+];
+
+/// What an option takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Nothing,
+    Values,
+}
+use Takes::{Nothing, Values};
+
+/// Verbs, and the options that they will have.
+type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
+
+const OPTIONS: [Row; 4] = [
+    (
+        &["dispatch", "run"],
+        &[
+            ("priority", Values),
+            ("after", Values),
+            ("after-any", Values),
+            ("idle-timeout", Values),
+            ("retries", Values),
+            ("verify", Values),
+            ("claim", Values),
+            ("on-done", Values),
+            ("max-log", Values),
+            ("count", Values),
+            ("sandbox", Values),
+        ],
+    ),
+    (
+        &["merge", "rebase"],
+        &[
+            ("cherry-pick", Nothing),
+            ("verify", Values),
+            ("no-verify-cmd", Nothing),
+            ("only", Values),
+            ("patch-file", Values),
+            ("hooks", Nothing),
+            ("take-leftovers", Nothing),
+            ("resolve", Nothing),
+            ("continue", Nothing),
+        ],
+    ),
+    (&["rebase"], &[("no-land", Nothing)]),
+    (&["inbox"], &[("follow", Nothing)]),
+];
+
+/// Adds the verbs and options to the declaration.
+pub(super) fn declare(mut command: Command) -> Command {
+    for (verbs, options) in OPTIONS {
+        for verb in verbs {
+            command = command.mut_subcommand(verb, |sub| {
+                options.iter().fold(sub, |sub, (name, takes)| sub.arg(option(name, *takes)))
+            });
+        }
+    }
+    VERBS.iter().fold(command, |command, (name, _)| {
+        let anything = Arg::new("anything")
+            .num_args(0..)
+            .trailing_var_arg(true)
+            .allow_hyphen_values(true)
+            .value_parser(clap::value_parser!(std::ffi::OsString));
+        command.subcommand(Command::new(*name).hide(true).disable_help_flag(true).arg(anything))
+    })
+}
+
+fn option(name: &'static str, takes: Takes) -> Arg {
+    let option = Arg::new(name).long(name).hide(true);
+    match takes {
+        Nothing => option.action(ArgAction::SetTrue),
+        Values => option.action(ArgAction::Append).num_args(1..).allow_hyphen_values(true),
+    }
+}
+
+/// Refuses a command line that asks for any of it.
+///
+/// # Errors
+/// Of kind `usage`, naming what is not built.
+pub(super) fn refuse(matches: &ArgMatches) -> Result<()> {
+    let Some((verb, given)) = matches.subcommand() else { return Ok(()) };
+    if let Some((_, meanwhile)) = VERBS.iter().find(|(name, _)| *name == verb) {
+        return Err(Error::usage(format!("`offshoot {verb}` is not built yet")).hint(*meanwhile));
+    }
+    let options = OPTIONS.iter().filter(|(verbs, _)| verbs.contains(&verb));
+    let asked = options
+        .flat_map(|(_, options)| *options)
+        .find(|(name, _)| given.value_source(name) == Some(clap::parser::ValueSource::CommandLine));
+    match asked {
+        None => Ok(()),
+        Some((name, _)) => {
+            Err(Error::usage(format!("`--{name}` of `offshoot {verb}` is not built yet"))
+                .hint(format!("`offshoot {verb} --help` lists what is")))
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The command line, written once: clap's declaration here, requests for the verbs made from it.
+//!
+//! Every failure to understand one is an [`Error`] of kind `usage` in our own words; clap never prints.
+//! What the contract names and is not built yet parses too, and says so (`later.rs`). Deliberately
+//! absent: anything that asks the repository; that is the verbs' business.
+
+mod dispatch;
+mod help;
+mod landing;
+mod later;
+mod tasks;
+
+pub(super) use dispatch::DispatchArgs;
+pub(super) use landing::{MergeArgs, RebaseArgs};
+pub(super) use tasks::{DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, WaitArgs};
+
+use crate::error::{Error, Result};
+use crate::escape;
+use crate::names::TaskId;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Dispatch tasks into git worktrees of their own, and land what they did
+#[derive(Debug, Parser)]
+#[command(name = "offshoot", version, subcommand_required = true, subcommand_value_name = "VERB")]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) everywhere: Everywhere,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+pub(super) struct Everywhere {
+    /// Answer with one JSON document
+    #[arg(long, global = true, display_order = 900)]
+    pub(super) json: bool,
+    /// Act as if started in DIR
+    #[arg(short = 'C', value_name = "DIR", global = true, display_order = 901)]
+    pub(super) directory: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Give a task a worktree of its own and queue it; return at once
+    #[command(after_help = help::DISPATCH)]
+    Dispatch(Box<DispatchArgs>),
+    /// Dispatch a task, follow its log and stay until it has ended
+    #[command(after_help = help::RUN)]
+    Run(Box<DispatchArgs>),
+    #[command(flatten)]
+    InPlace(InPlace),
+    /// Print the completion script of a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Watch over one task; only offshoot itself calls this
+    #[command(hide = true)]
+    Supervise {
+        /// The state directory
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+        /// The task
+        id: TaskId,
+    },
+    /// Hold one agent's process tree; only offshoot itself calls this
+    #[command(hide = true)]
+    Shim(Rest),
+    /// Wait until the agent may start; only offshoot itself calls this
+    #[command(hide = true)]
+    Gate(Rest),
+}
+
+/// The verbs that need nothing but a repository and what stands on the command line.
+#[derive(Debug, Subcommand)]
+pub(super) enum InPlace {
+    /// Show the tasks that still need somebody
+    #[command(visible_alias = "ls", after_help = help::LIST)]
+    List(ListArgs),
+    /// Show one task in full
+    #[command(after_help = help::STATUS)]
+    Status(OneTask),
+    /// Wait until tasks have ended
+    #[command(after_help = help::WAIT)]
+    Wait(WaitArgs),
+    /// Show what the agent wrote
+    #[command(after_help = help::LOGS)]
+    Logs(LogsArgs),
+    /// Show how a task ended, what it changed and what can be done now
+    #[command(after_help = help::RESULT)]
+    Result(OneTask),
+    /// Show what a task changed
+    #[command(after_help = help::DIFF)]
+    Diff(DiffArgs),
+    /// End tasks, with every process they started
+    #[command(after_help = help::CANCEL)]
+    Cancel(SomeTasks),
+    /// Land tasks on their target with a merge commit
+    #[command(after_help = help::MERGE)]
+    Merge(MergeArgs),
+    /// Land tasks on their target commit by commit
+    #[command(after_help = help::REBASE)]
+    Rebase(RebaseArgs),
+    /// Put a result into your checkout, uncommitted
+    #[command(after_help = help::APPLY)]
+    Apply(OneTask),
+    /// Give tasks up; `restore` brings them back
+    #[command(after_help = help::DISCARD)]
+    Discard(SomeTasks),
+    /// Bring discarded tasks back
+    #[command(after_help = help::RESTORE)]
+    Restore(SomeTasks),
+    /// Show completions that nobody has acknowledged
+    #[command(after_help = help::INBOX)]
+    Inbox(InboxArgs),
+    /// Show the journal of everything that happened
+    #[command(after_help = help::EVENTS)]
+    Events(EventsArgs),
+}
+
+/// One task.
+#[derive(Debug, Args)]
+pub(super) struct OneTask {
+    /// A task's name, or the first characters of its id
+    pub(super) task: String,
+}
+
+/// Several tasks.
+#[derive(Debug, Args)]
+pub(super) struct SomeTasks {
+    /// Names of tasks, or the first characters of their ids
+    #[arg(value_name = "TASK", required = true)]
+    pub(super) tasks: Vec<String>,
+}
+
+/// Arguments that somebody else reads.
+#[derive(Debug, Args)]
+pub(super) struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<OsString>,
+}
+
+/// What a command line turned out to be.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    /// A verb to carry out.
+    Verb(Box<Cli>),
+    /// A text that was asked for, such as `--help`.
+    Text(String),
+    /// Nothing but the program's name.
+    Nothing(String),
+}
+
+/// Understands a command line; the first argument is the program's name.
+///
+/// # Errors
+/// Of kind `usage` when it makes no sense or asks for something that is not built.
+pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
+    let mut command = command();
+    if arguments.len() < 2 {
+        return Ok(Parsed::Nothing(command.render_help().to_string()));
+    }
+    match command.try_get_matches_from_mut(arguments) {
+        Ok(matches) => {
+            later::refuse(&matches)?;
+            let cli = Cli::from_arg_matches(&matches)
+                .map_err(|error| in_our_words(&error, &command, arguments))?;
+            Ok(Parsed::Verb(Box::new(cli)))
+        }
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            Ok(Parsed::Text(error.render().to_string()))
+        }
+        Err(error) => Err(in_our_words(&error, &command, arguments)),
+    }
+}
+
+/// Clap's declaration of the whole program.
+fn command() -> Command {
+    later::declare(help::grouped(Cli::command()))
+}
+
+/// What a shell may complete: the verbs and options that are built and meant for people.
+pub(super) fn completable() -> Command {
+    let whole = Cli::command();
+    let built = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
+    Command::new("offshoot").args(whole.get_arguments().cloned()).subcommands(built)
+}
+
+/// What clap refuses, as an error of ours.
+fn in_our_words(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Error {
+    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
+        return no_such_verb(word, error.get(ContextKind::SuggestedSubcommand), command);
+    }
+    let (message, mut hints) = paragraphs(&error.render().to_string());
+    let mut words = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    let verb = words.find_map(|word| command.find_subcommand(word)).map(Command::get_name);
+    let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    if matches!(verb, Some("dispatch" | "run"))
+        && unknown.is_some_and(|word| !word.starts_with('-'))
+        && error.kind() == ErrorKind::UnknownArgument
+    {
+        hints
+            .insert(0, "put a prompt of several words in quotes, a command behind `--`".to_owned());
+    }
+    hints.push(verb.map_or_else(
+        || "`offshoot --help` lists the verbs".to_owned(),
+        |verb| format!("`offshoot {verb} --help` explains it"),
+    ));
+    Error { hints, ..Error::usage(message) }
+}
+
+fn no_such_verb(word: &str, alike: Option<&ContextValue>, command: &Command) -> Error {
+    let mut error = Error::usage(format!("there is no verb `{}`", escape::line(word)));
+    if let Some(ContextValue::Strings(alike)) = alike {
+        let shown = |name: &&String| {
+            command.find_subcommand(name.as_str()).is_some_and(|verb| !verb.is_hide_set())
+        };
+        // Clap lists what is most alike last.
+        let alike: Vec<_> =
+            alike.iter().filter(shown).rev().map(|name| format!("`offshoot {name}`")).collect();
+        if !alike.is_empty() {
+            error = error.hint(format!("did you mean {}?", alike.join(" or ")));
+        }
+    }
+    error.hint("`offshoot --help` lists the verbs")
+}
+
+/// Clap renders `error: …`, then `tip: …` and `Usage: …` in paragraphs of their own.
+fn paragraphs(text: &str) -> (String, Vec<String>) {
+    let mut paragraphs = text.split("\n\n").map(|paragraph| {
+        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        escape::line(&words.replace('\'', "`"))
+    });
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.trim_start_matches("error: ").to_owned();
+    let hints = paragraphs.filter_map(|words| {
+        let tip = words.strip_prefix("tip: ").map(str::to_owned);
+        tip.or_else(|| words.strip_prefix("Usage: ").map(|usage| format!("usage: {usage}")))
+    });
+    let hints = hints.collect();
+    (message, hints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &[&str]) -> Result<Parsed> {
+        let line: Vec<OsString> = ["offshoot"].iter().chain(line).map(OsString::from).collect();
+        parse(&line)
+    }
+
+    fn refusal(line: &[&str]) -> Error {
+        parsed(line).expect_err("refused")
+    }
+
+    #[test]
+    fn the_declaration_holds_together() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn clap_speaks_in_our_words() {
+        let error = refusal(&["merge", "--sqash", "a"]);
+        assert_eq!(error.message, "unexpected argument `--sqash` found");
+        assert_eq!(error.hints[0], "a similar argument exists: `--squash`");
+        assert_eq!(error.hints.last().expect("a hint"), "`offshoot merge --help` explains it");
+        assert_eq!(error.kind.exit_status(), 2);
+        let error = refusal(&["wait"]);
+        assert!(error.message.contains("<TASK>"), "{}", error.message);
+        let error = refusal(&["disptch", "x"]);
+        assert_eq!(error.message, "there is no verb `disptch`");
+        assert!(error.hints[0].starts_with("did you mean `offshoot dispatch`"), "{error:?}");
+        let error = refusal(&["dispatch", "Fix", "it"]);
+        assert!(error.hints[0].contains("in quotes"), "{error:?}");
+    }
+
+    #[test]
+    fn what_is_not_built_yet_says_so() {
+        for line in [
+            &["pause", "--keep-slot", "x"][..],
+            &["setup", "claude", "--repo"],
+            &["lock", "acquire", "src", "--", "-x"],
+            &["merge", "x", "--resolve"],
+            &["merge", "x", "--only", "a", "b"],
+            &["rebase", "x", "--no-land"],
+            &["dispatch", "--after", "a", "b"],
+            &["run", "--priority", "-3", "prompt"],
+            &["inbox", "--follow", "--json"],
+            &["--json", "gc", "--dry-run"],
+        ] {
+            let error = refusal(line);
+            assert!(error.message.ends_with("is not built yet"), "{line:?}: {error}");
+            assert_eq!((error.kind.exit_status(), error.hints.len()), (2, 1), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn help_lists_every_verb_that_is_built() {
+        let Parsed::Text(help) = parsed(&["--help"]).expect("help") else { panic!("no help") };
+        for verb in command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            assert!(help.contains(&format!("  {} ", verb.get_name())), "{}", verb.get_name());
+        }
+        let completed: Vec<_> =
+            completable().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+        for hidden in ["supervise", "gate", "doctor"] {
+            assert!(!help.contains(hidden) && !completed.contains(&hidden.to_owned()), "{help}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The verbs that look: `list`, `wait`, `logs`, `diff`, `inbox` and `events`.
+
+use crate::cli::durations;
+use crate::ops::diff::{Against, DiffRequest};
+use crate::ops::inbox::Sessions;
+use crate::ops::list::{ListRequest, Which};
+use crate::ops::logs::{Follow, LogsRequest, Stream};
+use crate::ops::wait::{Until, WaitRequest};
+use crate::task::StateName;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use std::time::Duration;
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ListArgs {
+    /// Landed, discarded and acknowledged tasks too
+    #[arg(long)]
+    all: bool,
+    /// Only tasks in this state; may be given several times
+    #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = state_parser())]
+    states: Vec<StateName>,
+}
+
+fn state_parser() -> impl TypedValueParser<Value = StateName> {
+    PossibleValuesParser::new(StateName::ALL.map(StateName::as_str))
+        .try_map(|word| word.parse::<StateName>())
+}
+
+impl ListArgs {
+    /// The request.
+    pub(in crate::cli) fn into_request(self) -> ListRequest {
+        ListRequest { which: if self.all { Which::All } else { Which::Open }, states: self.states }
+    }
+}
+
+/// Options of `wait`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct WaitArgs {
+    /// Names of tasks, or the first characters of their ids
+    #[arg(value_name = "TASK", required = true)]
+    tasks: Vec<String>,
+    /// Return as soon as one has ended
+    #[arg(long)]
+    any: bool,
+    /// Stop waiting after this long (exit status 124)
+    #[arg(long, value_name = "DURATION", value_parser = durations::parse)]
+    timeout: Option<Duration>,
+}
+
+impl WaitArgs {
+    /// The request.
+    pub(in crate::cli) fn into_request(self) -> WaitRequest {
+        let until = if self.any { Until::Any } else { Until::All };
+        WaitRequest { tasks: self.tasks, until, timeout: self.timeout }
+    }
+}
+
+/// Options of `logs`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct LogsArgs {
+    /// A task's name, or the first characters of its id
+    task: String,
+    /// Go on until the task has ended
+    #[arg(short, long)]
+    follow: bool,
+    /// What the agent wrote to standard error instead
+    #[arg(long)]
+    stderr: bool,
+    /// Only the last N lines
+    #[arg(long, value_name = "N")]
+    tail: Option<usize>,
+}
+
+impl LogsArgs {
+    /// The request.
+    pub(in crate::cli) fn into_request(self) -> LogsRequest {
+        LogsRequest {
+            task: self.task,
+            stream: if self.stderr { Stream::Errors } else { Stream::Output },
+            tail: self.tail,
+            follow: if self.follow { Follow::UntilEnd } else { Follow::No },
+        }
+    }
+}
+
+/// Options of `diff`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DiffArgs {
+    /// A task's name, or the first characters of its id
+    task: String,
+    /// Only the files and how much of each changed
+    #[arg(long, conflicts_with = "name_only")]
+    stat: bool,
+    /// Only the names of the files
+    #[arg(long)]
+    name_only: bool,
+    /// What to compare with
+    #[arg(long, value_enum, default_value = "base")]
+    against: Side,
+    /// Only these paths
+    #[arg(last = true, value_name = "PATHSPEC")]
+    paths: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Side {
+    /// The commit that the task started from
+    Base,
+    /// The target as it is now
+    Target,
+}
+
+/// How much of a diff is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum DiffForm {
+    /// Line by line.
+    Patch,
+    /// The files with their figures.
+    Stat,
+    /// The files' names.
+    Names,
+}
+
+impl DiffArgs {
+    /// How much is shown.
+    pub(in crate::cli) fn form(&self) -> DiffForm {
+        match (self.stat, self.name_only) {
+            (true, _) => DiffForm::Stat,
+            (_, true) => DiffForm::Names,
+            (false, false) => DiffForm::Patch,
+        }
+    }
+
+    /// The request.
+    pub(in crate::cli) fn into_request(self) -> DiffRequest {
+        let against = match self.against {
+            Side::Base => Against::Base,
+            Side::Target => Against::Target,
+        };
+        DiffRequest { task: self.task, paths: self.paths, against }
+    }
+}
+
+/// Options of `inbox`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct InboxArgs {
+    /// Of every session
+    #[arg(long)]
+    all: bool,
+    /// Acknowledge these entries, or all of this session
+    #[arg(long, value_name = "CURSOR", num_args = 0.., conflicts_with_all = ["all", "wait"])]
+    pub(in crate::cli) ack: Option<Vec<u64>>,
+    /// Wait for an entry, at most this long (exit status 124)
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = durations::parse)]
+    pub(in crate::cli) wait: Option<Option<Duration>>,
+}
+
+impl InboxArgs {
+    /// Whose entries.
+    pub(in crate::cli) fn sessions(&self) -> Sessions {
+        if self.all { Sessions::All } else { Sessions::Mine }
+    }
+}
+
+/// Options of `events`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct EventsArgs {
+    /// Only events behind this place in the journal
+    #[arg(long, value_name = "CURSOR", default_value_t = 0)]
+    pub(in crate::cli) since: u64,
+    /// Go on with events as they happen
+    #[arg(short, long)]
+    pub(in crate::cli) follow: bool,
+}
+
+impl EventsArgs {
+    /// Whether to go on.
+    pub(in crate::cli) fn follow(&self) -> Follow {
+        if self.follow { Follow::UntilEnd } else { Follow::No }
+    }
+}

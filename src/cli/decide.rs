@@ -1,0 +1,114 @@
+//! The verbs that act on tasks: `cancel`, `merge`, `rebase`, `apply`, `discard` and `restore`.
+
+use super::exit::Exit;
+use super::output::{Format, Output};
+use super::progress::Progress;
+use super::{complain, landing, look};
+use crate::context::Context;
+use crate::error::Result;
+use crate::landing::Verdict;
+use crate::ops;
+use crate::ops::land::LandRequest;
+use crate::view::{LandingList, LandingView, TaskView};
+use serde::Serialize;
+
+/// `offshoot cancel`.
+pub(super) fn cancel(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
+    let progress = Progress::start(output, "waiting for their processes to end");
+    let tasks = ops::cancel::cancel(context, tasks)?;
+    progress.end();
+    each_done(context, output, &tasks, |task| format!("`{}` is {}", task.name, task.state))
+}
+
+/// `offshoot merge` and `offshoot rebase`.
+pub(super) fn land(context: &Context, output: &Output, request: &LandRequest) -> Result<Exit> {
+    let progress = Progress::start(output, "landing");
+    let landings = ops::land::land(context, request)?;
+    progress.end();
+    match output.format {
+        Format::Json => output.document(&LandingList::new(&landings))?,
+        Format::Text => {
+            for landing in &landings {
+                output.write(landing::of(landing, output.paint).as_bytes())?;
+            }
+            tell_ways_out(context, output, &landings);
+        }
+    }
+    Ok(Exit::of_landings(&landings))
+}
+
+/// A conflict leaves two ways: by hand on the target, or not at all.
+fn tell_ways_out(context: &Context, output: &Output, landings: &[LandingView]) {
+    for landing in landings.iter().filter(|landing| landing.verdict == Verdict::Conflicts) {
+        // The branch's prefix is configurable, so only the task itself knows its branch.
+        let Ok(task) = ops::status::status(context, landing.task.as_str()) else { continue };
+        output.tell("");
+        for hint in landing::ways_out(landing, &task.branch) {
+            output.tell(&complain::hint(&hint, output.paint_errors));
+        }
+    }
+}
+
+/// `{"schema":1,"applied":{…}}`.
+#[derive(Serialize)]
+struct AppliedDocument<'a> {
+    schema: u32,
+    applied: AppliedView<'a>,
+}
+
+#[derive(Serialize)]
+struct AppliedView<'a> {
+    task: &'a crate::names::TaskName,
+    paths: &'a [crate::path::RepoPath],
+    conflicts: &'a [crate::landing::Conflict],
+}
+
+/// `offshoot apply`.
+pub(super) fn apply(context: &Context, output: &Output, task: &str) -> Result<Exit> {
+    let progress = Progress::start(output, "applying");
+    let applied = ops::apply::apply(context, task)?;
+    progress.end();
+    match output.format {
+        Format::Json => {
+            let view = AppliedView {
+                task: &applied.task,
+                paths: &applied.paths,
+                conflicts: &applied.conflicts,
+            };
+            output.document(&AppliedDocument { schema: crate::task::SCHEMA, applied: view })?;
+        }
+        Format::Text => output.write(landing::of_applied(&applied, output.paint).as_bytes())?,
+    }
+    Ok(if applied.conflicts.is_empty() { Exit::Done } else { Exit::Conflicts })
+}
+
+/// `offshoot discard`.
+pub(super) fn discard(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
+    let tasks = ops::discard::discard(context, tasks)?;
+    each_done(context, output, &tasks, |task| {
+        format!("discarded `{0}`; `offshoot restore {0}` brings it back", task.name)
+    })
+}
+
+/// `offshoot restore`.
+pub(super) fn restore(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
+    let tasks = ops::restore::restore(context, tasks)?;
+    each_done(context, output, &tasks, |task| {
+        let place = task.worktree.as_deref().map(|path| context.relative(path));
+        let place = place.map(|path| format!(" at {}", crate::escape::line(&path)));
+        format!("restored `{}`{}", task.name, place.unwrap_or_default())
+    })
+}
+
+fn each_done(
+    context: &Context,
+    output: &Output,
+    tasks: &[TaskView],
+    words: impl Fn(&TaskView) -> String,
+) -> Result<Exit> {
+    match output.format {
+        Format::Json => look::show_tasks(context, output, tasks)?,
+        Format::Text => tasks.iter().try_for_each(|task| output.line(&words(task)))?,
+    }
+    Ok(Exit::Done)
+}

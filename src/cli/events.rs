@@ -1,0 +1,38 @@
+//! An event as a line: place in the journal, time, task, what happened.
+
+use super::figures;
+use super::paint::{FAINT, Paint, STRONG};
+use super::table;
+use crate::event::{Event, EventKind};
+
+/// The line, without a newline; `at` is the event's time as people read it.
+pub(super) fn line(event: &Event, at: &str, paint: Paint) -> String {
+    let draft = &event.draft;
+    let mut line = format!(
+        "{} {} {} {}",
+        paint.apply(FAINT, &format!("{:>4}", event.cursor)),
+        paint.apply(FAINT, at),
+        paint.apply(STRONG, draft.task.name.as_str()),
+        words(draft.event),
+    );
+    if draft.event == EventKind::Finished {
+        let style = table::state_style(draft.state);
+        line.push_str(&format!(": {}", paint.apply(style, draft.state.as_str())));
+        if let Some(outcome) = &draft.outcome {
+            line.push_str(&format!(" ({outcome})"));
+        }
+        if let Some(figures) = draft.diff.filter(|figures| figures.files > 0) {
+            line.push_str(&format!(", {}", figures::words(figures, paint)));
+        }
+    }
+    line
+}
+
+fn words(event: EventKind) -> &'static str {
+    match event {
+        EventKind::NeedsInput => "needs an answer",
+        EventKind::Restored => "brought back",
+        EventKind::Undone => "taken back",
+        other => other.as_str(),
+    }
+}

@@ -1,0 +1,76 @@
+//! The size of a change in words and as `--stat` shows it.
+
+use super::paint::{BAD, GOOD, Paint};
+use super::sizes;
+use crate::diff::{ChangeStatus, Figures, FileChange};
+use crate::escape;
+use crate::view::DiffView;
+
+/// `2 files, +10 -3`.
+pub(super) fn words(figures: Figures, paint: Paint) -> String {
+    let lines = lines(figures.insertions, figures.deletions, paint);
+    format!("{}, {lines}", sizes::many(figures.files, "file"))
+}
+
+/// `+10 -3`.
+fn lines(insertions: usize, deletions: usize, paint: Paint) -> String {
+    let (more, less) = (format!("+{insertions}"), format!("-{deletions}"));
+    format!("{} {}", paint.apply(GOOD, &more), paint.apply(BAD, &less))
+}
+
+/// A line for each file and one for all.
+pub(super) fn stat(diff: &DiffView, paint: Paint) -> String {
+    if diff.changes.is_empty() {
+        return String::new();
+    }
+    let mut text = files(&diff.changes, "", paint);
+    text.push_str(&words(diff.summary.figures, paint));
+    text.push('\n');
+    text
+}
+
+/// A line for each file: what happened to it, where it is, how much changed.
+pub(super) fn files(changes: &[FileChange], indent: &str, paint: Paint) -> String {
+    let paths: Vec<_> = changes.iter().map(path).collect();
+    // Characters, not columns: a wide script only loosens the alignment.
+    let width = paths.iter().map(|path| path.chars().count()).max().unwrap_or(0).min(60);
+    let mut text = String::new();
+    for (change, path) in changes.iter().zip(&paths) {
+        let style = match change.status {
+            ChangeStatus::Added | ChangeStatus::Copied => GOOD,
+            ChangeStatus::Deleted => BAD,
+            ChangeStatus::Modified | ChangeStatus::Renamed | ChangeStatus::TypeChanged => {
+                super::paint::BUSY
+            }
+        };
+        let letter = paint.apply(style, &change.status.letter().to_string());
+        let amount = if change.binary {
+            "binary".to_owned()
+        } else if change.insertions + change.deletions > 0 {
+            lines(change.insertions, change.deletions, paint)
+        } else {
+            mode_words(change)
+        };
+        let line = format!("{indent}{letter} {path:<width$}  {amount}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn mode_words(change: &FileChange) -> String {
+    let (old, new) = (change.old_mode, change.new_mode);
+    if old != new && old != 0 && new != 0 {
+        format!("mode {old:06o} → {new:06o}")
+    } else {
+        String::new()
+    }
+}
+
+fn path(change: &FileChange) -> String {
+    let new = escape::line(&change.path.lossy());
+    match &change.old_path {
+        Some(old) => format!("{} → {new}", escape::line(&old.lossy())),
+        None => new,
+    }
+}

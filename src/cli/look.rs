@@ -1,0 +1,158 @@
+//! The verbs that look at tasks: `list`, `status`, `result`, `wait`, `logs` and `diff`.
+
+use super::args::DiffForm;
+use super::exit::{Exit, has_ended};
+use super::log_text::LogText;
+use super::output::{Format, Output};
+use super::paint::Destination;
+use super::progress::Progress;
+use super::summary::{self, Detail};
+use super::{complain, figures, log_text, offer, pager, patch, table};
+use crate::context::Context;
+use crate::error::Result;
+use crate::ops::diff::DiffRequest;
+use crate::ops::list::ListRequest;
+use crate::ops::logs::LogsRequest;
+use crate::ops::wait::WaitRequest;
+use crate::view::{PatchList, TaskList, TaskView};
+use crate::{escape, ops};
+
+/// `offshoot list`.
+pub(super) fn list(context: &Context, output: &Output, request: &ListRequest) -> Result<Exit> {
+    let tasks = ops::list::list(context, request)?;
+    if output.format == Format::Text && tasks.is_empty() {
+        output.tell("no tasks");
+        let hint =
+            "`offshoot dispatch -- CMD` starts one, `offshoot list --all` shows landed ones too";
+        output.tell(&complain::hint(hint, output.paint_errors));
+        return Ok(Exit::Done);
+    }
+    show_tasks(context, output, &tasks).map(|()| Exit::Done)
+}
+
+/// Several tasks, as a table or a document.
+pub(super) fn show_tasks(context: &Context, output: &Output, tasks: &[TaskView]) -> Result<()> {
+    match output.format {
+        Format::Json => output.document(&TaskList::new(tasks)),
+        Format::Text => {
+            output.write(table::of_tasks(tasks, context.now(), output.paint).as_bytes())
+        }
+    }
+}
+
+/// `offshoot status`.
+pub(super) fn status(context: &Context, output: &Output, task: &str) -> Result<Exit> {
+    let task = ops::status::status(context, task)?;
+    show_task(context, output, &task, Detail::Everything).map(|()| Exit::Done)
+}
+
+/// One task, as a summary or a document.
+pub(super) fn show_task(
+    context: &Context,
+    output: &Output,
+    task: &TaskView,
+    detail: Detail,
+) -> Result<()> {
+    match output.format {
+        Format::Json => output.document(task),
+        Format::Text => output.write(summary::of(context, task, detail, output.paint).as_bytes()),
+    }
+}
+
+/// `offshoot result`.
+pub(super) fn result(context: &Context, output: &Output, task: &str) -> Result<Exit> {
+    let task = ops::status::status(context, task)?;
+    show_task(context, output, &task, Detail::Result)?;
+    if has_ended(&task) {
+        return Ok(Exit::of_tasks(&[task]));
+    }
+    output.tell(&format!("`{}` has not ended", task.name));
+    let hint = format!("`offshoot wait {}` waits for it", task.name);
+    output.tell(&complain::hint(&hint, output.paint_errors));
+    Ok(Exit::Refused)
+}
+
+/// `offshoot wait`.
+pub(super) fn wait(context: &Context, output: &Output, request: &WaitRequest) -> Result<Exit> {
+    let progress = Progress::start(output, "waiting");
+    let waited =
+        ops::wait::wait(context, request, &mut |tasks| progress.say(&still_waiting(tasks)))?;
+    progress.end();
+    match (output.format, waited.tasks.as_slice()) {
+        (Format::Text, [task]) if has_ended(task) => {
+            let task = ops::status::status(context, &task.id.to_string())?;
+            show_task(context, output, &task, Detail::Result)?;
+            offer::after(context, output, &task)?;
+        }
+        (Format::Text | Format::Json, tasks) => show_tasks(context, output, tasks)?,
+    }
+    if waited.timed_out {
+        output.tell("the time limit passed before they had ended");
+        return Ok(Exit::TimedOut);
+    }
+    Ok(Exit::of_tasks(&waited.tasks))
+}
+
+fn still_waiting(tasks: &[TaskView]) -> String {
+    let names: Vec<_> =
+        tasks.iter().filter(|task| !has_ended(task)).map(|task| task.name.as_str()).collect();
+    let ended = tasks.len() - names.len();
+    format!("{ended} of {} ended, waiting for {}", tasks.len(), names.join(", "))
+}
+
+/// `offshoot logs`.
+pub(super) fn logs(context: &Context, output: &Output, request: &LogsRequest) -> Result<Exit> {
+    match (output.format, output.destination()) {
+        (Format::Json, _) => {
+            let mut lines = log_text::Lines::default();
+            ops::logs::logs(context, request, &mut |bytes| {
+                lines.push(bytes).iter().try_for_each(|line| output.document(line))
+            })?;
+            lines.end().iter().try_for_each(|line| output.document(line))?;
+        }
+        (Format::Text, Destination::Pipe) => {
+            ops::logs::logs(context, request, &mut |bytes| output.write(bytes))?;
+        }
+        (Format::Text, Destination::Terminal) => {
+            let mut text = LogText::default();
+            ops::logs::logs(context, request, &mut |bytes| {
+                output.write(text.push(bytes).as_bytes())
+            })?;
+            output.write(text.end().as_bytes())?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// `offshoot diff`.
+pub(super) fn diff(
+    context: &Context,
+    output: &Output,
+    request: &DiffRequest,
+    form: DiffForm,
+) -> Result<Exit> {
+    let on_terminal = output.destination() == Destination::Terminal;
+    if output.format == Format::Text && form == DiffForm::Patch && !on_terminal {
+        // Whatever reads a pipe may want to apply it, so these are git's own bytes.
+        return output.write(&ops::diff::patch(context, request)?).map(|()| Exit::Done);
+    }
+    let progress = Progress::start(output, "comparing");
+    let answer = ops::diff::diff(context, request)?;
+    progress.end();
+    if output.format == Format::Json {
+        let document = PatchList::new(&answer.task, answer.ends, &answer.diff, &answer.patches);
+        return output.document(&document).map(|()| Exit::Done);
+    }
+    let text = match form {
+        DiffForm::Patch => patch::of(&answer.patches, output.paint),
+        DiffForm::Stat => figures::stat(&answer.diff, output.paint),
+        DiffForm::Names => {
+            let paths = answer.diff.changes.iter();
+            paths.map(|change| escape::line(&change.path.lossy()) + "\n").collect()
+        }
+    };
+    if text.is_empty() {
+        output.tell("no change");
+    }
+    pager::show(context, output, &text).map(|()| Exit::Done)
+}

@@ -1,0 +1,143 @@
+//! The command line's face: a command line becomes a request, a verb's answer becomes text or JSON,
+//! and an answer or error becomes an exit status.
+//!
+//! The main flow is [`main`]: parse, open the context, carry out, leave. What the verbs decide is not
+//! decided again here; what is printed goes through `output` alone. Deliberately absent: git, disk
+//! and processes (those are doors, and verbs use them).
+
+mod args;
+mod complain;
+mod decide;
+mod durations;
+mod events;
+mod exit;
+mod figures;
+mod interrupt;
+mod landing;
+mod log_text;
+mod look;
+mod news;
+mod offer;
+mod output;
+mod pager;
+mod paint;
+mod patch;
+mod progress;
+mod run;
+mod sizes;
+mod summary;
+mod table;
+
+use crate::context::Context;
+use crate::environment::Environment;
+use crate::error::{Attempt, Result};
+use crate::ops::processes;
+use args::{Cli, InPlace, Parsed, Verb};
+use exit::Exit;
+use output::{Format, Output};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The program: reads its command line and environment, does what they ask, says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let environment = Environment::new(std::env::vars_os());
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut output = Output::new(environment.clone(), Format::asked_for(&arguments));
+    match answer(&arguments, environment, &mut output) {
+        Ok(exit) => exit.into(),
+        Err(_) if output.reader_has_gone() => ExitCode::SUCCESS,
+        Err(error) => {
+            complain::complain(&output, &error);
+            ExitCode::from(error.kind.exit_status())
+        }
+    }
+}
+
+/// Where a verb acts; opened once for the verb, and again by whoever must act beside it.
+#[derive(Clone)]
+struct Place {
+    directory: PathBuf,
+    environment: Environment,
+}
+
+impl Place {
+    fn of(directory: Option<PathBuf>, environment: Environment) -> Result<Self> {
+        let current = std::env::current_dir().attempt(|| "find the current directory")?;
+        let directory = directory.map_or_else(|| current.clone(), |asked| current.join(asked));
+        Ok(Self { directory, environment })
+    }
+
+    fn open(&self) -> Result<Context> {
+        Context::open(&self.directory, self.environment.clone())
+    }
+
+    /// Opens it and colours the output as the repository's git configuration says.
+    fn open_for(&self, output: &mut Output) -> Result<Context> {
+        let context = self.open()?;
+        output.colour_as_configured(context.config_colour().as_deref());
+        Ok(context)
+    }
+}
+
+fn answer(arguments: &[OsString], environment: Environment, output: &mut Output) -> Result<Exit> {
+    match args::parse(arguments)? {
+        Parsed::Verb(cli) => carry_out(*cli, environment, output),
+        Parsed::Text(text) => output.write(text.as_bytes()).map(|()| Exit::Done),
+        Parsed::Nothing(help) => {
+            output.tell(help.trim_end());
+            Ok(Exit::Usage)
+        }
+    }
+}
+
+fn carry_out(cli: Cli, environment: Environment, output: &mut Output) -> Result<Exit> {
+    let Cli { everywhere, verb } = cli;
+    output.format = if everywhere.json { Format::Json } else { Format::Text };
+    let place = || Place::of(everywhere.directory, environment);
+    match verb {
+        Verb::Dispatch(args) if !args.wait => {
+            let request = args.into_request(&mut std::io::stdin())?;
+            run::dispatch(&place()?.open_for(output)?, output, request)
+        }
+        Verb::Dispatch(args) | Verb::Run(args) => {
+            let request = args.into_request(&mut std::io::stdin())?;
+            let place = place()?;
+            run::run(&place, &place.open_for(output)?, output, request)
+        }
+        Verb::InPlace(verb) => in_place(verb, &place()?.open_for(output)?, output),
+        Verb::Completions { shell } => completions(shell, output),
+        Verb::Supervise { state, id } => processes::supervise(&state, id).map(|()| Exit::Done),
+        Verb::Shim(_) => processes::shim(&environment, output::reports()).map(|()| Exit::Done),
+        Verb::Gate(_) => processes::gate().map(Exit::Gate),
+    }
+}
+
+fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
+    match verb {
+        InPlace::List(args) => look::list(context, output, &args.into_request()),
+        InPlace::Status(args) => look::status(context, output, &args.task),
+        InPlace::Wait(args) => look::wait(context, output, &args.into_request()),
+        InPlace::Logs(args) => look::logs(context, output, &args.into_request()),
+        InPlace::Result(args) => look::result(context, output, &args.task),
+        InPlace::Diff(args) => {
+            let form = args.form();
+            look::diff(context, output, &args.into_request(), form)
+        }
+        InPlace::Cancel(args) => decide::cancel(context, output, &args.tasks),
+        InPlace::Merge(args) => decide::land(context, output, &args.into_request()),
+        InPlace::Rebase(args) => decide::land(context, output, &args.into_request()),
+        InPlace::Apply(args) => decide::apply(context, output, &args.task),
+        InPlace::Discard(args) => decide::discard(context, output, &args.tasks),
+        InPlace::Restore(args) => decide::restore(context, output, &args.tasks),
+        InPlace::Inbox(args) => news::inbox(context, output, &args),
+        InPlace::Events(args) => news::events(context, output, &args),
+    }
+}
+
+fn completions(shell: clap_complete::Shell, output: &Output) -> Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut args::completable(), "offshoot", &mut script);
+    output.write(&script).map(|()| Exit::Done)
+}

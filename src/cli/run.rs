@@ -1,0 +1,104 @@
+//! `dispatch` and `run`: the first returns at once, the second stays until the task has ended.
+
+use super::exit::Exit;
+use super::interrupt::{self, Watch};
+use super::log_text::LogText;
+use super::output::{Format, Output};
+use super::paint::Destination;
+use super::progress::Progress;
+use super::summary::Detail;
+use super::{Place, look, offer};
+use crate::context::Context;
+use crate::error::Result;
+use crate::ops;
+use crate::ops::dispatch::DispatchRequest;
+use crate::ops::logs::{Follow, LogsRequest, Stream};
+use crate::ops::wait::{Until, WaitRequest};
+use crate::view::TaskView;
+
+/// `offshoot dispatch`.
+pub(super) fn dispatch(
+    context: &Context,
+    output: &Output,
+    request: DispatchRequest,
+) -> Result<Exit> {
+    let task = ops::dispatch::dispatch(context, request)?;
+    match output.format {
+        Format::Json => output.document(&task)?,
+        Format::Text => {
+            output.line(&format!("{}  {}", task.name, task.id))?;
+            output.tell(&what_happens_next(&task));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn what_happens_next(task: &TaskView) -> String {
+    let name = &task.name;
+    let waits = match &task.waiting_for {
+        Some(waiting) => format!("it waits for a {}", waiting.kind),
+        None => "it starts now".to_owned(),
+    };
+    format!("{waits}, on branch `{}`; `offshoot wait {name}` waits for its end", task.branch)
+}
+
+/// `offshoot run` and `offshoot dispatch --wait`.
+pub(super) fn run(
+    place: &Place,
+    context: &Context,
+    output: &Output,
+    request: DispatchRequest,
+) -> Result<Exit> {
+    // Listening begins first: a signal between the dispatch and the listening would go nowhere.
+    let mut watch = interrupt::watch(place, output)?;
+    let task = ops::dispatch::dispatch(context, request)?;
+    watch.task_is(&task.name);
+    if output.format == Format::Text {
+        output.tell(&format!("dispatched `{}`, id {}", task.name, task.id));
+        follow(context, output, &task, &watch)?;
+    }
+    let ended = wait(context, output, &task)?;
+    let left_alone = watch.end();
+    match look::show_task(context, output, &ended, Detail::Result) {
+        // How the task ended is an answer even where nobody reads the words.
+        Err(_) if output.reader_has_gone() => return Ok(Exit::of_tasks(&[ended])),
+        shown => shown?,
+    }
+    if left_alone {
+        offer::after(context, output, &ended)?;
+    }
+    Ok(Exit::of_tasks(&[ended]))
+}
+
+/// Shows the log until the task has ended. A reader that goes away ends the showing, not the waiting.
+fn follow(context: &Context, output: &Output, task: &TaskView, watch: &Watch) -> Result<()> {
+    let mut text = LogText::default();
+    let on_terminal = output.destination() == Destination::Terminal;
+    let request = LogsRequest {
+        task: task.id.to_string(),
+        stream: Stream::Output,
+        tail: None,
+        follow: Follow::UntilEnd,
+    };
+    ops::logs::logs(context, &request, &mut |bytes| {
+        if watch.is_leaving() || output.reader_has_gone() {
+            return Ok(());
+        }
+        let written = if on_terminal {
+            output.write(text.push(bytes).as_bytes())
+        } else {
+            output.write(bytes)
+        };
+        written.or_else(|error| if output.reader_has_gone() { Ok(()) } else { Err(error) })
+    })?;
+    if on_terminal { output.write(text.end().as_bytes()) } else { Ok(()) }
+}
+
+fn wait(context: &Context, output: &Output, task: &TaskView) -> Result<TaskView> {
+    let id = task.id.to_string();
+    let request = WaitRequest { tasks: vec![id.clone()], until: Until::All, timeout: None };
+    let progress = Progress::start(output, &format!("waiting for {}", task.name));
+    ops::wait::wait(context, &request, &mut |_| {})?;
+    progress.end();
+    ops::status::status(context, &id)
+}

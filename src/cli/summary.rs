@@ -1,0 +1,232 @@
+//! One task for people: how it stands, what it changed, what landing it would do, what to do next.
+
+use super::exit::has_ended;
+use super::paint::{BAD, BUSY, FAINT, GOOD, Paint, STRONG};
+use super::table::state_style;
+use super::{durations, figures, landing, sizes};
+use crate::context::Context;
+use crate::escape;
+use crate::timestamp::Timestamp;
+use crate::view::{DiffView, ForecastView, LandingState, TaskView};
+
+/// The most files that a summary lists; `diff --stat` lists all.
+const MOST_FILES: usize = 20;
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// How it ended, what it changed, what to do.
+    Result,
+    /// Where and when, too.
+    Everything,
+}
+
+/// What a summary asks of its surroundings: times and paths as people read them.
+pub(super) trait Surroundings {
+    /// A moment in the person's own time.
+    fn local_time(&self, at: Timestamp) -> String;
+    /// A path, relative to where the person is.
+    fn place(&self, path: &std::path::Path) -> String;
+}
+
+impl Surroundings for Context {
+    fn local_time(&self, at: Timestamp) -> String {
+        Context::local_time(self, at)
+    }
+
+    fn place(&self, path: &std::path::Path) -> String {
+        escape::line(&self.relative(path))
+    }
+}
+
+/// The summary.
+pub(super) fn of(
+    around: &impl Surroundings,
+    task: &TaskView,
+    detail: Detail,
+    paint: Paint,
+) -> String {
+    let mut text = format!("{}  {}\n", paint.apply(STRONG, task.name.as_str()), state(task, paint));
+    let mut say = |label: &str, value: &str| {
+        let label = paint.apply(FAINT, &format!("{label:<9}"));
+        for (index, line) in value.lines().enumerate() {
+            let indent = if index == 0 { format!("  {label} ") } else { " ".repeat(12) };
+            text.push_str(&format!("{indent}{line}\n"));
+        }
+    };
+    if detail == Detail::Everything {
+        whereabouts(around, task, &mut say);
+    } else {
+        say("task", &super::table::title(task));
+    }
+    if let Some(message) = &task.message {
+        say("message", escape::lines(message).trim());
+    }
+    if let Some(diff) = &task.diff {
+        say("changes", &changes(diff, task, paint));
+    }
+    if let Some(forecast) = &task.forecast {
+        say("forecast", &forecast_words(forecast, task, paint));
+    }
+    if has_ended(task) {
+        say("work", &landing_words(around, task));
+    }
+    for warning in &task.warnings {
+        let mut words = escape::line(&warning.message);
+        for path in &warning.paths {
+            words.push_str(&format!("\n{}", path.shown()));
+        }
+        say(&paint.apply(BUSY, "warning"), &words);
+    }
+    if !task.next.is_empty() {
+        say(
+            "next",
+            &task.next.iter().map(|next| escape::line(next)).collect::<Vec<_>>().join("\n"),
+        );
+    }
+    text
+}
+
+fn state(task: &TaskView, paint: Paint) -> String {
+    let mut words = paint.apply(state_style(task.state), task.state.as_str());
+    if let Some(phase) = task.phase {
+        words.push_str(&format!(" ({phase})"));
+    }
+    if let Some(waiting) = &task.waiting_for {
+        words.push_str(&format!(", waiting for a {}", waiting.kind));
+    }
+    if let Some(outcome) = &task.outcome {
+        words.push_str(&format!(": {outcome}"));
+    }
+    if let Some(millis) = task.duration_ms {
+        words.push_str(&format!(" after {}", durations::words(millis)));
+    }
+    words
+}
+
+fn whereabouts(around: &impl Surroundings, task: &TaskView, say: &mut impl FnMut(&str, &str)) {
+    say("id", &task.id.to_string());
+    if let Some(prompt) = &task.prompt {
+        say("prompt", escape::lines(prompt).trim());
+    }
+    let words: Vec<_> = task.command.iter().map(|word| shown_argument(word)).collect();
+    say("command", &words.join(" "));
+    for (label, value) in [
+        ("agent", &task.agent),
+        ("model", &task.model),
+        ("context", &task.context),
+        ("parent", &task.parent),
+        ("session", &task.session),
+    ] {
+        if let Some(value) = value {
+            say(label, escape::lines(value).trim());
+        }
+    }
+    let from =
+        task.base.branch.as_ref().map_or_else(|| "a detached HEAD".to_owned(), ToString::to_string);
+    say("base", &format!("{from} at {}", task.base.commit.short()));
+    say("target", task.target.as_ref().map_or("none", |target| target.as_str()));
+    let head = task.head.map(|head| format!(" at {}", head.short())).unwrap_or_default();
+    say("branch", &format!("{}{head}", task.branch));
+    if let Some(worktree) = &task.worktree {
+        say("worktree", &around.place(worktree));
+    }
+    say("created", &around.local_time(task.created_at));
+    for (label, moment) in [("started", task.started_at), ("finished", task.finished_at)] {
+        if let Some(moment) = moment {
+            say(label, &around.local_time(moment));
+        }
+    }
+}
+
+/// An argument as a shell would take it.
+fn shown_argument(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    let shown = escape::line(word);
+    if !word.is_empty() && word.chars().all(plain) {
+        shown
+    } else {
+        format!("'{}'", shown.replace('\'', r"'\''"))
+    }
+}
+
+fn changes(diff: &DiffView, task: &TaskView, paint: Paint) -> String {
+    let summary = diff.summary;
+    if summary.figures.files == 0 {
+        return "none".to_owned();
+    }
+    let mut words = figures::words(summary.figures, paint);
+    words.push_str(&format!(" in {}", sizes::many(summary.commits, "commit")));
+    if summary.leftovers_committed {
+        words.push_str(", the last made of what the agent left uncommitted");
+    }
+    words.push('\n');
+    let shown = diff.changes.len().min(MOST_FILES);
+    words.push_str(&figures::files(&diff.changes[..shown], "", paint));
+    if diff.changes.len() > shown {
+        let more = diff.changes.len() - shown;
+        words.push_str(&format!("and {more} more: offshoot diff --stat {}\n", task.name));
+    }
+    words
+}
+
+fn forecast_words(forecast: &ForecastView, task: &TaskView, paint: Paint) -> String {
+    let target = task.target.as_ref().map_or("its target", |target| target.as_str());
+    match forecast.verdict {
+        "clean" => format!("{} on `{target}`", paint.apply(GOOD, "lands cleanly")),
+        "up_to_date" => format!("`{target}` holds this change already"),
+        "conflicts" => {
+            let count = sizes::many(forecast.conflicts.len(), "path");
+            let lines = landing::conflicts(&forecast.conflicts, paint);
+            format!("{} with `{target}` in {count}\n{lines}", paint.apply(BAD, "conflicts"))
+        }
+        other => other.to_owned(),
+    }
+}
+
+fn landing_words(around: &impl Surroundings, task: &TaskView) -> String {
+    match &task.landing {
+        LandingState::Open => "waits for your decision".to_owned(),
+        LandingState::Empty => "nothing to land".to_owned(),
+        LandingState::Landed { target, commit, at, .. } => {
+            format!("landed on `{target}` as {}, {}", commit.short(), around.local_time(*at))
+        }
+        LandingState::Discarded { at } => format!("discarded, {}", around.local_time(*at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nowhere;
+
+    impl Surroundings for Nowhere {
+        fn local_time(&self, at: Timestamp) -> String {
+            at.to_string()
+        }
+
+        fn place(&self, path: &std::path::Path) -> String {
+            path.display().to_string()
+        }
+    }
+
+    #[test]
+    fn a_result_says_how_it_ended_and_what_to_do() {
+        let mut task = crate::cli::table::tests::completed();
+        task.message = Some("Done.\n\u{1b}[2JAll of it.".into());
+        assert_eq!(
+            of(&Nowhere, &task, Detail::Result, Paint::Plain),
+            "fix  completed: exited 0 after 4m 10s\n  \
+               task      Fix \\u{1b}[31m the timeouts of the stor…\n  \
+               message   Done.\n            \\u{1b}[2JAll of it.\n  \
+               changes   2 files, +10 -3 in 1 commit, the last made of what the agent left uncommitted\n  \
+               work      waits for your decision\n  \
+               next      offshoot diff fix\n            offshoot merge fix\n            \
+               offshoot rebase fix\n            offshoot discard fix\n"
+        );
+        let everything = of(&Nowhere, &task, Detail::Everything, Paint::Plain);
+        assert!(everything.contains("  worktree  /r.offshoots/fix\n"), "{everything}");
+        assert!(everything.contains("  base      main at 1111111111\n"), "{everything}");
+    }
+}

@@ -1,0 +1,160 @@
+//! Tasks as a table: name, state, what became of the work, its size, age, what was asked for.
+//!
+//! Only the last column holds free text, so columns align by characters without asking how wide any
+//! script is drawn. On a pipe it is the same table without colours.
+
+use super::durations;
+use super::exit::has_ended;
+use super::figures;
+use super::paint::{BAD, BUSY, FAINT, GOOD, PLACE, Paint, STRONG};
+use crate::escape;
+use crate::outcome::Outcome;
+use crate::task::StateName;
+use crate::timestamp::Timestamp;
+use crate::view::{LandingState, TaskView};
+use anstyle::Style;
+
+/// The most characters of what was asked for.
+const LONGEST_TITLE: usize = 40;
+
+/// The table with its header.
+pub(super) fn of_tasks(tasks: &[TaskView], now: Timestamp, paint: Paint) -> String {
+    let header = ["NAME", "STATE", "WORK", "CHANGES", "AGE", "TASK"].map(str::to_owned);
+    let mut rows = vec![header];
+    rows.extend(tasks.iter().map(|task| row(task, now)));
+    let mut widths = [0; 6];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let task = index.checked_sub(1).and_then(|index| tasks.get(index));
+        text.push_str(&line(row, &widths, task, paint));
+        text.push('\n');
+    }
+    text
+}
+
+fn line(row: &[String; 6], widths: &[usize; 6], task: Option<&TaskView>, paint: Paint) -> String {
+    let styles = match task {
+        None => [FAINT; 6],
+        Some(task) => {
+            let (state, none) = (state_style(task.state), Style::new());
+            [STRONG, state, none, none, FAINT, none]
+        }
+    };
+    let mut cells = Vec::new();
+    for (index, cell) in row.iter().enumerate() {
+        let last = index + 1 == row.len();
+        let padding = if last { 0 } else { widths[index] - cell.chars().count() };
+        cells.push(paint.apply(styles[index], cell) + &" ".repeat(padding));
+    }
+    cells.join("  ").trim_end().to_owned()
+}
+
+fn row(task: &TaskView, now: Timestamp) -> [String; 6] {
+    let since = task.finished_at.or(task.started_at).unwrap_or(task.created_at);
+    let changes = task.diff.as_ref().map(|diff| diff.summary.figures);
+    [
+        task.name.to_string(),
+        state(task),
+        work(task),
+        changes
+            .filter(|f| f.files > 0)
+            .map_or_else(String::new, |f| figures::words(f, Paint::Plain)),
+        durations::ago(since, now),
+        title(task),
+    ]
+}
+
+/// The state, with the ending where that is short and says more.
+fn state(task: &TaskView) -> String {
+    match &task.outcome {
+        Some(outcome @ (Outcome::Exited { code: 1.. } | Outcome::Signaled { .. })) => {
+            format!("{}: {outcome}", task.state)
+        }
+        Some(Outcome::TimedOut) => format!("{}: timed out", task.state),
+        _ => task.state.to_string(),
+    }
+}
+
+/// Where the work stands: how far it is, what it waits for, what became of it.
+fn work(task: &TaskView) -> String {
+    if !has_ended(task) {
+        let waiting = || task.waiting_for.as_ref().map(|waiting| format!("for {}", waiting.kind));
+        return task.phase.map(str::to_owned).or_else(waiting).unwrap_or_default();
+    }
+    match &task.landing {
+        LandingState::Open => "to decide".to_owned(),
+        LandingState::Empty => "no change".to_owned(),
+        LandingState::Landed { target, .. } => format!("on {target}"),
+        LandingState::Discarded { .. } => "discarded".to_owned(),
+    }
+}
+
+/// The first line of what was asked for, short enough for a table.
+pub(super) fn title(task: &TaskView) -> String {
+    let whole = task.prompt.clone().unwrap_or_else(|| task.command.join(" "));
+    let first = whole.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let shown = escape::line(first);
+    if shown.chars().count() <= LONGEST_TITLE {
+        return shown;
+    }
+    shown.chars().take(LONGEST_TITLE - 1).chain(['…']).collect()
+}
+
+/// The colour of a state.
+pub(super) fn state_style(state: StateName) -> Style {
+    match state {
+        StateName::Pending => FAINT,
+        StateName::Running => PLACE,
+        StateName::Paused | StateName::Cancelled => BUSY,
+        StateName::Completed => GOOD,
+        StateName::Failed => BAD,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A completed task named `fix`, made through its records.
+    pub(in crate::cli) fn completed() -> TaskView {
+        let spec = serde_json::from_value(json!({
+            "schema": 1, "id": "3f2a9c1e-0000-4000-8000-000000000000", "name": "fix", "sequence": 1,
+            "created_at": "2024-01-01T00:00:00Z", "agent": "codex",
+            "prompt": "\nFix \u{1b}[31m the timeouts of the storage engine and of its neighbours\nplease",
+            "command": ["codex"], "model": null, "context": null,
+            "base": {"branch": "main", "commit": "1".repeat(40)}, "target": "main",
+            "branch": "offshoot/fix", "worktree": "/r.offshoots/fix", "subdirectory": "", "priority": 0,
+            "timeout_ms": null, "parent": null, "parent_task": null, "depth": 0, "request_id": null,
+        }))
+        .expect("a spec");
+        let record = serde_json::from_value(json!({
+            "schema": 1, "id": "3f2a9c1e-0000-4000-8000-000000000000", "attempt": 1,
+            "state": {"name": "ended", "outcome": {"kind": "exited", "code": 0},
+                "started_at": "2024-01-01T00:00:01Z", "finished_at": "2024-01-01T00:04:11Z",
+                "duration_ms": 250_000},
+            "base": "1".repeat(40), "worktree": "/r.offshoots/fix", "head": "2".repeat(40),
+            "message": null, "session": null,
+            "diff": {"files": 2, "insertions": 10, "deletions": 3, "commits": 1,
+                "leftovers_committed": true},
+            "warnings": [], "attempts": [], "landing": {"kind": "open"}, "events": 3, "outbox": [],
+        }))
+        .expect("a record");
+        TaskView::of(&crate::task::Task { spec, record })
+    }
+
+    #[test]
+    fn a_table_is_plain_and_aligned_on_a_pipe() {
+        let now = Timestamp::from_millis(1_704_067_451_000 + 180_000);
+        assert_eq!(
+            of_tasks(&[completed()], now, Paint::Plain),
+            "NAME  STATE      WORK       CHANGES          AGE     TASK\n\
+             fix   completed  to decide  2 files, +10 -3  3m ago  Fix \\u{1b}[31m the timeouts of the stor…\n"
+        );
+    }
+}
