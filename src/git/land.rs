@@ -12,14 +12,13 @@
 
 use super::landing_journal::{Journal, Landing, Phase, Place};
 use super::private_index::{PrivateIndex, restore_index};
-use super::repo::{Checkout, Repo};
+use super::repo::Repo;
 use super::staging::Staging;
 use super::survey::{Manner, Span, Survey, survey};
 use super::swap::Swap;
 use super::tree_check::refuse_unsafe_paths;
 use super::tree_diff::Change;
 use crate::error::{Error, Result};
-use crate::names::CommitId;
 use crate::path::RepoPath;
 use std::path::Path;
 
@@ -42,7 +41,8 @@ impl Repo {
         Ok(Journal::numbers(journal_dir)?.last().map_or(1, |last| last + 1))
     }
 
-    /// Lands: moves the target, and the checkouts that are on it.
+    /// Lands: moves the target, and the checkouts that are on it. The caller has recovered landings
+    /// that were cut off before.
     ///
     /// # Errors
     /// `refused` when the target is elsewhere by now or in use, `dirty` when uncommitted work is in
@@ -173,39 +173,15 @@ impl Repo {
         indexes: &[PrivateIndex<'_>],
     ) -> Result<()> {
         for (staging, place) in stagings.iter().zip(&journal.record.checkouts) {
-            Swap::open(staging)?.carry_out(&place.steps)?;
+            let swap = Swap::open(staging)?;
+            swap.carry_out(&place.steps)?;
+            swap.make_folders_durable(&place.steps)?;
         }
         for index in indexes {
             index.install()?;
         }
         let checkouts: Vec<_> = stagings.iter().map(|staging| &staging.checkout).collect();
         self.move_target(&journal.record.landing, &checkouts)
-    }
-
-    /// Moves the ref by compare-and-swap; the first checkout's HEAD reflog is written with it.
-    fn move_target(&self, landing: &Landing, checkouts: &[&Checkout]) -> Result<()> {
-        let name = landing.target.full_ref();
-        if self.read_ref(&name)? != Some(landing.after) {
-            let git_dir = checkouts.first().map_or(self.common_dir(), |first| &first.git_dir);
-            let moved = self
-                .git
-                .at(git_dir, "update-ref")
-                .args(["-m", &landing.reflog, &name])
-                .args([landing.after.to_string(), landing.before.to_string()])
-                .run();
-            if let Err(error) = moved
-                && self.read_ref(&name)? != Some(landing.after)
-            {
-                self.refuse_if_moved(landing)?;
-                return Err(self.ref_lock_held(landing).unwrap_or(error));
-            }
-        }
-        for checkout in checkouts {
-            let command = self.git.at(&checkout.git_dir, "update-ref");
-            // The target has moved, so nothing may fail any more; ORIG_HEAD is a convenience.
-            let _ = command.args(["ORIG_HEAD", &landing.before.to_string()]).run();
-        }
-        Ok(())
     }
 
     /// Under the locks HEAD stays where it is: are the checkouts still those that were locked?
@@ -220,29 +196,6 @@ impl Repo {
             landing.target
         ))
         .hint("try again"))
-    }
-
-    /// Why git could not move the target, where its lock is held.
-    fn ref_lock_held(&self, landing: &Landing) -> Option<Error> {
-        let lock = self.common_dir().join(format!("{}.lock", landing.target.full_ref()));
-        lock.exists().then(|| {
-            Error::busy(format!("`{}` is held by another git process", lock.display()))
-                .hint("try again; if no git is running there, remove the file")
-        })
-    }
-
-    fn refuse_if_moved(&self, landing: &Landing) -> Result<()> {
-        let now = self.read_ref(&landing.target.full_ref())?;
-        if now == Some(landing.before) {
-            return Ok(());
-        }
-        let now = now.map_or("nothing".to_owned(), |commit: CommitId| commit.short());
-        Err(Error::refused(format!(
-            "cannot land on `{}`: it has moved from {} to {now} meanwhile",
-            landing.target,
-            landing.before.short()
-        ))
-        .hint("try again: the result is made anew on what is there now"))
     }
 
     /// Takes back what a failed landing has done; answers the error to tell.

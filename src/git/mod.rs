@@ -23,6 +23,7 @@ mod repo;
 mod staging;
 mod survey;
 mod swap;
+mod target;
 mod tree_check;
 mod tree_diff;
 

@@ -8,13 +8,14 @@
 //! Taking back works from the disk and the steps' signatures alone, never from memory, so it can be
 //! begun again after a crash. A path that is not as the step left it is the person's and stays.
 
-use super::ground::{Exchanged, Ground};
-use super::staging::Staging;
+use super::ground::{Exchanged, Ground, Signature, parents};
+use super::staging::{Staging, sync_folder};
 use super::survey::{Act, Step};
 use super::tree_diff::Change;
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::path::RepoPath;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// The three folders between which files move.
 pub(super) struct Swap {
@@ -80,6 +81,15 @@ impl Swap {
             self.verify_displaced(number, step)?;
         }
         Ok(())
+    }
+
+    /// Makes durable what the steps did to the checkout's folders, before the target moves.
+    pub(super) fn make_folders_durable(&self, steps: &[Step]) -> Result<()> {
+        let above = |step: &Step| parents(&step.path).next();
+        let folders: BTreeSet<_> = steps.iter().filter_map(above).collect();
+        let root = self.checkout.place();
+        let folders = folders.iter().map(|folder| root.join(folder.as_path()));
+        make_durable(root, &folders.filter(|folder| folder.is_dir()).collect::<Vec<_>>())
     }
 
     /// Takes back whatever was done of the steps; answers the paths that it could not.
@@ -167,46 +177,44 @@ impl Swap {
 
     fn put_back(&self, number: usize, step: &Step) -> Result<bool> {
         let name = Staging::old_name(number);
-        if self.old.signature(&name)?.is_none() {
-            return Ok(true);
+        let Some(displaced) = self.old.signature(&name)? else { return Ok(true) };
+        let here = self.checkout.signature(&step.path)?;
+        if here.is_some_and(Signature::is_folder) {
+            self.checkout.remove_empty_folders(&step.path)?;
         }
-        match self.checkout.signature(&step.path)? {
-            None => {}
-            Some(found) if found.is_folder() => self.checkout.remove_empty_folders(&step.path)?,
-            Some(_) => return Ok(false),
+        if here != Some(displaced) && !self.checkout.has_room(&step.path)? {
+            return Ok(false);
         }
         self.old.move_to(&name, &self.checkout, &step.path).map(|()| true)
     }
 
     fn swap_back(&self, number: usize, step: &Step) -> Result<bool> {
-        let Some((place, _)) = self.displaced(number, step)? else { return Ok(true) };
+        let Some((at, displaced)) = self.displaced(number, step)? else { return Ok(true) };
         let here = self.checkout.signature(&step.path)?;
         let name = Staging::old_name(number);
-        let (ground, slot) = match place {
-            Place::Tree => (&self.tree, &step.path),
-            Place::Old => (&self.old, &name),
+        let (ground, slot) = match at {
+            Slot::Tree => (&self.tree, &step.path),
+            Slot::Old => (&self.old, &name),
         };
-        match here {
-            None => ground.move_to(slot, &self.checkout, &step.path)?,
-            Some(_) if here != step.staged => return Ok(false),
-            Some(_) => match self.checkout.exchange(&step.path, ground, slot)? {
-                Exchanged::Yes => {}
-                Exchanged::Impossible => {
-                    self.checkout.move_to(&step.path, &self.tree, &step.path)?;
-                    ground.move_to(slot, &self.checkout, &step.path)?;
-                }
-            },
+        if here == Some(displaced) || self.checkout.has_room(&step.path)? {
+            ground.move_to(slot, &self.checkout, &step.path)?;
+        } else if here != step.staged {
+            return Ok(false);
+        } else if self.checkout.exchange(&step.path, ground, slot)? == Exchanged::Impossible {
+            self.checkout.move_to(&step.path, &self.tree, &step.path)?;
+            ground.move_to(slot, &self.checkout, &step.path)?;
         }
         Ok(true)
     }
 
     fn take_out(&self, step: &Step) -> Result<bool> {
         let here = self.checkout.signature(&step.path)?;
-        if self.tree.signature(&step.path)?.is_none() && step.staged.is_some() && here.is_some() {
-            if here != step.staged {
+        if here.is_some() && step.staged.is_some() {
+            if here == step.staged {
+                self.checkout.move_to(&step.path, &self.tree, &step.path)?;
+            } else if self.tree.signature(&step.path)?.is_none() {
                 return Ok(false);
             }
-            self.checkout.move_to(&step.path, &self.tree, &step.path)?;
         }
         self.checkout.remove_empty_parents(&step.path, step.new_parents);
         Ok(true)
@@ -228,28 +236,23 @@ impl Swap {
     }
 
     /// Where the file lies that a step moved out of the checkout.
-    fn displaced(
-        &self,
-        number: usize,
-        step: &Step,
-    ) -> Result<Option<(Place, super::ground::Signature)>> {
+    fn displaced(&self, number: usize, step: &Step) -> Result<Option<(Slot, Signature)>> {
         if !matches!(step.act, Act::Remove | Act::Replace) {
             return Ok(None);
         }
         if let Some(found) = self.old.signature(&Staging::old_name(number))? {
-            // Both names of one file: the move by hard link was cut in two.
-            return Ok(Some((Place::Old, found)));
+            return Ok(Some((Slot::Old, found)));
         }
         if step.act == Act::Remove {
             return Ok(None);
         }
         let found = self.tree.signature(&step.path)?;
-        Ok(found.filter(|_| found != step.staged).map(|found| (Place::Tree, found)))
+        Ok(found.filter(|_| found != step.staged).map(|found| (Slot::Tree, found)))
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Slot {
     Tree,
     Old,
 }
@@ -259,13 +262,10 @@ fn faster(step: &Step) -> Error {
         .hint("commit or stash it, then try again")
 }
 
-/// Above this many files one sync of the file system is quicker than one a file.
-const FEW: usize = 64;
-
-fn make_durable(folder: &Path, files: &[std::path::PathBuf]) -> Result<()> {
-    use crate::error::Attempt;
+/// Makes files durable: one sync of the file system where they are many and that can be done.
+fn make_durable(folder: &Path, files: &[PathBuf]) -> Result<()> {
     #[cfg(target_os = "linux")]
-    if files.len() > FEW {
+    if files.len() > 64 {
         let synced = std::fs::File::open(folder)
             .and_then(|opened| rustix::fs::syncfs(&opened).map_err(std::io::Error::from));
         return synced.attempt(|| format!("write `{}`", folder.display()));
@@ -274,5 +274,5 @@ fn make_durable(folder: &Path, files: &[std::path::PathBuf]) -> Result<()> {
         let synced = std::fs::File::open(file).and_then(|opened| opened.sync_all());
         synced.attempt(|| format!("write `{}`", file.display()))?;
     }
-    super::staging::sync_folder(folder)
+    sync_folder(folder)
 }
