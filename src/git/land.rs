@@ -14,7 +14,7 @@ use super::landing_journal::{Journal, Landing, Phase, Place};
 use super::private_index::{PrivateIndex, restore_index};
 use super::repo::Repo;
 use super::staging::Staging;
-use super::survey::{Manner, Span, Survey, survey};
+use super::survey::{Manner, Span, Survey, listed, refuse_unsparse, survey};
 use super::swap::Swap;
 use super::tree_check::refuse_unsafe_paths;
 use super::tree_diff::Change;
@@ -162,7 +162,11 @@ impl Repo {
                 .collect();
             index.advance_only(&entries, (span.before, span.after))?;
         }
-        Swap::open(staging)?.note_staged(staging, &mut found.steps)?;
+        let without = Swap::open(staging)?.note_staged(&mut found.steps)?;
+        match manner {
+            Manner::Strict => refuse_unsparse(staging, &without)?,
+            Manner::Recovering => found.left.extend(without),
+        }
         Ok((index, found))
     }
 
@@ -204,7 +208,7 @@ impl Repo {
             Ok(left) if left.is_empty() => error,
             Ok(left) => error.hint(format!(
                 "these were changed meanwhile and stay as they are: {}",
-                super::survey::listed(&left)
+                listed(&left)
             )),
             Err(second) => error
                 .hint(format!("taking it back failed too: {second}"))

@@ -34,28 +34,22 @@ impl Swap {
         })
     }
 
-    /// Notes what new file is ready for each step, and makes them durable.
-    ///
-    /// # Errors
-    /// `refused` when git wrote none, because the path is outside the sparse checkout.
-    pub(super) fn note_staged(&self, staging: &Staging, steps: &mut [Step]) -> Result<()> {
+    /// Notes what new file is ready for each step, and makes them durable. Answers the paths to be
+    /// replaced for which git has written none, and drops their steps.
+    pub(super) fn note_staged(&self, steps: &mut Vec<Step>) -> Result<Vec<RepoPath>> {
         let mut files = Vec::new();
+        let mut without = Vec::new();
         for step in steps.iter_mut().filter(|s| matches!(s.act, Act::Replace | Act::Add)) {
             step.staged = self.tree.signature(&step.path)?;
             match step.staged {
-                Some(_) => files.push(staging.tree().join(step.path.as_path())),
-                None if step.act == Act::Replace => {
-                    return Err(Error::refused(format!(
-                        "`{}` is outside the sparse checkout of `{}`, and yet there",
-                        step.path,
-                        staging.checkout.root.display()
-                    ))
-                    .hint("`git sparse-checkout reapply` there puts that right"));
-                }
+                Some(_) => files.push(self.tree.place().join(step.path.as_path())),
+                None if step.act == Act::Replace => without.push(step.path.clone()),
                 None => {}
             }
         }
-        make_durable(&staging.tree(), &files)
+        steps.retain(|step| step.act != Act::Replace || step.staged.is_some());
+        make_durable(self.tree.place(), &files)?;
+        Ok(without)
     }
 
     /// Carries out every step; where one cannot be, the error says why and the rest is not begun.
@@ -85,11 +79,11 @@ impl Swap {
 
     /// Makes durable what the steps did to the checkout's folders, before the target moves.
     pub(super) fn make_folders_durable(&self, steps: &[Step]) -> Result<()> {
-        let above = |step: &Step| parents(&step.path).next();
-        let folders: BTreeSet<_> = steps.iter().filter_map(above).collect();
         let root = self.checkout.place();
-        let folders = folders.iter().map(|folder| root.join(folder.as_path()));
-        make_durable(root, &folders.filter(|folder| folder.is_dir()).collect::<Vec<_>>())
+        let place = |folder: RepoPath| root.join(folder.as_path());
+        let above = |step: &Step| parents(&step.path).map(place).find(|folder| folder.is_dir());
+        let folders: BTreeSet<_> = steps.iter().filter_map(above).collect();
+        make_durable(root, &folders.into_iter().collect::<Vec<_>>())
     }
 
     /// Takes back whatever was done of the steps; answers the paths that it could not.
