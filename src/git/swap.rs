@@ -166,6 +166,9 @@ impl Swap {
         if self.checkout.signature(&step.path)?.is_some_and(|found| found.is_folder()) {
             self.checkout.remove_empty_folders(&step.path)?;
         }
+        if !self.checkout.has_room(&step.path)? {
+            return Err(faster(step));
+        }
         self.tree.move_to(&step.path, &self.checkout, &step.path)
     }
 
@@ -252,7 +255,7 @@ enum Slot {
 }
 
 fn faster(step: &Step) -> Error {
-    Error::dirty(format!("`{}` was changed while it was being replaced", step.path))
+    Error::dirty(format!("`{}` was changed while the result was being put in place", step.path))
         .hint("commit or stash it, then try again")
 }
 

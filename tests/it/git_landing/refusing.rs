@@ -186,3 +186,40 @@ fn a_file_that_git_was_told_to_skip_is_not_overwritten() {
     assert_eq!(sandbox.read("a"), "mine\n");
     sandbox.assert_nothing_left();
 }
+
+#[test]
+fn an_editor_that_is_faster_than_the_landing_wins() {
+    for (edited, before) in
+        [("a", Some("1\n")), ("b", Some("1\n")), ("gone", Some("1\n")), ("new", None)]
+    {
+        let sandbox = Sandbox::with(&[
+            ("a", "1\n"),
+            ("b", "1\n"),
+            ("gone", "1\n"),
+            (".gitattributes", "*.slow filter=slow\n"),
+        ]);
+        sandbox.on_task(|s| {
+            s.write("a", "task\n");
+            s.write("b", "task\n");
+            s.write("new", "task\n");
+            s.write("x.slow", "task\n");
+            fs::remove_file(s.root().join("gone")).expect("remove");
+        });
+        // The filter runs when the new files are made ready: after the check, before the swap.
+        let file = sandbox.root().join(edited);
+        let script = format!("echo \"an editor's\" >'{}'; cat", file.display());
+        sandbox.git(&["config", "filter.slow.smudge", &script]);
+        let planned = sandbox.ready(Strategy::Merge);
+        let refs = sandbox.git(&["for-each-ref"]);
+        let error = sandbox.land_planned(planned).expect_err("refused");
+        assert_eq!(error.kind, ErrorKind::Dirty, "{error}");
+        assert!(error.message.contains(&format!("`{edited}`")), "{error}");
+        assert_eq!(sandbox.read(edited), "an editor's\n");
+        assert_eq!(sandbox.git(&["for-each-ref"]), refs);
+        let status = sandbox.git(&["status", "--porcelain"]);
+        let expected =
+            if before.is_some() { format!("M {edited}") } else { format!("?? {edited}") };
+        assert_eq!(status.trim_start(), expected);
+        sandbox.assert_nothing_left();
+    }
+}
