@@ -95,7 +95,7 @@ fn answer(arguments: &[OsString], environment: Environment, output: &mut Output)
 fn carry_out(cli: Cli, environment: Environment, output: &mut Output) -> Result<Exit> {
     let Cli { everywhere, verb } = cli;
     output.format = if everywhere.json { Format::Json } else { Format::Text };
-    let place = || Place::of(everywhere.directory, environment);
+    let place = || Place::of(everywhere.directory, environment.clone());
     match verb {
         Verb::Dispatch(args) if !args.wait => {
             let request = args.into_request(&mut std::io::stdin())?;

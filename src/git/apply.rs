@@ -8,7 +8,7 @@
 use super::private_index::PrivateIndex;
 use super::repo::{Checkout, Repo};
 use super::staging::{Staging, sync_folder};
-use super::survey::{Manner, Span, Step, survey};
+use super::survey::{Manner, Span, Step, refuse_unsparse, survey};
 use super::swap::Swap;
 use super::tree_check::refuse_unsafe_paths;
 use crate::error::{Attempt, Error, Result};
@@ -59,7 +59,7 @@ impl Repo {
         let mut steps = survey(staging, &index, span, Manner::Strict)?.steps;
         index.advance(span.before, span.after)?;
         let swap = Swap::open(staging)?;
-        swap.note_staged(staging, &mut steps)?;
+        refuse_unsparse(staging, &swap.note_staged(&mut steps)?)?;
         write_steps(staging, &steps)?;
         swap.carry_out(&steps)?;
         let file = staging.steps();

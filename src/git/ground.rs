@@ -61,6 +61,11 @@ impl Ground {
         Ok(Self { root, place: place.to_owned() })
     }
 
+    /// Where it is.
+    pub(super) fn place(&self) -> &Path {
+        &self.place
+    }
+
     /// What lies at `path`; none when nothing does, or when a parent is no real folder.
     pub(super) fn signature(&self, path: &RepoPath) -> Result<Option<Signature>> {
         let looked = self.spot(path).and_then(|spot| {
@@ -71,6 +76,19 @@ impl Ground {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(cause) => Err(self.cannot("look at", path, cause)),
         }
+    }
+
+    /// Whether a file can be put at `path`: nothing is there, and nothing but folders leads there.
+    pub(super) fn has_room(&self, path: &RepoPath) -> Result<bool> {
+        if self.signature(path)?.is_some() {
+            return Ok(false);
+        }
+        for parent in parents(path) {
+            if let Some(found) = self.signature(&parent)? {
+                return Ok(found.is_folder());
+            }
+        }
+        Ok(true)
     }
 
     /// Swaps the file at `path` with the one at `other_path` of `other`.
@@ -93,27 +111,12 @@ impl Ground {
     }
 
     /// Moves the file at `path` to `to_path` of `to`, where nothing may be yet; makes the folders
-    /// that lead there.
+    /// that lead there. A move that was cut off between its two names is finished.
     pub(super) fn move_to(&self, path: &RepoPath, to: &Self, to_path: &RepoPath) -> Result<()> {
         let there = to.made_spot(to_path).map_err(|cause| to.cannot("make", to_path, cause))?;
         let here = self.spot(path).map_err(|cause| self.cannot("move", path, cause))?;
-        let flags = RenameFlags::NOREPLACE;
-        let moved = match rustix::fs::renameat_with(
-            &here.folder,
-            here.name,
-            &there.folder,
-            there.name,
-            flags,
-        ) {
-            // A hard link does not replace either.
-            Err(cause) if is_unsupported(cause) => {
-                let flags = AtFlags::empty();
-                rustix::fs::linkat(&here.folder, here.name, &there.folder, there.name, flags)
-                    .and_then(|()| rustix::fs::unlinkat(&here.folder, here.name, AtFlags::empty()))
-            }
-            other => other,
-        };
-        moved.map_err(|cause| to.cannot("put a file at", to_path, cause))
+        move_without_replacing(&here, &there)
+            .map_err(|cause| to.cannot("put a file at", to_path, cause))
     }
 
     /// Makes a folder and those that lead there; one that is there already is fine.
@@ -213,6 +216,29 @@ pub(super) fn parents(path: &RepoPath) -> impl Iterator<Item = RepoPath> {
     let bytes = path.as_bytes();
     let slashes = bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
     slashes.map(|(at, _)| RepoPath::new(&bytes[..at]))
+}
+
+fn move_without_replacing(here: &Spot<'_>, there: &Spot<'_>) -> Result<(), Errno> {
+    let flags = RenameFlags::NOREPLACE;
+    match rustix::fs::renameat_with(&here.folder, here.name, &there.folder, there.name, flags) {
+        Err(cause) if is_unsupported(cause) || cause == Errno::EXIST => {}
+        other => return other,
+    }
+    // A hard link does not replace either; for a moment the file has both names.
+    let flags = AtFlags::empty();
+    match rustix::fs::linkat(&here.folder, here.name, &there.folder, there.name, flags) {
+        Err(Errno::EXIST) if is_one_file(here, there)? => {}
+        other => other?,
+    }
+    rustix::fs::unlinkat(&here.folder, here.name, AtFlags::empty())
+}
+
+fn is_one_file(one: &Spot<'_>, other: &Spot<'_>) -> Result<bool, Errno> {
+    let identity = |spot: &Spot<'_>| {
+        let stat = rustix::fs::statat(&spot.folder, spot.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok((stat.st_dev, stat.st_ino))
+    };
+    Ok(identity(one)? == identity(other)?)
 }
 
 fn make(folder: &OwnedFd, name: &OsStr) -> Result<(), Errno> {

@@ -12,14 +12,13 @@
 
 use super::landing_journal::{Journal, Landing, Phase, Place};
 use super::private_index::{PrivateIndex, restore_index};
-use super::repo::{Checkout, Repo};
+use super::repo::Repo;
 use super::staging::Staging;
-use super::survey::{Manner, Span, Survey, survey};
+use super::survey::{Manner, Span, Survey, listed, refuse_unsparse, survey};
 use super::swap::Swap;
 use super::tree_check::refuse_unsafe_paths;
 use super::tree_diff::Change;
 use crate::error::{Error, Result};
-use crate::names::CommitId;
 use crate::path::RepoPath;
 use std::path::Path;
 
@@ -56,7 +55,8 @@ impl Repo {
         Ok(None)
     }
 
-    /// Lands: moves the target, and the checkouts that are on it.
+    /// Lands: moves the target, and the checkouts that are on it. The caller has recovered landings
+    /// that were cut off before.
     ///
     /// # Errors
     /// `refused` when the target is elsewhere by now or in use, `dirty` when uncommitted work is in
@@ -176,7 +176,11 @@ impl Repo {
                 .collect();
             index.advance_only(&entries, (span.before, span.after))?;
         }
-        Swap::open(staging)?.note_staged(staging, &mut found.steps)?;
+        let without = Swap::open(staging)?.note_staged(&mut found.steps)?;
+        match manner {
+            Manner::Strict => refuse_unsparse(staging, &without)?,
+            Manner::Recovering => found.left.extend(without),
+        }
         Ok((index, found))
     }
 
@@ -187,39 +191,15 @@ impl Repo {
         indexes: &[PrivateIndex<'_>],
     ) -> Result<()> {
         for (staging, place) in stagings.iter().zip(&journal.record.checkouts) {
-            Swap::open(staging)?.carry_out(&place.steps)?;
+            let swap = Swap::open(staging)?;
+            swap.carry_out(&place.steps)?;
+            swap.make_folders_durable(&place.steps)?;
         }
         for index in indexes {
             index.install()?;
         }
         let checkouts: Vec<_> = stagings.iter().map(|staging| &staging.checkout).collect();
         self.move_target(&journal.record.landing, &checkouts)
-    }
-
-    /// Moves the ref by compare-and-swap; the first checkout's HEAD reflog is written with it.
-    fn move_target(&self, landing: &Landing, checkouts: &[&Checkout]) -> Result<()> {
-        let name = landing.target.full_ref();
-        if self.read_ref(&name)? != Some(landing.after) {
-            let git_dir = checkouts.first().map_or(self.common_dir(), |first| &first.git_dir);
-            let moved = self
-                .git
-                .at(git_dir, "update-ref")
-                .args(["-m", &landing.reflog, &name])
-                .args([landing.after.to_string(), landing.before.to_string()])
-                .run();
-            if let Err(error) = moved
-                && self.read_ref(&name)? != Some(landing.after)
-            {
-                self.refuse_if_moved(landing)?;
-                return Err(self.ref_lock_held(landing).unwrap_or(error));
-            }
-        }
-        for checkout in checkouts {
-            let command = self.git.at(&checkout.git_dir, "update-ref");
-            // The target has moved, so nothing may fail any more; ORIG_HEAD is a convenience.
-            let _ = command.args(["ORIG_HEAD", &landing.before.to_string()]).run();
-        }
-        Ok(())
     }
 
     /// Under the locks HEAD stays where it is: are the checkouts still those that were locked?
@@ -236,36 +216,13 @@ impl Repo {
         .hint("try again"))
     }
 
-    /// Why git could not move the target, where its lock is held.
-    fn ref_lock_held(&self, landing: &Landing) -> Option<Error> {
-        let lock = self.common_dir().join(format!("{}.lock", landing.target.full_ref()));
-        lock.exists().then(|| {
-            Error::busy(format!("`{}` is held by another git process", lock.display()))
-                .hint("try again; if no git is running there, remove the file")
-        })
-    }
-
-    fn refuse_if_moved(&self, landing: &Landing) -> Result<()> {
-        let now = self.read_ref(&landing.target.full_ref())?;
-        if now == Some(landing.before) {
-            return Ok(());
-        }
-        let now = now.map_or("nothing".to_owned(), |commit: CommitId| commit.short());
-        Err(Error::refused(format!(
-            "cannot land on `{}`: it has moved from {} to {now} meanwhile",
-            landing.target,
-            landing.before.short()
-        ))
-        .hint("try again: the result is made anew on what is there now"))
-    }
-
     /// Takes back what a failed landing has done; answers the error to tell.
     fn give_up(&self, journal: &mut Journal, stagings: &[Staging], error: Error) -> Error {
         match self.take_back(journal, stagings) {
             Ok(left) if left.is_empty() => error,
             Ok(left) => error.hint(format!(
                 "these were changed meanwhile and stay as they are: {}",
-                super::survey::listed(&left)
+                listed(&left)
             )),
             Err(second) => error
                 .hint(format!("taking it back failed too: {second}"))

@@ -70,7 +70,8 @@ pub(super) struct Record {
     pub(super) checkouts: Vec<Place>,
 }
 
-/// A checkout that is moved along, and what is done there.
+/// A checkout that is moved along, and what is done there. The absolute paths borrow the JSON form of
+/// [`RepoPath`], which keeps bytes that are not UTF-8.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Place {
     root: RepoPath,

@@ -25,6 +25,7 @@ mod snapshot;
 mod staging;
 mod survey;
 mod swap;
+mod target;
 mod tree_check;
 mod tree_diff;
 mod worktree;

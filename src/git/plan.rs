@@ -164,6 +164,7 @@ impl Repo {
             return Ok(Plan::NotFastForward);
         }
         let tree = self.tree_of(request.tip)?;
+        // Empty commits are landed too, so only the refusal counts.
         self.brings_something(request, tree)?;
         let commits = self.commits_ahead(request)?;
         Ok(Plan::Ready(Planned { commit: request.tip, tree, commits }))

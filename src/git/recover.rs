@@ -20,13 +20,12 @@ use super::repo::Repo;
 use super::staging::{PREFIX, Staging};
 use super::survey::Manner;
 use super::swap::Swap;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Error, Result};
 use crate::landing::Strategy;
 use crate::names::BranchName;
 use crate::path::RepoPath;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 /// What recovery made of one landing.
 #[derive(Debug)]
@@ -154,36 +153,6 @@ impl Repo {
             staging.clear_shelf()?;
         }
         Ok(kept)
-    }
-
-    /// Removes the locks that git, killed while it moved the target, left on the ref and on HEAD.
-    fn remove_own_ref_locks(&self, journal: &Journal) -> Result<()> {
-        let landing = &journal.record.landing;
-        let branch = self.common_dir().join(format!("{}.lock", landing.target.full_ref()));
-        let mut locks = vec![branch];
-        locks.extend(
-            journal.record.checkouts.iter().map(|p| p.checkout().git_dir.join("HEAD.lock")),
-        );
-        locks.extend(
-            journal.record.checkouts.iter().map(|p| p.checkout().git_dir.join("ORIG_HEAD.lock")),
-        );
-        let is_ours = |lock: &Path| {
-            let Ok(content) = fs::read(lock) else { return false };
-            let written = fs::metadata(lock).and_then(|metadata| metadata.modified()).ok();
-            let known = [landing.after.to_string(), landing.before.to_string()];
-            let text = content.trim_ascii_end();
-            written >= journal.written_at()
-                && (text.is_empty() || known.iter().any(|id| id.as_bytes() == text))
-        };
-        if !locks.iter().any(|lock| is_ours(lock)) {
-            return Ok(());
-        }
-        // Git holds such a lock for milliseconds; one that stays is nobody's any more.
-        std::thread::sleep(Duration::from_secs(1));
-        for lock in locks.iter().filter(|lock| is_ours(lock)) {
-            fs::remove_file(lock).attempt(|| format!("remove `{}`", lock.display()))?;
-        }
-        Ok(())
     }
 
     /// Removes staging folders that no unfinished landing needs: they were left between a journal's

@@ -104,7 +104,7 @@ impl CutOff {
         let mut steps = survey(&self.staging, &index, &span, Manner::Strict).expect("free").steps;
         index.advance(span.before, span.after).expect("advanced");
         let swap = Swap::open(&self.staging).expect("opened");
-        swap.note_staged(&self.staging, &mut steps).expect("noted");
+        assert!(swap.note_staged(&mut steps).expect("noted").is_empty());
         self.journal.record.checkouts = vec![Place::of(&self.staging, steps.clone())];
         self.journal.enter(Phase::Applying).expect("written");
         let done = match reached {
@@ -354,7 +354,7 @@ fn an_application_that_was_cut_off_is_taken_back() {
     let mut steps = survey(&cut_off.staging, &index, &span, Manner::Strict).expect("free").steps;
     index.advance(span.before, span.after).expect("advanced");
     let swap = Swap::open(&cut_off.staging).expect("opened");
-    swap.note_staged(&cut_off.staging, &mut steps).expect("noted");
+    assert!(swap.note_staged(&mut steps).expect("noted").is_empty());
     fs::write(cut_off.staging.steps(), serde_json::to_vec(&steps).expect("json")).expect("write");
     swap.carry_out(&steps).expect("swapped");
     assert!(cut_off.recover().is_empty());

@@ -20,13 +20,13 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What the folders' names begin with.
 pub(super) const PREFIX: &str = "offshoot-landing-";
 
-/// How long somebody else's `index.lock` is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How often somebody else's `index.lock` is tried again, 20 ms apart.
+const TRIES: u32 = 50;
 
 /// The places of one landing in one checkout.
 #[derive(Debug, Clone)]
@@ -152,29 +152,19 @@ impl Staging {
     /// `busy` when somebody else keeps holding it; their lock is never touched.
     pub(super) fn take_lock(&self) -> Result<()> {
         let lock = self.lock_file();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        for _ in 0..TRIES {
             match fs::hard_link(self.token(), &lock) {
-                Ok(()) => return Ok(()),
-                Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
-                    if self.holds_lock() {
-                        return Ok(());
-                    }
-                }
-                Err(cause) => {
-                    return Err(Error::io(format!("make `{}`", lock.display()), &cause));
-                }
+                Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
+                other => return other.attempt(|| format!("make `{}`", lock.display())),
             }
-            if Instant::now() >= deadline {
-                return Err(Error::busy(format!(
-                    "`{}` is held by another git process",
-                    lock.display()
-                ))
-                .hint("let that process end (perhaps an editor with a commit message is open) and try again")
-                .hint("if no git is running there, it was left by one that died: remove the file"));
+            if self.holds_lock() {
+                return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        Err(Error::busy(format!("`{}` is held by another git process", lock.display()))
+            .hint("let that process end (an editor with a commit message?) and try again")
+            .hint("if no git is running there, it was left by one that died: remove the file"))
     }
 
     /// Whether the checkout's `index.lock` is this landing's own.

@@ -161,6 +161,8 @@ fn gather(index: &PrivateIndex<'_>, span: &Span<'_>, manner: Manner) -> Result<F
 fn is_new(change: &Change, seen: Option<Signature>, facts: &Facts) -> bool {
     match change.new_file() {
         Some(_) => seen.is_some() && !facts.not_new.contains(&change.path),
+        // A submodule has its folder, if only an empty one.
+        None if change.new.is_some() => seen.is_some_and(Signature::is_folder),
         // A folder may have taken the place of a removed file.
         None => seen.is_none_or(Signature::is_folder),
     }
@@ -224,6 +226,19 @@ fn steps_for(ground: &Ground, change: &Change, seen: Option<Signature>) -> Resul
         steps.push(step(Act::RemoveFolder, None));
     }
     Ok(steps)
+}
+
+/// Refuses paths that lie outside the sparse checkout, and yet are there to be replaced.
+pub(super) fn refuse_unsparse(staging: &Staging, paths: &[RepoPath]) -> Result<()> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let place = staging.checkout.root.display();
+    Err(Error::dirty(format!(
+        "outside the sparse checkout of `{place}`, and yet there: {}",
+        listed(paths)
+    ))
+    .hint("`git sparse-checkout reapply` there puts that right"))
 }
 
 fn refuse_dirty(

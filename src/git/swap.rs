@@ -8,13 +8,14 @@
 //! Taking back works from the disk and the steps' signatures alone, never from memory, so it can be
 //! begun again after a crash. A path that is not as the step left it is the person's and stays.
 
-use super::ground::{Exchanged, Ground};
-use super::staging::Staging;
+use super::ground::{Exchanged, Ground, Signature, parents};
+use super::staging::{Staging, sync_folder};
 use super::survey::{Act, Step};
 use super::tree_diff::Change;
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::path::RepoPath;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// The three folders between which files move.
 pub(super) struct Swap {
@@ -33,28 +34,22 @@ impl Swap {
         })
     }
 
-    /// Notes what new file is ready for each step, and makes them durable.
-    ///
-    /// # Errors
-    /// `refused` when git wrote none, because the path is outside the sparse checkout.
-    pub(super) fn note_staged(&self, staging: &Staging, steps: &mut [Step]) -> Result<()> {
+    /// Notes what new file is ready for each step, and makes them durable. Answers the paths to be
+    /// replaced for which git has written none, and drops their steps.
+    pub(super) fn note_staged(&self, steps: &mut Vec<Step>) -> Result<Vec<RepoPath>> {
         let mut files = Vec::new();
+        let mut without = Vec::new();
         for step in steps.iter_mut().filter(|s| matches!(s.act, Act::Replace | Act::Add)) {
             step.staged = self.tree.signature(&step.path)?;
             match step.staged {
-                Some(_) => files.push(staging.tree().join(step.path.as_path())),
-                None if step.act == Act::Replace => {
-                    return Err(Error::refused(format!(
-                        "`{}` is outside the sparse checkout of `{}`, and yet there",
-                        step.path,
-                        staging.checkout.root.display()
-                    ))
-                    .hint("`git sparse-checkout reapply` there puts that right"));
-                }
+                Some(_) => files.push(self.tree.place().join(step.path.as_path())),
+                None if step.act == Act::Replace => without.push(step.path.clone()),
                 None => {}
             }
         }
-        make_durable(&staging.tree(), &files)
+        steps.retain(|step| step.act != Act::Replace || step.staged.is_some());
+        make_durable(self.tree.place(), &files)?;
+        Ok(without)
     }
 
     /// Carries out every step; where one cannot be, the error says why and the rest is not begun.
@@ -80,6 +75,15 @@ impl Swap {
             self.verify_displaced(number, step)?;
         }
         Ok(())
+    }
+
+    /// Makes durable what the steps did to the checkout's folders, before the target moves.
+    pub(super) fn make_folders_durable(&self, steps: &[Step]) -> Result<()> {
+        let root = self.checkout.place();
+        let place = |folder: RepoPath| root.join(folder.as_path());
+        let above = |step: &Step| parents(&step.path).map(place).find(|folder| folder.is_dir());
+        let folders: BTreeSet<_> = steps.iter().filter_map(above).collect();
+        make_durable(root, &folders.into_iter().collect::<Vec<_>>())
     }
 
     /// Takes back whatever was done of the steps; answers the paths that it could not.
@@ -162,51 +166,52 @@ impl Swap {
         if self.checkout.signature(&step.path)?.is_some_and(|found| found.is_folder()) {
             self.checkout.remove_empty_folders(&step.path)?;
         }
+        if !self.checkout.has_room(&step.path)? {
+            return Err(faster(step));
+        }
         self.tree.move_to(&step.path, &self.checkout, &step.path)
     }
 
     fn put_back(&self, number: usize, step: &Step) -> Result<bool> {
         let name = Staging::old_name(number);
-        if self.old.signature(&name)?.is_none() {
-            return Ok(true);
+        let Some(displaced) = self.old.signature(&name)? else { return Ok(true) };
+        let here = self.checkout.signature(&step.path)?;
+        if here.is_some_and(Signature::is_folder) {
+            self.checkout.remove_empty_folders(&step.path)?;
         }
-        match self.checkout.signature(&step.path)? {
-            None => {}
-            Some(found) if found.is_folder() => self.checkout.remove_empty_folders(&step.path)?,
-            Some(_) => return Ok(false),
+        if here != Some(displaced) && !self.checkout.has_room(&step.path)? {
+            return Ok(false);
         }
         self.old.move_to(&name, &self.checkout, &step.path).map(|()| true)
     }
 
     fn swap_back(&self, number: usize, step: &Step) -> Result<bool> {
-        let Some((place, _)) = self.displaced(number, step)? else { return Ok(true) };
+        let Some((at, displaced)) = self.displaced(number, step)? else { return Ok(true) };
         let here = self.checkout.signature(&step.path)?;
         let name = Staging::old_name(number);
-        let (ground, slot) = match place {
-            Place::Tree => (&self.tree, &step.path),
-            Place::Old => (&self.old, &name),
+        let (ground, slot) = match at {
+            Slot::Tree => (&self.tree, &step.path),
+            Slot::Old => (&self.old, &name),
         };
-        match here {
-            None => ground.move_to(slot, &self.checkout, &step.path)?,
-            Some(_) if here != step.staged => return Ok(false),
-            Some(_) => match self.checkout.exchange(&step.path, ground, slot)? {
-                Exchanged::Yes => {}
-                Exchanged::Impossible => {
-                    self.checkout.move_to(&step.path, &self.tree, &step.path)?;
-                    ground.move_to(slot, &self.checkout, &step.path)?;
-                }
-            },
+        if here == Some(displaced) || self.checkout.has_room(&step.path)? {
+            ground.move_to(slot, &self.checkout, &step.path)?;
+        } else if here != step.staged {
+            return Ok(false);
+        } else if self.checkout.exchange(&step.path, ground, slot)? == Exchanged::Impossible {
+            self.checkout.move_to(&step.path, &self.tree, &step.path)?;
+            ground.move_to(slot, &self.checkout, &step.path)?;
         }
         Ok(true)
     }
 
     fn take_out(&self, step: &Step) -> Result<bool> {
         let here = self.checkout.signature(&step.path)?;
-        if self.tree.signature(&step.path)?.is_none() && step.staged.is_some() && here.is_some() {
-            if here != step.staged {
+        if here.is_some() && step.staged.is_some() {
+            if here == step.staged {
+                self.checkout.move_to(&step.path, &self.tree, &step.path)?;
+            } else if self.tree.signature(&step.path)?.is_none() {
                 return Ok(false);
             }
-            self.checkout.move_to(&step.path, &self.tree, &step.path)?;
         }
         self.checkout.remove_empty_parents(&step.path, step.new_parents);
         Ok(true)
@@ -228,44 +233,36 @@ impl Swap {
     }
 
     /// Where the file lies that a step moved out of the checkout.
-    fn displaced(
-        &self,
-        number: usize,
-        step: &Step,
-    ) -> Result<Option<(Place, super::ground::Signature)>> {
+    fn displaced(&self, number: usize, step: &Step) -> Result<Option<(Slot, Signature)>> {
         if !matches!(step.act, Act::Remove | Act::Replace) {
             return Ok(None);
         }
         if let Some(found) = self.old.signature(&Staging::old_name(number))? {
-            // Both names of one file: the move by hard link was cut in two.
-            return Ok(Some((Place::Old, found)));
+            return Ok(Some((Slot::Old, found)));
         }
         if step.act == Act::Remove {
             return Ok(None);
         }
         let found = self.tree.signature(&step.path)?;
-        Ok(found.filter(|_| found != step.staged).map(|found| (Place::Tree, found)))
+        Ok(found.filter(|_| found != step.staged).map(|found| (Slot::Tree, found)))
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Slot {
     Tree,
     Old,
 }
 
 fn faster(step: &Step) -> Error {
-    Error::dirty(format!("`{}` was changed while it was being replaced", step.path))
+    Error::dirty(format!("`{}` was changed while the result was being put in place", step.path))
         .hint("commit or stash it, then try again")
 }
 
-/// Above this many files one sync of the file system is quicker than one a file.
-const FEW: usize = 64;
-
-fn make_durable(folder: &Path, files: &[std::path::PathBuf]) -> Result<()> {
-    use crate::error::Attempt;
+/// Makes files durable: one sync of the file system where they are many and that can be done.
+fn make_durable(folder: &Path, files: &[PathBuf]) -> Result<()> {
     #[cfg(target_os = "linux")]
-    if files.len() > FEW {
+    if files.len() > 64 {
         let synced = std::fs::File::open(folder)
             .and_then(|opened| rustix::fs::syncfs(&opened).map_err(std::io::Error::from));
         return synced.attempt(|| format!("write `{}`", folder.display()));
@@ -274,5 +271,5 @@ fn make_durable(folder: &Path, files: &[std::path::PathBuf]) -> Result<()> {
         let synced = std::fs::File::open(file).and_then(|opened| opened.sync_all());
         synced.attempt(|| format!("write `{}`", file.display()))?;
     }
-    super::staging::sync_folder(folder)
+    sync_folder(folder)
 }
