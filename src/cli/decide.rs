@@ -42,10 +42,14 @@ fn tell_ways_out(context: &Context, output: &Output, landings: &[LandingView]) {
     for landing in landings.iter().filter(|landing| landing.verdict == Verdict::Conflicts) {
         // The branch's prefix is configurable, so only the task itself knows its branch.
         let Ok(task) = ops::status::status(context, landing.task.as_str()) else { continue };
-        output.tell("");
-        for hint in landing::ways_out(landing, &task.branch) {
-            output.tell(&complain::hint(&hint, output.paint_errors));
-        }
+        tell_hints(output, &landing::ways_out(landing, &task.branch));
+    }
+}
+
+fn tell_hints(output: &Output, hints: &[String]) {
+    output.tell("");
+    for hint in hints {
+        output.tell(&complain::hint(hint, output.paint_errors));
     }
 }
 
@@ -77,7 +81,12 @@ pub(super) fn apply(context: &Context, output: &Output, task: &str) -> Result<Ex
             };
             output.document(&AppliedDocument { schema: crate::task::SCHEMA, applied: view })?;
         }
-        Format::Text => output.write(landing::of_applied(&applied, output.paint).as_bytes())?,
+        Format::Text => {
+            output.write(landing::of_applied(&applied, output.paint).as_bytes())?;
+            if !applied.conflicts.is_empty() {
+                tell_hints(output, &landing::ways_out_of_applying(&applied));
+            }
+        }
     }
     Ok(if applied.conflicts.is_empty() { Exit::Done } else { Exit::Conflicts })
 }

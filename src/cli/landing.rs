@@ -80,6 +80,15 @@ pub(super) fn of_applied(applied: &Applied, paint: Paint) -> String {
     text
 }
 
+/// The two ways on where a checkout is in the way.
+pub(super) fn ways_out_of_applying(applied: &Applied) -> [String; 2] {
+    let task = &applied.task;
+    [
+        format!("commit or stash your own changes, then `offshoot apply {task}` again"),
+        format!("`offshoot diff {task} | git apply --3way` resolves it by hand in your checkout"),
+    ]
+}
+
 fn done_words(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Merge => "merged into",
@@ -109,5 +118,46 @@ fn conflict_words(kind: ConflictKind) -> &'static str {
         ConflictKind::Binary => "both sides changed a binary file",
         ConflictKind::Submodule => "the submodule moved on both sides",
         ConflictKind::Other => "git could not merge it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::RepoPath;
+
+    #[test]
+    fn a_conflict_names_the_paths_and_two_ways_out() {
+        let task = crate::cli::table::tests::completed();
+        let commit = task.base.commit;
+        let conflict = |path: &str, kind| Conflict {
+            path: RepoPath::new(path),
+            kind,
+            base: None,
+            ours: None,
+            theirs: None,
+        };
+        let landing = LandingView {
+            id: None,
+            task: task.name,
+            target: BranchName::new("main").expect("valid"),
+            before: commit,
+            after: commit,
+            strategy: Strategy::Merge,
+            verdict: Verdict::Conflicts,
+            conflicts: vec![
+                conflict("src/a.rs", ConflictKind::Content),
+                conflict("b\u{1b}", ConflictKind::ModifyDelete),
+            ],
+        };
+        assert_eq!(
+            of(&landing, Paint::Plain),
+            "fix: conflicts with `main` in 2 paths; nothing was changed\n  \
+               src/a.rs  both sides changed the same lines\n  \
+               b\\u{1b}   changed on one side, deleted on the other\n"
+        );
+        let [by_hand, give_up] = ways_out(&landing, &task.branch);
+        assert!(by_hand.starts_with("`git merge offshoot/fix` in a checkout of `main`"));
+        assert!(give_up.contains("`offshoot discard fix`"));
     }
 }

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::summary::Detail;
 use super::{Place, look, offer};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ops;
 use crate::ops::dispatch::DispatchRequest;
 use crate::ops::logs::{Follow, LogsRequest, Stream};
@@ -72,7 +72,7 @@ pub(super) fn run(
 
 /// Shows the log until the task has ended. A reader that goes away ends the showing, not the waiting.
 fn follow(context: &Context, output: &Output, task: &TaskView, watch: &Watch) -> Result<()> {
-    let mut text = LogText::default();
+    let (mut text, mut last) = (LogText::default(), b'\n');
     let on_terminal = output.destination() == Destination::Terminal;
     let request = LogsRequest {
         task: task.id.to_string(),
@@ -84,14 +84,24 @@ fn follow(context: &Context, output: &Output, task: &TaskView, watch: &Watch) ->
         if watch.is_leaving() || output.reader_has_gone() {
             return Ok(());
         }
+        last = bytes.last().copied().unwrap_or(last);
         let written = if on_terminal {
             output.write(text.push(bytes).as_bytes())
         } else {
             output.write(bytes)
         };
-        written.or_else(|error| if output.reader_has_gone() { Ok(()) } else { Err(error) })
+        written.or_else(|error| unless_reader_has_gone(output, error))
     })?;
-    if on_terminal { output.write(text.end().as_bytes()) } else { Ok(()) }
+    // The summary begins on a line of its own.
+    match (on_terminal, last) {
+        (true, _) => output.write(text.end().as_bytes()),
+        (false, b'\n') => Ok(()),
+        (false, _) => output.write(b"\n").or_else(|error| unless_reader_has_gone(output, error)),
+    }
+}
+
+fn unless_reader_has_gone(output: &Output, error: Error) -> Result<()> {
+    if output.reader_has_gone() { Ok(()) } else { Err(error) }
 }
 
 fn wait(context: &Context, output: &Output, task: &TaskView) -> Result<TaskView> {
