@@ -1,6 +1,6 @@
 //! A task: what was asked for ([`TaskSpec`], written once) and what became of it ([`TaskRecord`]).
 //!
-//! A record changes only through [`TaskRecord::apply`], which refuses what makes no sense and adds
+//! A record changes only through [`Task::apply`], which refuses what makes no sense and adds
 //! the event that tells of the change, so a state and its news are one. Whoever needs a task that has
 //! ended asks for the proof, [`Ended`]. Pure: no clock, no disk.
 
