@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn refusal(line: &[&str], input: &[u8]) -> String {
-        request(line, input).err().expect("refused").message
+        request(line, input).expect_err("refused").message
     }
 
     #[test]

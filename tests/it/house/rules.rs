@@ -41,7 +41,7 @@ fn doors_use_only_the_doors_that_the_table_lists() {
     fires("git/a.rs", "use crate::store::x;", 2, "`store` (doors)");
     fires("lock.rs", "use crate::store::x;", 2, "`store` (doors)");
     passes("store/a.rs", "use crate::lock::x;\nuse crate::clock::y;");
-    passes("agent/a.rs", "use crate::process::x;");
+    passes("process/a.rs", "use crate::clock::x;");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn packages_stay_in_their_rooms() {
     fires("process/a.rs", "#[tokio::main]\nfn f() {}", 2, "`tokio`");
     fires("view.rs", "#[derive(clap::Args)]\nstruct A;", 2, "`clap`");
     fires("git/merge.rs", "use serde_json::Value;", 2, "`serde_json`");
-    passes("git/land_journal.rs", "use serde_json::Value;");
+    passes("git/landing_journal.rs", "use serde_json::Value;");
     passes("git/a.rs", "use git2::Repository;\nuse rustix::fs;");
     passes("ops/a.rs", "use serde::Serialize;\nuse crate::config::toml::x;");
     let manifest = "[package]\nname = \"x\"\n\n[dependencies]\nserde = \"1\"\nnew-thing = \"1\"\n";
