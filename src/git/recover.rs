@@ -10,7 +10,8 @@
 //! | anything else, or its checkout is on another branch by now | what is provably ours is swapped back |
 //!
 //! First of all, what an editor wrote in the instant of a swap is put back. Only locks that are the
-//! landing's own are removed: `index.lock` by its inode, a ref's lock by holding the landing's commit.
+//! landing's own are removed: `index.lock` by its inode; a ref's lock when it is younger than the
+//! journal and holds the landing's commit or nothing yet, and after a second's wait.
 //! A landing that cannot be finished now (somebody holds a lock) is reported and stays.
 
 use super::apply::take_back_unfinished;
@@ -45,14 +46,15 @@ pub struct Recovered {
 /// What became of a landing that was cut off.
 #[derive(Debug)]
 pub enum Recovery {
-    /// It is complete now. The paths are a person's own by now and were left as they are.
+    /// It is complete now.
     Finished {
-        /// Paths that were left alone.
+        /// Paths that are a person's own by now and were left as they are. Where a person had changed
+        /// one twice, the earlier version lies in `<git dir>/offshoot-landing-<n>.kept-<k>`.
         left: Vec<RepoPath>,
     },
-    /// It has not happened. The paths could not be taken back, since they are a person's own by now.
+    /// It has not happened.
     TakenBack {
-        /// Paths that were left alone.
+        /// Paths that are a person's own by now and were left as they are; see above.
         left: Vec<RepoPath>,
     },
     /// It can be neither finished nor taken back at the moment; its journal stays.
@@ -65,28 +67,27 @@ impl Repo {
     /// # Errors
     /// When the journals cannot be listed; what goes wrong with one landing is in its report.
     pub fn recover_landings(&self, journal_dir: &Path) -> Result<Vec<Recovered>> {
-        let mut reports = Vec::new();
         let mut unfinished = Vec::new();
         for number in Journal::numbers(journal_dir)? {
-            let mut journal = Journal::read(journal_dir, number)?;
-            if journal.record.phase == Phase::Done {
-                continue;
+            let journal = Journal::read(journal_dir, number)?;
+            if journal.record.phase != Phase::Done {
+                unfinished.push(journal);
             }
-            let landing = journal.record.landing.clone();
-            let outcome = self.recover(&mut journal).unwrap_or_else(Recovery::Stuck);
-            if matches!(outcome, Recovery::Stuck(_)) {
-                unfinished.push(number);
-            }
-            reports.push(Recovered {
-                number,
-                task: landing.task,
-                target: landing.target,
-                strategy: landing.strategy,
-                outcome,
-            });
         }
         self.sweep(&unfinished)?;
-        Ok(reports)
+        Ok(unfinished.iter_mut().map(|journal| self.report_on(journal)).collect())
+    }
+
+    fn report_on(&self, journal: &mut Journal) -> Recovered {
+        let landing = journal.record.landing.clone();
+        let outcome = self.recover(journal).unwrap_or_else(Recovery::Stuck);
+        Recovered {
+            number: landing.number,
+            task: landing.task,
+            target: landing.target,
+            strategy: landing.strategy,
+            outcome,
+        }
     }
 
     fn recover(&self, journal: &mut Journal) -> Result<Recovery> {
@@ -157,14 +158,15 @@ impl Repo {
 
     /// Removes staging folders that no unfinished landing needs: they were left between a journal's
     /// last word and the end, or before its first. An application that was cut off is taken back.
-    fn sweep(&self, unfinished: &[u64]) -> Result<()> {
+    fn sweep(&self, unfinished: &[Journal]) -> Result<()> {
+        let is_needed = |number| unfinished.iter().any(|j| j.record.landing.number == number);
         for checkout in self.checkouts()? {
             take_back_unfinished(&checkout)?;
             let Ok(entries) = fs::read_dir(&checkout.git_dir) else { continue };
             for entry in entries.flatten() {
                 let name = entry.file_name();
                 let number = name.to_str().and_then(|n| n.strip_prefix(PREFIX)?.parse().ok());
-                if let Some(number) = number.filter(|number| !unfinished.contains(number)) {
+                if let Some(number) = number.filter(|number| !is_needed(*number)) {
                     Staging::of_landing(&checkout, number)?.remove()?;
                 }
             }

@@ -142,7 +142,7 @@ impl Staging {
         for folder in [self.tree(), self.old()] {
             remove_folder(&folder)?;
         }
-        self.release_lock();
+        self.release_lock()?;
         remove_folder(&self.private)
     }
 
@@ -175,11 +175,12 @@ impl Staging {
     }
 
     /// Gives the checkout's `index.lock` back; does nothing to anybody else's.
-    pub(super) fn release_lock(&self) {
+    fn release_lock(&self) -> Result<()> {
+        let lock = self.lock_file();
         if self.holds_lock() {
-            // A lock that cannot be removed now is found again by the next recovery.
-            let _ = fs::remove_file(self.lock_file());
+            fs::remove_file(&lock).attempt(|| format!("remove `{}`", lock.display()))?;
         }
+        Ok(())
     }
 
     fn lock_file(&self) -> PathBuf {

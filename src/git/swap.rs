@@ -262,7 +262,7 @@ fn faster(step: &Step) -> Error {
 /// Makes files durable: one sync of the file system where they are many and that can be done.
 fn make_durable(folder: &Path, files: &[PathBuf]) -> Result<()> {
     #[cfg(target_os = "linux")]
-    if files.len() > 64 {
+    if files.len() > 512 {
         let synced = std::fs::File::open(folder)
             .and_then(|opened| rustix::fs::syncfs(&opened).map_err(std::io::Error::from));
         return synced.attempt(|| format!("write `{}`", folder.display()));

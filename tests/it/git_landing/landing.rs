@@ -163,6 +163,7 @@ fn a_target_that_is_checked_out_nowhere_moves_alone() {
         sandbox.land_planned(planned).expect("it lands");
         assert_eq!(sandbox.at("main"), planned.commit);
         assert_eq!(sandbox.read("a"), "mine\n");
+        assert!(sandbox.git(&["reflog", "-1", "main"]).ends_with("offshoot: land t"));
         sandbox.assert_nothing_left();
     }
 }
@@ -301,5 +302,24 @@ fn a_split_index_stays_whole() {
     sandbox.git(&["add", "b"]);
     sandbox.land().expect("it lands");
     assert_eq!(sandbox.git(&["status", "--porcelain"]), "M  b");
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn an_untracked_cache_stays_right() {
+    let sandbox = Sandbox::with(&[("d/a", "1\n"), ("gone/x", "1\n")]);
+    sandbox.on_task(|s| {
+        s.write("d/new", "task\n");
+        s.write("fresh/new", "task\n");
+        fs::remove_dir_all(s.root().join("gone")).expect("remove");
+    });
+    sandbox.git(&["config", "core.untrackedCache", "true"]);
+    sandbox.write("d/mine", "mine\n");
+    for _ in 0..2 {
+        assert_eq!(sandbox.git(&["status", "--porcelain"]), "?? d/mine");
+    }
+    sandbox.land().expect("it lands");
+    sandbox.write("fresh/mine", "mine\n");
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "?? d/mine\n?? fresh/mine");
     sandbox.assert_nothing_left();
 }

@@ -279,3 +279,15 @@ fn commits_are_signed_where_that_is_configured() {
         }
     }
 }
+
+#[test]
+fn only_the_targets_committed_attributes_count() {
+    let sandbox = Sandbox::with(&[("a", "1\n")]);
+    sandbox.on_task(|s| s.write("a", "task\n"));
+    sandbox.write("a", "main\n");
+    sandbox.commit("main moves on");
+    sandbox.write(".gitattributes", "* merge=union\n");
+    assert!(matches!(sandbox.plan_of(Strategy::Merge), Plan::Conflicts(_)));
+    sandbox.commit("union");
+    assert!(matches!(sandbox.plan_of(Strategy::Merge), Plan::Ready(_)));
+}
