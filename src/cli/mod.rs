@@ -116,7 +116,7 @@ fn carry_out(cli: Cli, environment: Environment, output: &mut Output) -> Result<
 
 fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
     match verb {
-        InPlace::List(args) => look::list(context, output, &args.into_request()),
+        InPlace::List(args) => look::list(context, output, &args.into_request(output.format)),
         InPlace::Status(args) => look::status(context, output, &args.task),
         InPlace::Wait(args) => look::wait(context, output, &args.into_request()),
         InPlace::Logs(args) => look::logs(context, output, &args.into_request()),

@@ -2,7 +2,7 @@
 
 use super::describe::snapshot;
 use super::land::{lock_landings, settled_tip};
-use super::recover::{ended, find, recover};
+use super::recover::{ended, recover, take};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::git::{Plan, PlanRequest};
@@ -29,7 +29,7 @@ pub struct Applied {
 /// changes are in the way.
 pub fn apply(context: &Context, task: &str) -> Result<Applied> {
     recover(context)?;
-    let task = find(context, task)?;
+    let (lock, task) = take(context, context.store.resolve(task)?)?;
     let task = ended(&task)?.task();
     let Some(checkout) = context.repo.here() else {
         return Err(Error::refused("there is no checkout here to put the result into"));
@@ -51,7 +51,11 @@ pub fn apply(context: &Context, task: &str) -> Result<Applied> {
         Plan::UpToDate => {}
         Plan::Conflicts(conflicts) => applied.conflicts = conflicts,
         Plan::Ready(planned) => {
-            applied.paths = context.repo.apply_uncommitted(checkout, head, planned.tree)?;
+            // Marked as being changed, so that an interruption is noticed and taken back.
+            context.store.begin(&lock)?;
+            let done = context.repo.apply_uncommitted(checkout, head, planned.tree);
+            context.store.settle(&lock, task)?;
+            applied.paths = done?;
         }
         Plan::NotFastForward => return Err(Error::internal("a squash needs no fast-forward")),
     }

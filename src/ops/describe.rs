@@ -7,16 +7,22 @@ use crate::names::CommitId;
 use crate::task::{Landing, Task, TaskState};
 use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
 
+/// A task as its record tells it.
+pub(super) fn describe_briefly(context: &Context, task: &Task) -> Result<TaskView> {
+    let mut view = TaskView::of(task);
+    if task.record.state == TaskState::Pending {
+        view.waiting_for = Some(WaitingFor { kind: "slot", tasks: running_names(context)? });
+    }
+    Ok(view)
+}
+
 /// A task with its files.
 pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
-    let mut view = TaskView::of(task);
+    let mut view = describe_briefly(context, task)?;
     if let (Some(diff), Ok(Some(ends))) = (&mut view.diff, ends(context, task)) {
         let range = DiffRange { from: ends.from, to: ends.to, paths: &[] };
         // A commit that was collected has no files to tell any more.
         diff.changes = context.repo.changes(&range).unwrap_or_default();
-    }
-    if task.record.state == TaskState::Pending {
-        view.waiting_for = Some(WaitingFor { kind: "slot", tasks: running_names(context)? });
     }
     Ok(view)
 }

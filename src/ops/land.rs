@@ -8,7 +8,7 @@ use super::release;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::escape;
-use crate::git::{Landing as Move, Plan, PlanRequest, Planned};
+use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
@@ -171,6 +171,13 @@ impl<'a> Candidate<'a> {
         let folder = context.store.layout().landings();
         let number = context.repo.next_landing_number(&folder)?;
         context.store.begin(lock)?;
+        // Kept from `git gc` while the landing goes on, and afterwards for taking it back.
+        let pins = [("before", before), ("after", planned.commit)]
+            .map(|(end, commit)| (format!("refs/offshoot/landing/{number}/{end}"), commit));
+        for (pin, commit) in &pins {
+            let expected = context.repo.read_ref(pin)?.map_or(Expected::Absent, Expected::At);
+            context.repo.set_ref(pin, expected, *commit, "offshoot: landing")?;
+        }
         let landed = context.repo.land(
             &folder,
             &Move {
@@ -184,6 +191,9 @@ impl<'a> Candidate<'a> {
             },
         );
         if let Err(error) = landed {
+            for (pin, commit) in &pins {
+                context.repo.delete_ref(pin, *commit)?;
+            }
             context.store.settle(lock, self.task)?;
             let moved = context.repo.read_ref(&self.target.full_ref())? != Some(before);
             return if moved && error.kind == ErrorKind::Refused { Ok(None) } else { Err(error) };

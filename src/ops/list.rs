@@ -1,6 +1,6 @@
 //! `list`: the tasks that still need somebody, or all of them.
 
-use super::describe::describe;
+use super::describe::{describe, describe_briefly};
 use super::recover::recover;
 use crate::context::Context;
 use crate::error::Result;
@@ -16,6 +16,15 @@ pub enum Which {
     All,
 }
 
+/// How much is told of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What the records hold; costs nothing more.
+    Figures,
+    /// The changed files too, which git has to be asked for.
+    Files,
+}
+
 /// A listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListRequest {
@@ -23,6 +32,8 @@ pub struct ListRequest {
     pub which: Which,
     /// Only these states; none means any.
     pub states: Vec<StateName>,
+    /// How much of each.
+    pub detail: Detail,
 }
 
 /// The tasks, in the order in which they were dispatched.
@@ -43,5 +54,9 @@ pub fn list(context: &Context, request: &ListRequest) -> Result<Vec<TaskView>> {
         }
     }
     tasks.sort_by_key(|task| task.spec.sequence);
-    tasks.iter().map(|task| describe(context, task)).collect()
+    let tell = match request.detail {
+        Detail::Figures => describe_briefly,
+        Detail::Files => describe,
+    };
+    tasks.iter().map(|task| tell(context, task)).collect()
 }

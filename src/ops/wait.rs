@@ -1,6 +1,6 @@
 //! `wait`: until tasks have ended.
 
-use super::describe::{describe, describe_in_full};
+use super::describe::{describe_briefly, describe_in_full};
 use super::recover::recover;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -71,7 +71,7 @@ pub fn wait(
             return Ok(Waited { tasks: tasks.collect::<Result<_>>()?, timed_out });
         }
         let views: Vec<TaskView> =
-            tasks.iter().map(|task| describe(context, task)).collect::<Result<_>>()?;
+            tasks.iter().map(|task| describe_briefly(context, task)).collect::<Result<_>>()?;
         progress(&views);
         watch.wait(deadline)?;
         // A supervisor that died changes no file; somebody has to notice.

@@ -1,9 +1,10 @@
 //! The verbs that look: `list`, `wait`, `logs`, `diff`, `inbox` and `events`.
 
 use crate::cli::durations;
+use crate::cli::output::Format;
 use crate::ops::diff::{Against, DiffRequest};
 use crate::ops::inbox::Sessions;
-use crate::ops::list::{ListRequest, Which};
+use crate::ops::list::{Detail, ListRequest, Which};
 use crate::ops::logs::{Follow, LogsRequest, Stream};
 use crate::ops::wait::{Until, WaitRequest};
 use crate::task::StateName;
@@ -29,8 +30,13 @@ fn state_parser() -> impl TypedValueParser<Value = StateName> {
 
 impl ListArgs {
     /// The request.
-    pub(in crate::cli) fn into_request(self) -> ListRequest {
-        ListRequest { which: if self.all { Which::All } else { Which::Open }, states: self.states }
+    pub(in crate::cli) fn into_request(self, format: Format) -> ListRequest {
+        let which = if self.all { Which::All } else { Which::Open };
+        let detail = match format {
+            Format::Text => Detail::Figures,
+            Format::Json => Detail::Files,
+        };
+        ListRequest { which, states: self.states, detail }
     }
 }
 
