@@ -33,18 +33,20 @@ pub fn cancel(context: &Context, tasks: &[String]) -> Result<Vec<TaskView>> {
 
 fn ask(context: &Context, id: TaskId) -> Result<()> {
     let store = &context.store;
-    match store.lock_task(id, Wait::briefly())? {
-        // Nobody runs it, so it is pending or has ended.
-        Some(lock) => {
-            let task = store.read(id)?;
-            if task.record.state == TaskState::Pending {
-                store.begin(&lock)?;
-                let task = store.commit(&lock, &task, Change::StopAsked(StopReason::Cancelled))?;
-                store.settle(&lock, &task)?;
-            }
-            Ok(())
+    // Whoever holds the lock runs the task, or is about to.
+    let Some(lock) = store.lock_task(id, Wait::briefly())? else {
+        return store.request(id, ControlAction::Cancel);
+    };
+    let task = store.read(id)?;
+    match task.record.state {
+        TaskState::Pending => {
+            store.begin(&lock)?;
+            let task = store.commit(&lock, &task, Change::StopAsked(StopReason::Cancelled))?;
+            store.settle(&lock, &task)
         }
-        None => store.request(id, ControlAction::Cancel),
+        // Its supervisor has died; the next one finds the request.
+        TaskState::Running(_) => store.request(id, ControlAction::Cancel),
+        TaskState::Ended { .. } => Ok(()),
     }
 }
 

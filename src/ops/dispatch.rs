@@ -6,7 +6,6 @@ use crate::agent::{self, Assignment};
 use crate::context::Context;
 use crate::environment::Variable;
 use crate::error::{Error, ErrorKind, Result};
-use crate::escape;
 use crate::git::{Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart};
 use crate::names::{BranchName, CommitId, TaskId, TaskName};
 use crate::process;
@@ -167,7 +166,15 @@ fn place(context: &Context, spec: &mut TaskSpec) -> Result<Placing> {
     {
         return taken(format!("the branch `{branch}` is there already"));
     }
-    spec.worktree = worktree_root(context).join(spec.name.as_str());
+    let root = worktree_root(context);
+    if context.repo.main_worktree().is_some_and(|main| root.starts_with(main)) {
+        return Err(Error::usage(format!(
+            "cannot make worktrees in `{}`: it lies inside the main worktree, where git would see them",
+            root.display()
+        ))
+        .hint("choose another `worktree_root` in the configuration"));
+    }
+    spec.worktree = root.join(spec.name.as_str());
     if spec.worktree.symlink_metadata().is_ok() {
         return taken(format!("`{}` is there already", spec.worktree.display()));
     }
@@ -358,11 +365,18 @@ impl Work {
                 let program = command.first().map(Path::new).and_then(Path::file_name);
                 let program =
                     program.map_or_else(String::new, |name| name.to_string_lossy().into());
-                let arguments = command.iter().skip(1).map(String::as_str);
-                std::iter::once(escape::line(&program).as_str())
-                    .chain(arguments)
-                    .collect::<Vec<_>>()
-                    .join(" ")
+                // What a shell is told says more than that it is a shell.
+                let told = match (program.as_str(), command.get(1..)) {
+                    ("sh" | "bash" | "dash" | "zsh", Some([flag, script, ..]))
+                        if flag.ends_with('c') =>
+                    {
+                        return script.clone();
+                    }
+                    (_, told) => told.unwrap_or_default(),
+                };
+                let words =
+                    std::iter::once(program.as_str()).chain(told.iter().map(String::as_str));
+                words.collect::<Vec<_>>().join(" ")
             }
         }
     }
