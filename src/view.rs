@@ -106,7 +106,7 @@ pub struct BaseView {
 /// Why a pending task does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WaitingFor {
-    /// `slot` for now.
+    /// `slot`, `task` or `held`.
     pub kind: &'static str,
     /// Behind whom.
     pub tasks: Vec<String>,
@@ -295,15 +295,17 @@ impl TaskView {
         let (spec, record) = (&task.spec, &task.record);
         let (mut started_at, mut finished_at, mut duration_ms) = (None, None, None);
         let (mut phase, mut outcome) = (None, None);
+        let (mut paused_at, mut paused_ms) = (None, 0);
         match &record.state {
-            TaskState::Pending => {}
+            TaskState::Pending { .. } => {}
             TaskState::Running(running) => {
                 started_at = Some(running.started_at);
+                (paused_at, paused_ms) = (running.paused_since(), running.paused_ms);
                 phase = Some(Phase::as_str(&running.phase));
             }
-            TaskState::Ended { outcome: how, started_at: s, finished_at: f, duration_ms: d } => {
-                (started_at, finished_at, duration_ms) = (*s, Some(*f), *d);
-                outcome = Some(how.clone());
+            TaskState::Ended { outcome: how, started_at: at, finished_at: end, .. } => {
+                (started_at, finished_at, outcome) = (*at, Some(*end), Some(how.clone()));
+                (duration_ms, paused_ms) = record.state.took();
             }
         }
         Self {
@@ -327,15 +329,15 @@ impl TaskView {
             branch: spec.branch.clone(),
             worktree: record.worktree.clone(),
             head: record.head,
-            priority: spec.priority,
-            after: Vec::new(),
+            priority: task.priority(),
+            after: spec.after.iter().map(|needed| needed.name.to_string()).collect(),
             claims: Vec::new(),
             created_at: spec.created_at,
             started_at,
             finished_at,
-            paused_at: None,
+            paused_at,
             duration_ms,
-            paused_ms: 0,
+            paused_ms,
             waiting_for: None,
             attempts: record.attempts.clone(),
             session: record.session.clone(),

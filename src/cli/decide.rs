@@ -1,5 +1,6 @@
 //! The verbs that act on tasks: `cancel`, `merge`, `rebase`, `apply`, `discard` and `restore`.
 
+use super::args::{PauseArgs, PriorityArgs};
 use super::exit::Exit;
 use super::output::{Format, Output};
 use super::progress::Progress;
@@ -15,9 +16,39 @@ use serde::Serialize;
 /// `offshoot cancel`.
 pub(super) fn cancel(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
     let progress = Progress::start(output, "waiting for their processes to end");
-    let tasks = ops::cancel::cancel(context, tasks)?;
+    let tasks = ops::job_control::cancel(context, tasks)?;
     progress.end();
     each_done(context, output, &tasks, |task| format!("`{}` is {}", task.name, task.state))
+}
+
+/// `offshoot pause`.
+pub(super) fn pause(context: &Context, output: &Output, args: &PauseArgs) -> Result<Exit> {
+    let progress = Progress::start(output, "waiting for their processes to stop");
+    let tasks = ops::job_control::pause(context, &args.tasks, args.slot())?;
+    progress.end();
+    each_done(context, output, &tasks, standing)
+}
+
+/// `offshoot resume`.
+pub(super) fn resume(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
+    let tasks = ops::job_control::resume(context, tasks)?;
+    each_done(context, output, &tasks, standing)
+}
+
+/// `offshoot priority`.
+pub(super) fn prioritise(context: &Context, output: &Output, args: &PriorityArgs) -> Result<Exit> {
+    let tasks = ops::job_control::prioritise(context, &args.tasks, args.priority)?;
+    each_done(context, output, &tasks, |task| {
+        format!("`{}` has priority {}", task.name, task.priority)
+    })
+}
+
+fn standing(task: &TaskView) -> String {
+    match task.waiting_for.as_ref().map(|waiting| waiting.kind) {
+        Some("held") => format!("`{}` is {} and held", task.name, task.state),
+        Some(kind) => format!("`{}` is {} and waits for a {kind}", task.name, task.state),
+        None => format!("`{}` is {}", task.name, task.state),
+    }
 }
 
 /// `offshoot merge` and `offshoot rebase`.

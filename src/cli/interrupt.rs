@@ -160,7 +160,8 @@ impl Watcher {
         narrate(&format!("cancelling `{name}`"));
         let (place, stage, name) = (self.place.clone(), self.stage.clone(), name.to_string());
         thread::spawn(move || {
-            let cancelled = place.open().and_then(|context| ops::cancel::cancel(&context, &[name]));
+            let cancelled =
+                place.open().and_then(|context| ops::job_control::cancel(&context, &[name]));
             if let Err(error) = cancelled
                 && read(&stage) != Stage::Over
             {

@@ -76,15 +76,27 @@ fn state(task: &TaskView) -> String {
             format!("{}: {outcome}", task.state)
         }
         Some(Outcome::TimedOut) => format!("{}: timed out", task.state),
-        _ => task.state.to_string(),
+        Some(Outcome::DependencyFailed { task: other }) => {
+            format!("{}: `{}` failed", task.state, escape::line(other))
+        }
+        Some(Outcome::SpawnFailed { .. }) => format!("{}: not started", task.state),
+        Some(Outcome::SetupFailed { .. }) => format!("{}: set-up failed", task.state),
+        Some(Outcome::AgentError { .. }) => format!("{}: agent error", task.state),
+        Some(Outcome::Interrupted) => format!("{}: interrupted", task.state),
+        Some(Outcome::Exited { .. } | Outcome::Cancelled) | None => task.state.to_string(),
     }
 }
 
 /// Where the work stands: how far it is, what it waits for, what became of it.
 fn work(task: &TaskView) -> String {
     if !has_ended(task) {
-        let waiting = || task.waiting_for.as_ref().map(|waiting| format!("for {}", waiting.kind));
-        return task.phase.map(str::to_owned).or_else(waiting).unwrap_or_default();
+        let waiting = || {
+            task.waiting_for.as_ref().map(|waiting| match waiting.kind {
+                "held" => "held".to_owned(),
+                kind => format!("for {kind}"),
+            })
+        };
+        return waiting().or_else(|| task.phase.map(str::to_owned)).unwrap_or_default();
     }
     match &task.landing {
         LandingState::Open => "to decide".to_owned(),

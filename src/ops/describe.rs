@@ -10,9 +10,7 @@ use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
 /// A task as its record tells it.
 pub(super) fn describe_briefly(context: &Context, task: &Task) -> Result<TaskView> {
     let mut view = TaskView::of(task);
-    if task.record.state == TaskState::Pending {
-        view.waiting_for = Some(WaitingFor { kind: "slot", tasks: running_names(context)? });
-    }
+    view.waiting_for = waiting_for(context, task)?;
     Ok(view)
 }
 
@@ -74,11 +72,37 @@ pub(super) fn snapshot(task: &Task) -> Option<CommitId> {
     task.spec.starts_from_snapshot().then_some(task.spec.base.commit)
 }
 
+/// Why a task does not run now, if it is for want of something.
+fn waiting_for(context: &Context, task: &Task) -> Result<Option<WaitingFor>> {
+    let slot = || Ok(Some(WaitingFor { kind: "slot", tasks: running_names(context)? }));
+    match &task.record.state {
+        TaskState::Pending { held: true } => {
+            Ok(Some(WaitingFor { kind: "held", tasks: Vec::new() }))
+        }
+        TaskState::Pending { held: false } => {
+            let mut needed = Vec::new();
+            for other in &task.spec.after {
+                if context.store.read(other.task).is_ok_and(|other| other.ended().is_none()) {
+                    needed.push(other.name.to_string());
+                }
+            }
+            if needed.is_empty() {
+                slot()
+            } else {
+                Ok(Some(WaitingFor { kind: "task", tasks: needed }))
+            }
+        }
+        TaskState::Running(running) if running.waits_for_slot() => slot(),
+        TaskState::Running(_) | TaskState::Ended { .. } => Ok(None),
+    }
+}
+
 fn running_names(context: &Context) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for id in context.store.active_ids()? {
         if let Ok(task) = context.store.read(id)
-            && matches!(task.record.state, TaskState::Running(_))
+            && let TaskState::Running(running) = &task.record.state
+            && !running.gave_its_slot_back()
         {
             names.push(task.name().to_string());
         }

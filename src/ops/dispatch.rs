@@ -1,7 +1,7 @@
 //! `dispatch`: record a task durably, queue it, and answer; the worktree is made later.
 
 use super::describe::describe;
-use super::recover::recover;
+use super::recover::{find, recover};
 use crate::agent::{self, Assignment};
 use crate::context::Context;
 use crate::environment::Variable;
@@ -11,7 +11,7 @@ use crate::names::{BranchName, CommitId, TaskId, TaskName};
 use crate::process;
 use crate::store::{Naming, NewTask, Placing};
 use crate::supervisor;
-use crate::task::{AgentName, Base, SCHEMA, Task, TaskSpec};
+use crate::task::{AgentName, Base, Dependency, Need, SCHEMA, Task, TaskSpec};
 use crate::view::TaskView;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -64,6 +64,12 @@ pub struct DispatchRequest {
     pub context: Option<String>,
     /// Variables for the agent.
     pub env: Vec<Variable>,
+    /// Greater runs earlier.
+    pub priority: i32,
+    /// Tasks that must have completed first.
+    pub after: Vec<String>,
+    /// Tasks that must have ended first, whatever their outcome.
+    pub after_any: Vec<String>,
     /// How long the agent may run.
     pub timeout: Option<Duration>,
     /// What the worktree begins with.
@@ -86,6 +92,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
     };
     let parent = parent_task(context)?;
     let id = TaskId::random();
+    let after = dependencies(context, &request)?;
     let (agent, command, session) = settle_work(context, &request, id)?;
     context.store.make_folders()?;
     let base = settle_base(context, &request, id)?;
@@ -107,7 +114,8 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         worktree: PathBuf::new(),
         subdirectory: subdirectory(context),
         umask: process::umask(),
-        priority: 0,
+        priority: request.priority,
+        after,
         timeout_ms: request
             .timeout
             .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
@@ -131,6 +139,19 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
             .hint(format!("offshoot status {name}"))
     })?;
     describe(context, &context.store.read(task.id())?)
+}
+
+/// The tasks to wait for. They were all dispatched before, so there can be no cycle.
+fn dependencies(context: &Context, request: &DispatchRequest) -> Result<Vec<Dependency>> {
+    let needs = [(&request.after, Need::Completed), (&request.after_any, Need::Ended)];
+    let mut after = Vec::new();
+    for (names, need) in needs {
+        for text in names {
+            let other = find(context, text)?;
+            after.push(Dependency { task: other.id(), name: other.spec.name, need });
+        }
+    }
+    Ok(after)
 }
 
 /// Pins the base, so that no `git gc` takes it away, then makes the record.

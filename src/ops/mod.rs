@@ -4,12 +4,12 @@
 //! (`recover`), so that what it says is the truth.
 
 pub mod apply;
-pub mod cancel;
 pub mod diff;
 pub mod discard;
 pub mod dispatch;
 pub mod events;
 pub mod inbox;
+pub mod job_control;
 pub mod land;
 pub mod list;
 pub mod logs;

@@ -101,6 +101,10 @@ impl Stat {
         })
     }
 
+    pub(super) fn is_stopped(&self) -> bool {
+        matches!(self.state, b'T' | b't' | b'Z' | b'X')
+    }
+
     pub(super) fn is_zombie(&self) -> bool {
         matches!(self.state, b'Z' | b'X')
     }

@@ -15,6 +15,13 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+/// How often a tree is looked at until all of it is stopped; a process in an uninterruptible call
+/// stops only when that returns.
+const STOP_ROUNDS: usize = 200;
+
+/// How long such a look waits for the last one's signals to arrive.
+const STOP_PAUSE: Duration = Duration::from_millis(5);
+
 /// A signal for a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeSignal {
@@ -22,6 +29,10 @@ pub enum TreeSignal {
     Terminate,
     /// End now.
     Kill,
+    /// Stand still.
+    Stop,
+    /// Go on.
+    Continue,
 }
 
 /// The processes below one, or those that carry a mark in their environment.
@@ -53,6 +64,15 @@ impl<'a> ProcessTree<'a> {
 
     /// The processes that are running or stopped in the tree now, each held by a descriptor.
     fn members(&self) -> Vec<OwnedFd> {
+        self.found().into_iter().filter_map(|(pid, start_time)| open(pid, start_time)).collect()
+    }
+
+    fn pids(&self) -> Vec<i32> {
+        self.found().into_iter().map(|(pid, _)| pid).collect()
+    }
+
+    /// The processes with their start times.
+    fn found(&self) -> Vec<(i32, u64)> {
         let root = match self.root {
             Root::Below(root) => root,
             Root::Carrying(variable) => return self.carriers(variable),
@@ -72,13 +92,13 @@ impl<'a> ProcessTree<'a> {
                     continue;
                 }
                 parents.push(pid);
-                members.extend(open(pid, start_time));
+                members.push((pid, start_time));
             }
         }
         members
     }
 
-    fn carriers(&self, variable: &str) -> Vec<OwnedFd> {
+    fn carriers(&self, variable: &str) -> Vec<(i32, u64)> {
         let carries = |pid: &i32| {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
             environment.split(|byte| *byte == 0).any(|kept| kept == variable.as_bytes())
@@ -86,7 +106,7 @@ impl<'a> ProcessTree<'a> {
         let living = pids().filter_map(|pid| Some((pid, Stat::read(pid)?)));
         living
             .filter(|(pid, stat)| !stat.is_zombie() && !(self.excluded)(*pid) && carries(pid))
-            .filter_map(|(pid, stat)| open(pid, stat.start_time))
+            .map(|(pid, stat)| (pid, stat.start_time))
             .collect()
     }
 
@@ -102,17 +122,29 @@ impl<'a> ProcessTree<'a> {
         let members = self.members();
         for member in &members {
             // One that ended meanwhile is what we want anyway.
-            match signal {
-                TreeSignal::Terminate => {
-                    let _ = pidfd_send_signal(member, Signal::TERM);
-                    let _ = pidfd_send_signal(member, Signal::CONT);
-                }
-                TreeSignal::Kill => {
-                    let _ = pidfd_send_signal(member, Signal::KILL);
-                }
+            let signals: &[Signal] = match signal {
+                TreeSignal::Terminate => &[Signal::TERM, Signal::CONT],
+                TreeSignal::Kill => &[Signal::KILL],
+                TreeSignal::Stop => &[Signal::STOP],
+                TreeSignal::Continue => &[Signal::CONT],
+            };
+            for signal in signals {
+                let _ = pidfd_send_signal(member, *signal);
             }
         }
         members.len()
+    }
+
+    /// Stops the whole tree. A process may be born between the look and its parent's stop, so it is
+    /// repeated until every process that is there is seen to be stopped.
+    pub fn stop(&self) {
+        for _ in 0..STOP_ROUNDS {
+            let _ = self.signal(TreeSignal::Stop);
+            if self.pids().iter().all(|pid| Stat::read(*pid).is_none_or(|stat| stat.is_stopped())) {
+                return;
+            }
+            std::thread::sleep(STOP_PAUSE);
+        }
     }
 
     /// Waits until the tree is empty or the deadline has passed; says whether it is empty.

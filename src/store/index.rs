@@ -160,8 +160,37 @@ impl Store {
             if wanted { files::touch(&path) } else { files::remove(&path) }
         };
         set(Index::Open, &id, task.needs_somebody())?;
-        set(Index::Queue, &queue_entry(task), record.state == TaskState::Pending)?;
+        let queued = match &record.state {
+            TaskState::Pending { held } => !held,
+            TaskState::Running(running) => running.waits_for_slot(),
+            TaskState::Ended { .. } => false,
+        };
+        self.remove_other_queue_entries(task)?;
+        set(Index::Queue, &queue_entry(task), queued)?;
         set(Index::Active, &id, busy)
+    }
+
+    /// A task whose priority was changed has an entry under the old one.
+    fn remove_other_queue_entries(&self, task: &Task) -> Result<()> {
+        if task.record.priority.is_none() {
+            return Ok(());
+        }
+        let (folder, wanted) = (self.layout.index(Index::Queue), queue_entry(task));
+        let id = task.id().to_string();
+        for entry in files::names_in(&folder)? {
+            if entry.ends_with(&id) && entry != wanted {
+                files::remove(&folder.join(entry))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a task out of the queue: it was given a slot.
+    ///
+    /// # Errors
+    /// `io` when the entry cannot be removed.
+    pub fn leave_queue(&self, task: &Task) -> Result<()> {
+        files::remove(&self.layout.index(Index::Queue).join(queue_entry(task)))
     }
 
     /// Makes every index anew from the records, if this has not been done since the machine started:
@@ -183,7 +212,9 @@ impl Store {
             self.remember(task)?;
             if let Some(lock) = self.lock_task(task.id(), crate::lock::Wait::No)? {
                 self.settle(&lock, task)?;
-                if task.record.state == TaskState::Pending || !task.record.outbox.is_empty() {
+                if matches!(task.record.state, TaskState::Pending { .. })
+                    || !task.record.outbox.is_empty()
+                {
                     self.begin(&lock)?;
                 }
             }
@@ -202,7 +233,7 @@ fn read_id(path: &Path) -> Result<Option<TaskId>> {
 
 /// `PRIORITY-SEQUENCE-ID`, so that sorting by name is the order of the queue.
 fn queue_entry(task: &Task) -> String {
-    let rank = i64::from(i32::MAX) - i64::from(task.spec.priority);
+    let rank = i64::from(i32::MAX) - i64::from(task.priority());
     format!("{rank:010}-{:020}-{}", task.spec.sequence, task.id())
 }
 

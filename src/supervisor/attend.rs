@@ -102,10 +102,11 @@ impl Life {
         let requested = requested.attempt(|| "watch for requests")?.map(readable).transpose()?;
         let mut attention = Attention::Watching;
         let mut kill_at = tokio::time::Instant::now();
-        let time_over = self.time_left().map(|left| tokio::time::Instant::now() + left);
 
-        self.take_requests()?;
+        self.take_up_pause(shim)?;
+        self.carry_out_requests(shim)?;
         loop {
+            let time_over = self.time_left().map(|left| tokio::time::Instant::now() + left);
             if self.is_stopping() && attention == Attention::Watching {
                 attention = Attention::Ending;
                 kill_at = tokio::time::Instant::now() + self.config.grace;
@@ -128,7 +129,7 @@ impl Life {
                 }
                 Step::ReadRequests => {
                     requests.forget();
-                    self.take_requests()?;
+                    self.carry_out_requests(shim)?;
                 }
                 Step::Stop(reason) => self.commit(Change::StopAsked(reason))?,
                 Step::Kill => {
@@ -217,18 +218,33 @@ impl Life {
     }
 
     /// Signals what is left of the agent's tree; returns how many processes there were.
-    fn signal(&self, shim: &ProcessIdentity, signal: TreeSignal) -> usize {
+    pub(super) fn signal(&self, shim: &ProcessIdentity, signal: TreeSignal) -> usize {
+        self.with_tree(shim, |tree| tree.signal(signal))
+    }
+
+    /// Does something with what is left of the agent's tree.
+    pub(super) fn with_tree<T>(
+        &self,
+        shim: &ProcessIdentity,
+        act: impl FnOnce(ProcessTree<'_>) -> T,
+    ) -> T {
         let mark = format!("{MARK}={}", self.task.id());
         let excluded = |pid: i32| is_supervisor(&self.store, pid);
         match is_there(shim) {
-            Ok(true) => ProcessTree::below(shim.pid, &excluded).signal(signal),
-            _ => ProcessTree::carrying(&mark, &excluded).signal(signal),
+            Ok(true) => act(ProcessTree::below(shim.pid, &excluded)),
+            _ => act(ProcessTree::carrying(&mark, &excluded)),
         }
     }
 
     fn time_left(&self) -> Option<Duration> {
         let limit = self.task.spec.timeout_ms?;
-        let used = Clock.tick_ms().saturating_sub(self.running()?.started_tick_ms);
+        let (running, now) = (self.running()?, Clock.tick_ms());
+        // The clock stands still while the task does.
+        if running.paused_since().is_some() {
+            return None;
+        }
+        let used = now.saturating_sub(running.started_tick_ms);
+        let used = used.saturating_sub(running.paused_ms_at(now));
         Some(Duration::from_millis(limit.saturating_sub(used)))
     }
 }

@@ -17,10 +17,11 @@ mod prepare;
 mod protocol;
 mod queue;
 mod readable;
+mod requests;
 mod shim;
 
 pub use gate::gate;
-pub use queue::{pump, revive};
+pub use queue::{free_slots, pump, revive};
 pub use shim::shim;
 
 use crate::clock::Clock;
@@ -102,19 +103,18 @@ impl Life {
     fn running(&self) -> Option<&Running> {
         match &self.task.record.state {
             TaskState::Running(running) => Some(running),
-            TaskState::Pending | TaskState::Ended { .. } => None,
+            TaskState::Pending { .. } | TaskState::Ended { .. } => None,
         }
     }
 
-    /// Records what was asked for since the last look; the first reason to stop stays.
-    fn take_requests(&mut self) -> Result<()> {
+    /// Records a cancellation that was asked for before there is an agent; other requests wait for it.
+    fn take_cancellation(&mut self) -> Result<()> {
         let requests = self.store.requests(self.task.id())?;
-        for request in &requests {
-            match request.action {
-                ControlAction::Cancel => self.commit(Change::StopAsked(StopReason::Cancelled))?,
-            }
+        if requests.iter().any(|request| request.action == ControlAction::Cancel) {
+            self.commit(Change::StopAsked(StopReason::Cancelled))?;
+            self.store.carried_out(&self.lock, requests.len())?;
         }
-        self.store.carried_out(&self.lock, requests.len())
+        Ok(())
     }
 
     fn is_stopping(&self) -> bool {

@@ -26,7 +26,7 @@ pub(super) struct ShimHandle {
 impl Life {
     /// Makes the worktree and the agent's process and lets the agent begin. A failure is an ending.
     pub(super) fn prepare(&mut self) -> Result<()> {
-        self.take_requests()?;
+        self.take_cancellation()?;
         if self.is_stopping() {
             return self.commit(Change::AgentEnded(Outcome::Cancelled));
         }
@@ -68,7 +68,7 @@ impl Life {
     fn start_agent(&mut self, checkout: &Checkout) -> Result<()> {
         let (mut shim, ready) = self.start_shim(checkout)?;
         let (watcher, agent) = ready;
-        self.take_requests()?;
+        self.take_cancellation()?;
         if self.is_stopping() {
             // Dropping the pipe closes the gate for good.
             return self.commit(Change::AgentEnded(Outcome::Cancelled));

@@ -1,8 +1,8 @@
 //! The only way a record changes. Each cell of state × change is decided here and walked by one test.
 
 use super::{
-    Attempt, Custody, Landing, Phase, ProcessIdentity, Running, StopReason, Task, TaskRecord,
-    TaskState, Warning,
+    Attempt, Custody, Landing, Pause, PauseStage, PausedSlot, Phase, ProcessIdentity, Running,
+    StopReason, Task, TaskRecord, TaskState, Warning,
 };
 use crate::diff::DiffSummary;
 use crate::error::{Error, Result};
@@ -37,6 +37,31 @@ pub enum Change {
     AgentNeverStarted,
     /// Somebody or a time limit wants it to end.
     StopAsked(StopReason),
+    /// A pending task is not to start until it is let go.
+    Held,
+    /// A held task may start.
+    LetGo,
+    /// It runs earlier or later than it was dispatched to.
+    Prioritised(i32),
+    /// A task that it waits for did not complete.
+    DependencyFailed {
+        /// The name of that task.
+        task: String,
+    },
+    /// Somebody wants its process tree to stop for a while.
+    PauseAsked(PausedSlot),
+    /// Every process of its tree is stopped.
+    Paused {
+        /// The monotonic clock, in milliseconds since boot.
+        tick_ms: u64,
+    },
+    /// It is to go on as soon as it has a slot.
+    ResumeAsked,
+    /// Its process tree goes on.
+    Resumed {
+        /// The monotonic clock, in milliseconds since boot.
+        tick_ms: u64,
+    },
     /// The agent has ended (or could not be started).
     AgentEnded(Outcome),
     /// Its work is recorded.
@@ -107,7 +132,7 @@ impl Task {
                 state: next.record.state.name(),
                 outcome: match &next.record.state {
                     TaskState::Ended { outcome, .. } => Some(outcome.clone()),
-                    TaskState::Pending | TaskState::Running(_) => None,
+                    TaskState::Pending { .. } | TaskState::Running(_) => None,
                 },
                 diff: next.record.diff.map(|diff| diff.figures),
                 next: next.next(),
@@ -126,8 +151,10 @@ impl TaskRecord {
         use TaskState as S;
         let undecided = self.undecided();
         match (&mut self.state, change) {
-            (S::Pending, C::Dispatched) if self.events == 0 => Ok(Some(EventKind::Dispatched)),
-            (S::Pending, C::Started { tick_ms, boot_id }) => {
+            (S::Pending { .. }, C::Dispatched) if self.events == 0 => {
+                Ok(Some(EventKind::Dispatched))
+            }
+            (S::Pending { held: false }, C::Started { tick_ms, boot_id }) => {
                 self.attempt += 1;
                 self.state = S::Running(Running {
                     phase: Phase::Preparing,
@@ -135,12 +162,30 @@ impl TaskRecord {
                     started_tick_ms: tick_ms,
                     boot_id,
                     stopping: None,
+                    pause: None,
+                    paused_ms: 0,
                 });
                 Ok(Some(EventKind::Started))
             }
-            (S::Pending, C::StopAsked(StopReason::Cancelled)) => {
-                self.end(Outcome::Cancelled, None, at, None);
+            (S::Pending { .. }, C::StopAsked(StopReason::Cancelled)) => {
+                self.end(Outcome::Cancelled, Run::default(), at);
                 Ok(Some(EventKind::Finished))
+            }
+            (S::Pending { .. }, C::DependencyFailed { task }) => {
+                self.end(Outcome::DependencyFailed { task }, Run::default(), at);
+                Ok(Some(EventKind::Finished))
+            }
+            (S::Pending { held }, C::Held) => {
+                *held = true;
+                Ok(None)
+            }
+            (S::Pending { held }, C::LetGo) => {
+                *held = false;
+                Ok(None)
+            }
+            (S::Pending { .. }, C::Prioritised(priority)) => {
+                self.priority = Some(priority);
+                Ok(None)
             }
             (S::Running(running), C::AgentReady { worktree, shim, agent })
                 if running.phase == Phase::Preparing && running.stopping.is_none() =>
@@ -162,6 +207,20 @@ impl TaskRecord {
                 running.stopping.get_or_insert(reason);
                 Ok(None)
             }
+            (S::Running(running), C::PauseAsked(slot))
+                if matches!(running.phase, Phase::Agent { .. })
+                    && running.stopping.is_none()
+                    && running.pause.is_none() =>
+            {
+                running.pause = Some(Pause { stage: PauseStage::Stopping, slot });
+                Ok(None)
+            }
+            (
+                S::Running(running),
+                change @ (C::Paused { .. } | C::ResumeAsked | C::Resumed { .. }),
+            ) if running.pause.is_some() => {
+                running.go_on_pausing(&change, at).ok_or_else(|| senseless(task, change.verb()))
+            }
             (S::Running(running), C::AgentEnded(outcome))
                 if !matches!(running.phase, Phase::Finishing { .. }) =>
             {
@@ -177,14 +236,18 @@ impl TaskRecord {
                 let Phase::Finishing { outcome } = running.phase.clone() else {
                     return Err(senseless(task, "finish"));
                 };
-                let duration = (running.boot_id == work.boot_id)
-                    .then(|| work.tick_ms.saturating_sub(running.started_tick_ms));
-                let started_at = running.started_at;
+                let same_boot = running.boot_id == work.boot_id;
+                let run = Run {
+                    started_at: Some(running.started_at),
+                    duration_ms: same_boot
+                        .then(|| work.tick_ms.saturating_sub(running.started_tick_ms)),
+                    paused_ms: running.paused_ms_at(work.tick_ms),
+                };
                 self.worktree = work.worktree;
                 self.head = Some(work.head);
                 self.diff = Some(work.diff);
                 self.warnings = work.warnings;
-                self.end(outcome, Some(started_at), at, duration);
+                self.end(outcome, run, at);
                 Ok(Some(EventKind::Finished))
             }
             (S::Ended { .. }, C::WorktreeAt(place)) => {
@@ -237,17 +300,12 @@ impl TaskRecord {
         matches!(self.landing, Landing::Open | Landing::Empty { .. })
     }
 
-    fn end(
-        &mut self,
-        outcome: Outcome,
-        started_at: Option<Timestamp>,
-        finished_at: Timestamp,
-        duration_ms: Option<u64>,
-    ) {
+    fn end(&mut self, outcome: Outcome, run: Run, finished_at: Timestamp) {
         if self.attempt > 0 {
             self.attempts.push(Attempt { attempt: self.attempt, outcome: outcome.clone() });
         }
-        self.state = TaskState::Ended { outcome, started_at, finished_at, duration_ms };
+        let Run { started_at, duration_ms, paused_ms } = run;
+        self.state = TaskState::Ended { outcome, started_at, finished_at, duration_ms, paused_ms };
         self.landing = self.landing_of_work();
     }
 
@@ -255,6 +313,37 @@ impl TaskRecord {
         match (self.head, self.diff) {
             (Some(head), Some(diff)) if head != self.base && diff.commits > 0 => Landing::Open,
             _ => Landing::Empty { acknowledged: false },
+        }
+    }
+}
+
+/// When and how long an attempt ran; nothing for one that never started.
+#[derive(Default)]
+struct Run {
+    started_at: Option<Timestamp>,
+    duration_ms: Option<u64>,
+    paused_ms: u64,
+}
+
+impl Running {
+    /// The next step of a pause; `None` when it makes no sense at this stage.
+    fn go_on_pausing(&mut self, change: &Change, at: Timestamp) -> Option<Option<EventKind>> {
+        let pause = self.pause.as_mut()?;
+        match (change, pause.stage) {
+            (Change::Paused { tick_ms }, PauseStage::Stopping) => {
+                pause.stage = PauseStage::Stopped { since: at, since_tick_ms: *tick_ms };
+                Some(Some(EventKind::Paused))
+            }
+            (Change::ResumeAsked, PauseStage::Stopped { since, since_tick_ms }) => {
+                pause.stage = PauseStage::Waiting { since, since_tick_ms };
+                Some(None)
+            }
+            (Change::Resumed { tick_ms }, _) => {
+                self.paused_ms = self.paused_ms_at(*tick_ms);
+                self.pause = None;
+                Some(Some(EventKind::Resumed))
+            }
+            _ => None,
         }
     }
 }
@@ -267,7 +356,10 @@ impl Change {
             Self::AgentReady { .. } | Self::AgentNeverStarted => "start the agent of",
             Self::StopAsked(StopReason::Cancelled) => "cancel",
             Self::StopAsked(StopReason::TimedOut) => "time out",
-            Self::AgentEnded(_) | Self::Finished(_) => "finish",
+            Self::Held | Self::PauseAsked(_) | Self::Paused { .. } => "pause",
+            Self::LetGo | Self::ResumeAsked | Self::Resumed { .. } => "resume",
+            Self::Prioritised(_) => "reorder",
+            Self::DependencyFailed { .. } | Self::AgentEnded(_) | Self::Finished(_) => "finish",
             Self::WorktreeAt(_) | Self::Released(_) => "release",
             Self::Acknowledged => "acknowledge",
             Self::Landed { .. } => "land",

@@ -1,5 +1,6 @@
 //! What somebody asks of a running task's supervisor.
 
+use super::PausedSlot;
 use serde::{Deserialize, Serialize};
 
 /// A request to a supervisor, in a numbered file; the number says in which order.
@@ -17,4 +18,13 @@ pub struct ControlRequest {
 pub enum ControlAction {
     /// End the task.
     Cancel,
+    /// Stop its process tree for a while.
+    Pause {
+        /// What becomes of its slot.
+        slot: PausedSlot,
+    },
+    /// Let it go on, as soon as it has a slot.
+    Resume,
+    /// It has a slot: let it go on now. Said by whoever gives slots out.
+    Continue,
 }

@@ -16,8 +16,8 @@ pub use change::{Afterwards, Change, FinishedWork};
 pub use control::{ControlAction, ControlRequest};
 pub use identity::ProcessIdentity;
 pub use record::{Attempt, Custody, Ended, Landing, TaskRecord};
-pub use spec::{AgentName, Base, TaskSpec};
-pub use state::{Phase, Running, StateName, StopReason, TaskState};
+pub use spec::{AgentName, Base, Dependency, Need, TaskSpec};
+pub use state::{Pause, PauseStage, PausedSlot, Phase, Running, StateName, StopReason, TaskState};
 pub use warning::{Warning, WarningKind};
 
 use crate::names::{TaskId, TaskName};
@@ -47,6 +47,12 @@ impl Task {
         &self.spec.name
     }
 
+    /// Its priority now; greater runs earlier.
+    #[must_use]
+    pub fn priority(&self) -> i32 {
+        self.record.priority.unwrap_or(self.spec.priority)
+    }
+
     /// The proof that it has ended, if it has.
     #[must_use]
     pub fn ended(&self) -> Option<Ended<'_>> {
@@ -58,7 +64,7 @@ impl Task {
     #[must_use]
     pub fn needs_somebody(&self) -> bool {
         match (&self.record.state, &self.record.landing) {
-            (TaskState::Pending | TaskState::Running(_), _) => true,
+            (TaskState::Pending { .. } | TaskState::Running(_), _) => true,
             (TaskState::Ended { .. }, Landing::Open) => true,
             (TaskState::Ended { .. }, Landing::Empty { acknowledged }) => !acknowledged,
             (TaskState::Ended { .. }, Landing::Landed { .. } | Landing::Discarded { .. }) => false,
@@ -69,7 +75,11 @@ impl Task {
     #[must_use]
     pub fn next(&self) -> Vec<String> {
         let verbs: &[&str] = match (&self.record.state, &self.record.landing) {
-            (TaskState::Pending, _) => &["wait", "cancel"],
+            (TaskState::Pending { held: true }, _) => &["resume", "cancel"],
+            (TaskState::Pending { held: false }, _) => &["wait", "cancel"],
+            (TaskState::Running(running), _) if running.paused_since().is_some() => {
+                &["resume", "logs", "cancel"]
+            }
             (TaskState::Running(_), _) => &["logs -f", "wait", "cancel"],
             (TaskState::Ended { outcome, .. }, Landing::Open) if outcome.is_success() => {
                 if self.spec.starts_from_snapshot() {

@@ -37,6 +37,9 @@ pub struct TaskRecord {
     pub warnings: Vec<Warning>,
     /// Ended attempts, the latest last.
     pub attempts: Vec<Attempt>,
+    /// The priority that somebody gave it after its dispatch.
+    #[serde(default)]
+    pub priority: Option<i32>,
     /// What became of the work.
     pub landing: Landing,
     /// Whether the worktree and branch are to be released, and may not all be yet.
@@ -117,7 +120,7 @@ impl TaskRecord {
             schema: SCHEMA,
             id,
             attempt: 0,
-            state: TaskState::Pending,
+            state: TaskState::Pending { held: false },
             base,
             worktree: None,
             head: None,
@@ -126,6 +129,7 @@ impl TaskRecord {
             diff: None,
             warnings: Vec::new(),
             attempts: Vec::new(),
+            priority: None,
             landing: Landing::Open,
             releasing: false,
             events: 0,
@@ -146,7 +150,7 @@ impl<'a> Ended<'a> {
     pub(super) fn of(task: &'a Task) -> Option<Self> {
         match &task.record.state {
             TaskState::Ended { outcome, .. } => Some(Self { task, outcome }),
-            TaskState::Pending | TaskState::Running(_) => None,
+            TaskState::Pending { .. } | TaskState::Running(_) => None,
         }
     }
 

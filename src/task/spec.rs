@@ -68,6 +68,27 @@ pub struct Base {
     pub snapshot_of: Option<CommitId>,
 }
 
+/// A task that must have ended first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// Its identity.
+    pub task: TaskId,
+    /// What it was called.
+    pub name: TaskName,
+    /// How it must have ended.
+    pub need: Need,
+}
+
+/// How a task must have ended for those that wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// As `completed`; otherwise they end too.
+    Completed,
+    /// In any way.
+    Ended,
+}
+
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskSpec {
@@ -105,6 +126,9 @@ pub struct TaskSpec {
     pub umask: Option<u32>,
     /// Greater runs earlier.
     pub priority: i32,
+    /// The tasks that must have ended before it starts.
+    #[serde(default)]
+    pub after: Vec<Dependency>,
     /// How long the agent may run, in milliseconds.
     pub timeout_ms: Option<u64>,
     /// The session that dispatched it.

@@ -75,7 +75,11 @@ impl FromStr for StateName {
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum TaskState {
     /// In the queue.
-    Pending,
+    Pending {
+        /// Whether it waits for somebody to let it go.
+        #[serde(default)]
+        held: bool,
+    },
     /// It has a slot and a supervisor.
     Running(Running),
     /// The attempt has ended.
@@ -86,8 +90,12 @@ pub enum TaskState {
         started_at: Option<Timestamp>,
         /// When it ended.
         finished_at: Timestamp,
-        /// How long it ran, by the monotonic clock, in milliseconds; none across a reboot.
+        /// How long it took, pauses included, by the monotonic clock, in milliseconds; none across a
+        /// reboot.
         duration_ms: Option<u64>,
+        /// How long it was paused, in milliseconds.
+        #[serde(default)]
+        paused_ms: u64,
     },
 }
 
@@ -104,6 +112,53 @@ pub struct Running {
     pub boot_id: String,
     /// Set once somebody or a time limit wants it to end; written before any signal is sent.
     pub stopping: Option<StopReason>,
+    /// Set while its process tree is, or is about to be, stopped.
+    #[serde(default)]
+    pub pause: Option<Pause>,
+    /// How long it has been paused before, in milliseconds.
+    #[serde(default)]
+    pub paused_ms: u64,
+}
+
+/// A pause of a running task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// How far it is.
+    pub stage: PauseStage,
+    /// What becomes of its slot meanwhile.
+    pub slot: PausedSlot,
+}
+
+/// How far a pause is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum PauseStage {
+    /// Asked for; written before any process is stopped.
+    Stopping,
+    /// Every process of the tree is stopped.
+    Stopped {
+        /// Since when.
+        since: Timestamp,
+        /// The same moment by the monotonic clock, in milliseconds since boot.
+        since_tick_ms: u64,
+    },
+    /// It is to go on, and waits for a slot.
+    Waiting {
+        /// Since when it has been stopped.
+        since: Timestamp,
+        /// The same moment by the monotonic clock, in milliseconds since boot.
+        since_tick_ms: u64,
+    },
+}
+
+/// What becomes of a paused task's slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PausedSlot {
+    /// Another task may have it.
+    GivenBack,
+    /// It stays with the task.
+    Kept,
 }
 
 /// How far a running task is.
@@ -137,11 +192,21 @@ pub enum StopReason {
 }
 
 impl TaskState {
+    /// How long an ended attempt took, and how long of that it was paused, in milliseconds.
+    #[must_use]
+    pub fn took(&self) -> (Option<u64>, u64) {
+        match self {
+            Self::Ended { duration_ms, paused_ms, .. } => (*duration_ms, *paused_ms),
+            Self::Pending { .. } | Self::Running(_) => (None, 0),
+        }
+    }
+
     /// The contract's word for it.
     #[must_use]
     pub fn name(&self) -> StateName {
         match self {
-            Self::Pending => StateName::Pending,
+            Self::Pending { .. } => StateName::Pending,
+            Self::Running(running) if running.paused_since().is_some() => StateName::Paused,
             Self::Running(_) => StateName::Running,
             Self::Ended { outcome, .. } => match outcome {
                 Outcome::Cancelled => StateName::Cancelled,
@@ -149,6 +214,43 @@ impl TaskState {
                 _ => StateName::Failed,
             },
         }
+    }
+}
+
+impl Running {
+    /// Since when every process of the tree has been stopped.
+    #[must_use]
+    pub fn paused_since(&self) -> Option<Timestamp> {
+        match self.pause?.stage {
+            PauseStage::Stopping => None,
+            PauseStage::Stopped { since, .. } | PauseStage::Waiting { since, .. } => Some(since),
+        }
+    }
+
+    /// How long the tree has been stopped so far, in milliseconds, at the moment `tick_ms`.
+    #[must_use]
+    pub fn paused_ms_at(&self, tick_ms: u64) -> u64 {
+        let present = match self.pause.map(|pause| pause.stage) {
+            Some(
+                PauseStage::Stopped { since_tick_ms, .. }
+                | PauseStage::Waiting { since_tick_ms, .. },
+            ) => tick_ms.saturating_sub(since_tick_ms),
+            Some(PauseStage::Stopping) | None => 0,
+        };
+        self.paused_ms + present
+    }
+
+    /// Whether it waits for a slot to go on.
+    #[must_use]
+    pub fn waits_for_slot(&self) -> bool {
+        matches!(self.pause, Some(Pause { stage: PauseStage::Waiting { .. }, .. }))
+    }
+
+    /// Whether its slot is free for others while it is paused.
+    #[must_use]
+    pub fn gave_its_slot_back(&self) -> bool {
+        self.paused_since().is_some()
+            && self.pause.is_some_and(|pause| pause.slot == PausedSlot::GivenBack)
     }
 }
 

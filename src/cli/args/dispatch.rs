@@ -40,6 +40,15 @@ pub(in crate::cli) struct DispatchArgs {
     /// Start from your uncommitted changes too
     #[arg(long)]
     with_changes: bool,
+    /// Run earlier than tasks with a lower number
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    priority: i32,
+    /// Start once these tasks have completed; if one does not, this one ends too
+    #[arg(long, value_name = "TASK", value_delimiter = ',')]
+    after: Vec<String>,
+    /// Start once these tasks have ended, whatever their outcome
+    #[arg(long, value_name = "TASK", value_delimiter = ',')]
+    after_any: Vec<String>,
     /// End the task after this long, such as 90s, 10m or 1h30m
     #[arg(long, value_name = "DURATION", value_parser = durations::parse)]
     timeout: Option<Duration>,
@@ -76,6 +85,9 @@ impl DispatchArgs {
             model: self.model,
             context: self.context,
             env: self.env.iter().map(|pair| variable(pair)).collect::<Result<_>>()?,
+            priority: self.priority,
+            after: self.after,
+            after_any: self.after_any,
             timeout: self.timeout,
             start: if self.with_changes { StartFrom::WithChanges } else { StartFrom::Commit },
             request_id: self.request_id,

@@ -3,9 +3,10 @@
 use clap::Command;
 
 /// The verbs as `offshoot --help` groups them.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Start work", &["dispatch", "run"]),
-    ("Watch it", &["list", "status", "wait", "logs", "cancel"]),
+    ("Watch it", &["list", "status", "wait", "logs"]),
+    ("Steer it", &["pause", "resume", "cancel", "priority"]),
     ("Look at what it did", &["result", "diff"]),
     ("Decide", &["merge", "rebase", "apply", "discard", "restore"]),
     ("For scripts and agents", &["inbox", "events", "completions"]),
@@ -89,6 +90,21 @@ Examples:
   offshoot diff fix | git apply
 
 On a pipe it is git's own patch; on a terminal it is coloured and paged as git pages.";
+pub(super) const PAUSE: &str = "\
+Examples:
+  offshoot pause fix tests
+  offshoot pause --keep-slot fix
+
+Returns when every process has stopped. Meanwhile another task may have the slot.";
+pub(super) const RESUME: &str = "\
+Example:
+  offshoot resume fix tests
+
+Without a free slot a task queues for one, and goes on as soon as it has it.";
+pub(super) const PRIORITY: &str = "\
+Examples:
+  offshoot priority 10 urgent
+  offshoot priority -5 nightly weekly";
 pub(super) const CANCEL: &str = "\
 Example:
   offshoot cancel fix tests

@@ -7,10 +7,7 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 15] = [
-    ("pause", "`offshoot cancel TASK` ends a task"),
-    ("resume", "`offshoot list` shows the tasks"),
-    ("priority", "tasks run in the order of their dispatch"),
+const VERBS: [(&str, &str); 12] = [
     ("retry", "`offshoot dispatch` again starts a new task"),
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
     ("undo", "`git revert -m 1 COMMIT` takes a merge back"),
@@ -40,9 +37,6 @@ const OPTIONS: [Row; 4] = [
     (
         &["dispatch", "run"],
         &[
-            ("priority", Values),
-            ("after", Values),
-            ("after-any", Values),
             ("idle-timeout", Values),
             ("retries", Values),
             ("verify", Values),

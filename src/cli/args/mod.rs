@@ -12,7 +12,10 @@ mod tasks;
 
 pub(super) use dispatch::DispatchArgs;
 pub(super) use landing::{MergeArgs, RebaseArgs};
-pub(super) use tasks::{DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, WaitArgs};
+pub(super) use tasks::{
+    DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
+    WaitArgs,
+};
 
 use crate::error::{Error, Result};
 use crate::escape;
@@ -98,6 +101,15 @@ pub(super) enum InPlace {
     /// Show what a task changed
     #[command(after_help = help::DIFF)]
     Diff(DiffArgs),
+    /// Stop every process of tasks for a while, their clocks too; hold pending ones
+    #[command(after_help = help::PAUSE)]
+    Pause(PauseArgs),
+    /// Let paused or held tasks go on
+    #[command(after_help = help::RESUME)]
+    Resume(SomeTasks),
+    /// Let pending tasks run earlier or later
+    #[command(after_help = help::PRIORITY)]
+    Priority(PriorityArgs),
     /// End tasks, with every process they started
     #[command(after_help = help::CANCEL)]
     Cancel(SomeTasks),
@@ -286,14 +298,14 @@ mod tests {
     #[test]
     fn what_is_not_built_yet_says_so() {
         for line in [
-            &["pause", "--keep-slot", "x"][..],
+            &["retry", "--fresh", "x"][..],
             &["setup", "claude", "--repo"],
             &["lock", "acquire", "src", "--", "-x"],
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
             &["rebase", "x", "--no-land"],
-            &["dispatch", "--after", "a", "b"],
-            &["run", "--priority", "-3", "prompt"],
+            &["dispatch", "--claim", "a", "b"],
+            &["run", "--retries", "3", "prompt"],
             &["inbox", "--follow", "--json"],
             &["--json", "gc", "--dry-run"],
         ] {

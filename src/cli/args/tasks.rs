@@ -7,7 +7,7 @@ use crate::ops::inbox::Sessions;
 use crate::ops::list::{Detail, ListRequest, Which};
 use crate::ops::logs::{Follow, LogsRequest, Stream};
 use crate::ops::wait::{Until, WaitRequest};
-use crate::task::StateName;
+use crate::task::{PausedSlot, StateName};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use std::time::Duration;
@@ -60,6 +60,35 @@ impl WaitArgs {
         let until = if self.any { Until::Any } else { Until::All };
         WaitRequest { tasks: self.tasks, until, timeout: self.timeout }
     }
+}
+
+/// Options of `pause`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PauseArgs {
+    /// Names of tasks, or the first characters of their ids
+    #[arg(value_name = "TASK", required = true)]
+    pub(in crate::cli) tasks: Vec<String>,
+    /// Let no other task have the slot meanwhile
+    #[arg(long)]
+    keep_slot: bool,
+}
+
+impl PauseArgs {
+    /// What becomes of the slot.
+    pub(in crate::cli) fn slot(&self) -> PausedSlot {
+        if self.keep_slot { PausedSlot::Kept } else { PausedSlot::GivenBack }
+    }
+}
+
+/// Options of `priority`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PriorityArgs {
+    /// Greater runs earlier; tasks have 0 unless they were dispatched with another
+    #[arg(value_name = "N", allow_negative_numbers = true)]
+    pub(in crate::cli) priority: i32,
+    /// Names of tasks, or the first characters of their ids
+    #[arg(value_name = "TASK", required = true)]
+    pub(in crate::cli) tasks: Vec<String>,
 }
 
 /// Options of `logs`.
