@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a module a story.
 
+mod dispatching;
 mod fixtures;
 mod git_landing;
 mod house;
