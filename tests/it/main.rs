@@ -5,4 +5,5 @@ mod endings;
 mod fixtures;
 mod git_landing;
 mod house;
+mod landing;
 mod sandbox;
