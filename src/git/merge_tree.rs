@@ -67,7 +67,8 @@ impl<'a> Merger<'a> {
             command = command.env("GIT_ATTR_SOURCE", self.attributes_of.to_string());
         }
         let output = command.args(["--write-tree", "-z"]).args(arguments).run_allowing(&[0, 1])?;
-        parse(&output)
+        // The last two are the sides, as git names them.
+        parse(&output, &arguments[arguments.len() - 2..])
     }
 }
 
@@ -77,7 +78,7 @@ fn too_old(what: &str, needed: &str) -> Error {
 }
 
 /// `<tree> NUL (<mode> <id> <stage> TAB <path> NUL)* NUL (<n> NUL <path>{n} NUL <type> NUL <text> NUL)*`
-fn parse(output: &Output) -> Result<Merged> {
+fn parse(output: &Output, sides: &[String]) -> Result<Merged> {
     let malformed = || Error::git("`git merge-tree` answered something unknown");
     let mut fields = output.stdout.split(|byte| *byte == 0);
     let tree = fields.next().and_then(|field| std::str::from_utf8(field).ok());
@@ -88,7 +89,7 @@ fn parse(output: &Output) -> Result<Merged> {
     let mut versions: BTreeMap<RepoPath, [Option<ObjectId>; 3]> = BTreeMap::new();
     for field in fields.by_ref().take_while(|field| !field.is_empty()) {
         let (path, stage, id) = staged_entry(field).ok_or_else(malformed)?;
-        versions.entry(path).or_default()[stage - 1] = Some(id);
+        versions.entry(place_of(&path, sides)).or_default()[stage - 1] = Some(id);
     }
     let mut kinds: BTreeMap<RepoPath, ConflictKind> = BTreeMap::new();
     while let Some(count) = fields.next().filter(|field| !field.is_empty()) {
@@ -98,7 +99,7 @@ fn parse(output: &Output) -> Result<Merged> {
         fields.next();
         if let Some(kind) = kind_named(kind) {
             for path in paths {
-                kinds.entry(RepoPath::new(path)).or_insert(kind);
+                kinds.entry(place_of(path, sides)).or_insert(kind);
             }
         }
     }
@@ -132,13 +133,22 @@ fn conflicts(
     versions.into_iter().map(conflict).collect()
 }
 
+/// Where a path is that git put aside as `PATH~SIDE`, because the other side has something else there.
+fn place_of(path: &[u8], sides: &[String]) -> RepoPath {
+    let aside = sides.iter().find_map(|side| {
+        let before = path.strip_suffix(side.as_bytes())?;
+        before.strip_suffix(b"~")
+    });
+    RepoPath::new(aside.unwrap_or(path))
+}
+
 /// `<mode> <id> <stage> TAB <path>`
-fn staged_entry(field: &[u8]) -> Option<(RepoPath, usize, ObjectId)> {
+fn staged_entry(field: &[u8]) -> Option<(&[u8], usize, ObjectId)> {
     let tab = field.iter().position(|byte| *byte == b'\t')?;
     let mut words = std::str::from_utf8(&field[..tab]).ok()?.split(' ').skip(1);
     let id = words.next()?.parse().ok()?;
     let stage = words.next()?.parse().ok().filter(|stage| (1..=3).contains(stage))?;
-    Some((RepoPath::new(&field[tab + 1..]), stage, id))
+    Some((&field[tab + 1..], stage, id))
 }
 
 /// The kind that a stable short name means; none for what is no conflict ("Auto-merging").
@@ -165,7 +175,7 @@ mod tests {
 
     fn parsed(code: i32, text: &str) -> Vec<Conflict> {
         let output = Output { code, stdout: text.as_bytes().to_vec(), stderr: Vec::new() };
-        match parse(&output).expect("well formed") {
+        match parse(&output, &["OURS".to_owned(), "THEIRS".to_owned()]).expect("well formed") {
             Merged::Clean(_) => Vec::new(),
             Merged::Conflicts(conflicts) => conflicts,
         }
@@ -198,6 +208,19 @@ mod tests {
             ]
         );
         assert!(found[0].theirs.is_none() && found[0].ours.is_some());
+    }
+
+    #[test]
+    fn a_path_that_was_put_aside_is_named_as_people_know_it() {
+        let found = parsed(
+            1,
+            &format!(
+                "{A}\0100644 {A} 3\tplace~THEIRS\0\0\
+                 2\0place~THEIRS\0place\0CONFLICT (file/directory)\0prose\0"
+            ),
+        );
+        let told: Vec<_> = found.iter().map(|c| (c.path.shown(), c.kind)).collect();
+        assert_eq!(told, [("place".to_owned(), ConflictKind::FileDirectory)]);
     }
 
     #[test]

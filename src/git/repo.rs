@@ -133,6 +133,7 @@ impl Repo {
         let object = object.map_err(|_| missing())?;
         let commit = object.peel_to_commit().map_err(|_| {
             Error::refused(format!("`{}` is no commit", crate::escape::line(revision)))
+                .hint("`git log --oneline` shows commits")
         })?;
         Ok(commit_id(commit.id()))
     }

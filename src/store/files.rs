@@ -28,10 +28,15 @@ pub(super) fn make_folder(path: &Path) -> Result<()> {
         .attempt(|| format!("make `{}`", path.display()))
 }
 
-/// Writes a file (mode 0600) whole: to a sibling, then renamed over the old one.
+/// Writes a file (mode 0600) whole: to a sibling, then renamed over the old one. The sibling's name
+/// is always the same, so that a crash leaves at most one; whoever writes holds a lock.
 pub(super) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let attempt = || format!("write `{}`", path.display());
-    let sibling = path.with_extension("new");
+    // Hidden, since no name begins with a dot: the entry of `a.b` must not pass over that of `a.new`.
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(path.file_name().expect("invariant: what is written has a name"));
+    hidden.push(".new");
+    let sibling = path.with_file_name(hidden);
     let written = (|| {
         let mut file = OpenOptions::new()
             .write(true)
@@ -162,5 +167,14 @@ mod tests {
         replace(&path, b"{\"schema\":1 }", Durability::Crash).expect("writes");
         assert_eq!(names_in(folder.path()).expect("lists"), ["state.json"]);
         assert!(read_json::<Record>(&path).expect("reads").is_some());
+    }
+
+    #[test]
+    fn replacing_touches_no_file_of_another_name() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let other = folder.path().join("a.new");
+        replace(&other, b"other", Durability::Crash).expect("writes");
+        replace(&folder.path().join("a.b"), b"one", Durability::Crash).expect("writes");
+        assert_eq!(fs::read(&other).expect("it is still there"), b"other");
     }
 }

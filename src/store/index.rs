@@ -5,7 +5,7 @@ use super::{Store, TaskLock, files};
 use crate::environment::Variable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::escape;
-use crate::layout::Index;
+use crate::layout::{Index, RepoLock};
 use crate::names::{TaskId, TaskName};
 use crate::task::{Landing, Task, TaskState};
 use serde::{Deserialize, Serialize};
@@ -200,7 +200,13 @@ impl Store {
     /// `io` when the records cannot be read or the indexes not be written.
     pub fn rebuild_indexes(&self, boot_id: &str) -> Result<()> {
         let path = self.layout.boot();
-        if !self.exists() || std::fs::read_to_string(&path).is_ok_and(|known| known == boot_id) {
+        let is_whole = || std::fs::read_to_string(&path).is_ok_and(|known| known == boot_id);
+        if !self.exists() || is_whole() {
+            return Ok(());
+        }
+        // Under it nobody else rebuilds, and no task is being made.
+        let _queue = self.lock(RepoLock::Queue)?;
+        if is_whole() {
             return Ok(());
         }
         let mut tasks = Vec::new();

@@ -127,7 +127,9 @@ impl Life {
     /// Commands start where the dispatcher stood, presets at the root.
     fn agent_folder(&self, checkout: &Checkout) -> PathBuf {
         let spec = &self.task.spec;
-        let inner = checkout.root.join(&spec.subdirectory);
+        // Put together from its parts, since joining nothing would add a slash.
+        let inner: PathBuf =
+            checkout.root.components().chain(spec.subdirectory.components()).collect();
         if spec.agent.is_none() && inner.is_dir() { inner } else { checkout.root.clone() }
     }
 

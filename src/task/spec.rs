@@ -25,7 +25,8 @@ impl AgentName {
         if valid {
             Ok(Self(text))
         } else {
-            Err(Error::usage(format!("`{}` is no agent's name", escape::line(&text))))
+            Err(Error::usage(format!("`{}` is no agent's name", escape::line(&text)))
+                .hint("use letters, digits, `_` and `-`, beginning with a letter or digit"))
         }
     }
 

@@ -1,6 +1,9 @@
 //! The integration tests: one binary, a module a story.
 
+mod dispatching;
+mod endings;
 mod fixtures;
 mod git_landing;
 mod house;
+mod landing;
 mod sandbox;

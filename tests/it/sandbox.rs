@@ -12,10 +12,12 @@
 mod normalise;
 mod repo;
 mod run;
+mod tasks;
 mod wait;
 
 pub(crate) use repo::TestRepo;
 pub(crate) use run::{Ran, finish};
+pub(crate) use tasks::text;
 pub(crate) use wait::{Gate, wait_until};
 
 use run::shown;
