@@ -194,6 +194,12 @@ impl TaskLayout {
         self.root.join("stderr.log")
     }
 
+    /// A log of an earlier attempt, kept beside the present one.
+    #[must_use]
+    pub fn of_attempt(&self, log: &Path, attempt: u32) -> PathBuf {
+        log.with_extension(format!("{attempt}.log"))
+    }
+
     /// What the supervisor had to say.
     #[must_use]
     pub fn supervisor_log(&self) -> PathBuf {

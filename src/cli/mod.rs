@@ -128,6 +128,7 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Pause(args) => decide::pause(context, output, &args),
         InPlace::Resume(args) => decide::resume(context, output, &args.tasks),
         InPlace::Priority(args) => decide::prioritise(context, output, &args),
+        InPlace::Retry(args) => run::retry(context, output, &args),
         InPlace::Cancel(args) => decide::cancel(context, output, &args.tasks),
         InPlace::Merge(args) => decide::land(context, output, &args.into_request()),
         InPlace::Rebase(args) => decide::land(context, output, &args.into_request()),

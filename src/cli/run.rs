@@ -1,5 +1,6 @@
 //! `dispatch` and `run`: the first returns at once, the second stays until the task has ended.
 
+use super::args::RetryArgs;
 use super::exit::Exit;
 use super::interrupt::{self, Watch};
 use super::log_text::LogText;
@@ -23,11 +24,21 @@ pub(super) fn dispatch(
     request: DispatchRequest,
 ) -> Result<Exit> {
     let task = ops::dispatch::dispatch(context, request)?;
+    show_queued(output, &task)
+}
+
+/// `offshoot retry`.
+pub(super) fn retry(context: &Context, output: &Output, args: &RetryArgs) -> Result<Exit> {
+    let task = ops::retry::retry(context, &args.task, args.place())?;
+    show_queued(output, &task)
+}
+
+fn show_queued(output: &Output, task: &TaskView) -> Result<Exit> {
     match output.format {
-        Format::Json => output.document(&task)?,
+        Format::Json => output.document(task)?,
         Format::Text => {
             output.line(&format!("{}  {}", task.name, task.id))?;
-            output.tell(&what_happens_next(&task));
+            output.tell(&what_happens_next(task));
         }
     }
     Ok(Exit::Done)
@@ -78,6 +89,7 @@ fn follow(context: &Context, output: &Output, task: &TaskView, watch: &Watch) ->
         task: task.id.to_string(),
         stream: Stream::Output,
         tail: None,
+        attempt: None,
         follow: Follow::UntilEnd,
     };
     ops::logs::logs(context, &request, &mut |bytes| {

@@ -70,6 +70,8 @@ pub struct DispatchRequest {
     pub after: Vec<String>,
     /// Tasks that must have ended first, whatever their outcome.
     pub after_any: Vec<String>,
+    /// How often a failed attempt is followed by another one.
+    pub retries: u32,
     /// How long the agent may run.
     pub timeout: Option<Duration>,
     /// What the worktree begins with.
@@ -119,6 +121,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         timeout_ms: request
             .timeout
             .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+        retries: request.retries,
         parent: agent::parent_session(&context.environment),
         depth: parent.as_ref().map_or(0, |parent| parent.spec.depth + 1),
         parent_task: parent.map(|parent| parent.id()),

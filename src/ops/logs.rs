@@ -39,6 +39,8 @@ pub struct LogsRequest {
     pub stream: Stream,
     /// Only so many of the last lines.
     pub tail: Option<usize>,
+    /// Which attempt; the latest one when not given.
+    pub attempt: Option<u32>,
     /// Whether to go on.
     pub follow: Follow,
 }
@@ -64,6 +66,17 @@ pub fn logs(
                 task.name()
             ))
             .hint(format!("offshoot logs {}", task.name())));
+        }
+    };
+    let path = match request.attempt {
+        None => path,
+        Some(attempt) if attempt == task.record.attempt => path,
+        Some(attempt) if attempt > 0 && attempt < task.record.attempt => {
+            layout.of_attempt(&path, attempt)
+        }
+        Some(attempt) => {
+            return Err(Error::not_found(format!("`{}` has no attempt {attempt}", task.name()))
+                .hint(format!("offshoot status {}", task.name())));
         }
     };
     let watch = (request.follow == Follow::UntilEnd)

@@ -16,6 +16,7 @@ pub mod logs;
 pub mod pager;
 pub mod processes;
 pub mod restore;
+pub mod retry;
 pub mod status;
 pub mod wait;
 

@@ -12,6 +12,13 @@ use crate::store::TaskLock;
 use crate::task::{Change, Custody, Task};
 use std::path::PathBuf;
 
+/// Takes a task's worktree and branch away, everything in them kept, so that it can begin anew.
+pub(super) fn put_aside(context: &Context, task: &Task) -> Result<()> {
+    keep(context, task)?;
+    move_worktree(context, task)?;
+    drop_branch(context, task)
+}
+
 /// Releases a task whose record says that it is to be released.
 pub(super) fn release(context: &Context, lock: &TaskLock, task: &Task) -> Result<Task> {
     let custody = Custody { refs: keep(context, task)?, ..move_worktree(context, task)? };

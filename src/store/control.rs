@@ -66,6 +66,14 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets every request: they were meant for an attempt that has ended.
+    ///
+    /// # Errors
+    /// `io` when they cannot be removed.
+    pub fn forget_requests(&self, lock: &TaskLock) -> Result<()> {
+        self.carried_out(lock, usize::MAX)
+    }
+
     fn request_numbers(&self, id: TaskId) -> Result<Vec<u64>> {
         let names = files::names_in(&self.layout.task(id).control())?;
         let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
@@ -90,12 +98,19 @@ impl Store {
         files::read_json(&self.layout.task(id).status())
     }
 
-    /// Removes what an earlier start of the agent left, before the next one.
+    /// Removes what an earlier start of the agent left, before the next one; logs of the attempt before
+    /// are put aside.
     ///
     /// # Errors
     /// `io` when something cannot be removed.
-    pub fn clear_start(&self, lock: &TaskLock) -> Result<()> {
+    pub fn clear_start(&self, lock: &TaskLock, attempt: u32) -> Result<()> {
         let layout = self.layout.task(lock.id());
+        for log in [layout.output(), layout.stderr()] {
+            let aside = layout.of_attempt(&log, attempt.saturating_sub(1));
+            if attempt > 1 && log.exists() && !aside.exists() {
+                std::fs::rename(&log, &aside).attempt(|| format!("move `{}`", log.display()))?;
+            }
+        }
         for file in [layout.status(), layout.started(), layout.spawn_error()] {
             files::remove(&file)?;
         }

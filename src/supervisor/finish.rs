@@ -11,8 +11,9 @@ use crate::git::{
     copy_index, worktree_root_of,
 };
 use crate::names::CommitId;
+use crate::outcome::Outcome;
 use crate::process;
-use crate::task::{Change, FinishedWork, TaskSpec, Warning, WarningKind};
+use crate::task::{Change, FinishedWork, Phase, TaskSpec, Then, Warning, WarningKind};
 use std::path::Path;
 
 /// The longest subject of a commit made from leftovers, in characters.
@@ -43,7 +44,22 @@ impl Life {
             warnings: work.warnings,
             tick_ms: Clock.tick_ms(),
             boot_id: process::boot_id()?,
+            then: self.what_follows(),
         }))
+    }
+
+    /// A failed attempt is followed by another one while there are any left; a cancelled one is not.
+    fn what_follows(&self) -> Then {
+        let Some(Phase::Finishing { outcome }) = self.running().map(|running| &running.phase)
+        else {
+            return Then::End;
+        };
+        let left = self.task.record.attempt <= self.task.spec.retries;
+        match outcome {
+            Outcome::Cancelled => Then::End,
+            outcome if left && !outcome.is_success() => Then::TryAgain,
+            _ => Then::End,
+        }
     }
 
     fn gather(&self) -> Result<Work> {

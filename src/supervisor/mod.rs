@@ -45,9 +45,15 @@ use std::path::Path;
 pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
     let mut life = Life::take_over(state, id)?;
     let lived = life.live();
+    let shim = life.shim.take();
+    let (store, config) = (life.store.clone(), life.config.clone());
+    // Its lock goes before the queue is pumped: a task that is to be tried again is in it.
+    drop(life);
     // Even a task that cannot be finished must not keep others from running.
-    let pumped = queue::revive(&life.store).and_then(|()| queue::pump(&life.store, &life.config));
-    life.let_shim_go();
+    let pumped = queue::revive(&store).and_then(|()| queue::pump(&store, &config));
+    if let Some(shim) = shim {
+        shim.let_go();
+    }
     lived.and(pumped)
 }
 

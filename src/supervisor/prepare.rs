@@ -30,7 +30,7 @@ impl Life {
         if self.is_stopping() {
             return self.commit(Change::AgentEnded(Outcome::Cancelled));
         }
-        self.store.clear_start(&self.lock)?;
+        self.store.clear_start(&self.lock, self.task.record.attempt)?;
         let checkout = match self.make_worktree() {
             Ok(checkout) => checkout,
             Err(error) => {
@@ -51,17 +51,22 @@ impl Life {
     fn make_worktree(&self) -> Result<Checkout> {
         let spec = &self.task.spec;
         let layout = self.store.layout().task(spec.id);
+        let is_new = self.repo.worktree_of(spec.id)?.is_none();
         let checkout = {
             let _repo = self.store.lock(RepoLock::Repo)?;
             self.repo.create_worktree(&NewWorktree {
                 task: spec.id,
                 root: &spec.worktree,
                 branch: &spec.branch,
-                base: spec.base.commit,
+                // A worktree that was lost is made again where its work had come to.
+                base: self.task.record.head.unwrap_or(spec.base.commit),
                 intent: &layout.intent(),
             })?
         };
-        copy_index(&checkout.git_dir.join("index"), &layout.index())?;
+        if is_new {
+            // Before any agent was in it: later its index is not to be trusted.
+            copy_index(&checkout.git_dir.join("index"), &layout.index())?;
+        }
         Ok(checkout)
     }
 
@@ -146,19 +151,17 @@ impl Life {
         }
         environment
     }
-
-    /// Tells the shim that everything is recorded, and waits for its end.
-    pub(super) fn let_shim_go(&mut self) {
-        if let Some(mut shim) = self.shim.take() {
-            // One that is gone already needs no word.
-            let _ = shim.words.write_all(&[DONE]);
-            drop(shim.words);
-            let _ = shim.child.wait();
-        }
-    }
 }
 
 impl ShimHandle {
+    /// Tells the shim that everything is recorded, and waits for its end.
+    pub(super) fn let_go(mut self) {
+        // One that is gone already needs no word.
+        let _ = self.words.write_all(&[DONE]);
+        drop(self.words);
+        let _ = self.child.wait();
+    }
+
     /// Lets go of a shim that has died.
     pub(super) fn reap(&mut self) {
         let _ = self.child.wait();

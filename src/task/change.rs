@@ -66,6 +66,8 @@ pub enum Change {
     AgentEnded(Outcome),
     /// Its work is recorded.
     Finished(FinishedWork),
+    /// It is to run once more.
+    Retried(RetryIn),
     /// Its worktree is gone from its place, or back there.
     WorktreeAt(Option<PathBuf>),
     /// Somebody took note of a task without work.
@@ -86,6 +88,24 @@ pub enum Change {
         /// Its worktree.
         worktree: PathBuf,
     },
+}
+
+/// Where a new attempt runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryIn {
+    /// In the worktree of the last one, on top of what it did.
+    SameWorktree,
+    /// In a new worktree at the base.
+    FreshWorktree,
+}
+
+/// What follows on the end of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// The task has ended.
+    End,
+    /// The next attempt, in the same worktree; nobody is told of this one's end.
+    TryAgain,
 }
 
 /// What becomes of a landed task's worktree and branch.
@@ -112,6 +132,8 @@ pub struct FinishedWork {
     pub tick_ms: u64,
     /// The boot to which that clock belongs.
     pub boot_id: String,
+    /// What follows.
+    pub then: Then,
 }
 
 impl Task {
@@ -248,7 +270,20 @@ impl TaskRecord {
                 self.diff = Some(work.diff);
                 self.warnings = work.warnings;
                 self.end(outcome, run, at);
+                if work.then == Then::TryAgain {
+                    self.state = S::Pending { held: false };
+                    return Ok(None);
+                }
                 Ok(Some(EventKind::Finished))
+            }
+            (S::Ended { .. }, C::Retried(place)) if undecided => {
+                self.state = S::Pending { held: false };
+                self.landing = Landing::Open;
+                if place == RetryIn::FreshWorktree {
+                    (self.head, self.diff, self.worktree) = (None, None, None);
+                    self.base = task.spec.base.commit;
+                }
+                Ok(Some(EventKind::Dispatched))
             }
             (S::Ended { .. }, C::WorktreeAt(place)) => {
                 self.worktree = place;
@@ -360,6 +395,7 @@ impl Change {
             Self::LetGo | Self::ResumeAsked | Self::Resumed { .. } => "resume",
             Self::Prioritised(_) => "reorder",
             Self::DependencyFailed { .. } | Self::AgentEnded(_) | Self::Finished(_) => "finish",
+            Self::Retried(_) => "retry",
             Self::WorktreeAt(_) | Self::Released(_) => "release",
             Self::Acknowledged => "acknowledge",
             Self::Landed { .. } => "land",

@@ -12,7 +12,7 @@ mod spec;
 mod state;
 mod warning;
 
-pub use change::{Afterwards, Change, FinishedWork};
+pub use change::{Afterwards, Change, FinishedWork, RetryIn, Then};
 pub use control::{ControlAction, ControlRequest};
 pub use identity::ProcessIdentity;
 pub use record::{Attempt, Custody, Ended, Landing, TaskRecord};

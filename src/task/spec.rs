@@ -132,6 +132,9 @@ pub struct TaskSpec {
     pub after: Vec<Dependency>,
     /// How long the agent may run, in milliseconds.
     pub timeout_ms: Option<u64>,
+    /// How often a failed attempt is followed by another one.
+    #[serde(default)]
+    pub retries: u32,
     /// The session that dispatched it.
     pub parent: Option<String>,
     /// The task inside which it was dispatched.

@@ -49,6 +49,9 @@ pub(in crate::cli) struct DispatchArgs {
     /// Start once these tasks have ended, whatever their outcome
     #[arg(long, value_name = "TASK", value_delimiter = ',')]
     after_any: Vec<String>,
+    /// Try again this often when an attempt fails
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: u32,
     /// End the task after this long, such as 90s, 10m or 1h30m
     #[arg(long, value_name = "DURATION", value_parser = durations::parse)]
     timeout: Option<Duration>,
@@ -88,6 +91,7 @@ impl DispatchArgs {
             priority: self.priority,
             after: self.after,
             after_any: self.after_any,
+            retries: self.retries,
             timeout: self.timeout,
             start: if self.with_changes { StartFrom::WithChanges } else { StartFrom::Commit },
             request_id: self.request_id,

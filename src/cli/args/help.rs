@@ -6,7 +6,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Start work", &["dispatch", "run"]),
     ("Watch it", &["list", "status", "wait", "logs"]),
-    ("Steer it", &["pause", "resume", "cancel", "priority"]),
+    ("Steer it", &["pause", "resume", "cancel", "retry", "priority"]),
     ("Look at what it did", &["result", "diff"]),
     ("Decide", &["merge", "rebase", "apply", "discard", "restore"]),
     ("For scripts and agents", &["inbox", "events", "completions"]),
@@ -105,6 +105,12 @@ pub(super) const PRIORITY: &str = "\
 Examples:
   offshoot priority 10 urgent
   offshoot priority -5 nightly weekly";
+pub(super) const RETRY: &str = "\
+Examples:
+  offshoot retry fix            in the same worktree, on top of what is there
+  offshoot retry --fresh fix    in a new worktree at the base; the old one's work is kept
+
+`offshoot logs --attempt 1 fix` shows the log of an earlier attempt.";
 pub(super) const CANCEL: &str = "\
 Example:
   offshoot cancel fix tests

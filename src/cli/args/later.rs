@@ -7,8 +7,7 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 12] = [
-    ("retry", "`offshoot dispatch` again starts a new task"),
+const VERBS: [(&str, &str); 11] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
     ("undo", "`git revert -m 1 COMMIT` takes a merge back"),
     ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
@@ -33,12 +32,11 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 4] = [
+const OPTIONS: [Row; 5] = [
     (
         &["dispatch", "run"],
         &[
             ("idle-timeout", Values),
-            ("retries", Values),
             ("verify", Values),
             ("claim", Values),
             ("on-done", Values),
@@ -61,6 +59,7 @@ const OPTIONS: [Row; 4] = [
             ("continue", Nothing),
         ],
     ),
+    (&["retry"], &[("with-feedback", Nothing)]),
     (&["rebase"], &[("no-land", Nothing)]),
     (&["inbox"], &[("follow", Nothing)]),
 ];

@@ -14,7 +14,7 @@ pub(super) use dispatch::DispatchArgs;
 pub(super) use landing::{MergeArgs, RebaseArgs};
 pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
-    WaitArgs,
+    RetryArgs, WaitArgs,
 };
 
 use crate::error::{Error, Result};
@@ -110,6 +110,9 @@ pub(super) enum InPlace {
     /// Let pending tasks run earlier or later
     #[command(after_help = help::PRIORITY)]
     Priority(PriorityArgs),
+    /// Try an ended task once more
+    #[command(after_help = help::RETRY)]
+    Retry(RetryArgs),
     /// End tasks, with every process they started
     #[command(after_help = help::CANCEL)]
     Cancel(SomeTasks),
@@ -298,14 +301,14 @@ mod tests {
     #[test]
     fn what_is_not_built_yet_says_so() {
         for line in [
-            &["retry", "--fresh", "x"][..],
+            &["retry", "--with-feedback", "x"][..],
             &["setup", "claude", "--repo"],
             &["lock", "acquire", "src", "--", "-x"],
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
             &["rebase", "x", "--no-land"],
             &["dispatch", "--claim", "a", "b"],
-            &["run", "--retries", "3", "prompt"],
+            &["run", "--verify", "make test", "prompt"],
             &["inbox", "--follow", "--json"],
             &["--json", "gc", "--dry-run"],
         ] {

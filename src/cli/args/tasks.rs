@@ -7,7 +7,7 @@ use crate::ops::inbox::Sessions;
 use crate::ops::list::{Detail, ListRequest, Which};
 use crate::ops::logs::{Follow, LogsRequest, Stream};
 use crate::ops::wait::{Until, WaitRequest};
-use crate::task::{PausedSlot, StateName};
+use crate::task::{PausedSlot, RetryIn, StateName};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use std::time::Duration;
@@ -80,6 +80,23 @@ impl PauseArgs {
     }
 }
 
+/// Options of `retry`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RetryArgs {
+    /// A task's name, or the first characters of its id
+    pub(in crate::cli) task: String,
+    /// In a new worktree at the base, not on top of what the last attempt did
+    #[arg(long)]
+    fresh: bool,
+}
+
+impl RetryArgs {
+    /// Where the attempt runs.
+    pub(in crate::cli) fn place(&self) -> RetryIn {
+        if self.fresh { RetryIn::FreshWorktree } else { RetryIn::SameWorktree }
+    }
+}
+
 /// Options of `priority`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PriorityArgs {
@@ -105,6 +122,9 @@ pub(in crate::cli) struct LogsArgs {
     /// Only the last N lines
     #[arg(long, value_name = "N")]
     tail: Option<usize>,
+    /// Of this attempt instead of the latest one
+    #[arg(long, value_name = "N")]
+    attempt: Option<u32>,
 }
 
 impl LogsArgs {
@@ -114,6 +134,7 @@ impl LogsArgs {
             task: self.task,
             stream: if self.stderr { Stream::Errors } else { Stream::Output },
             tail: self.tail,
+            attempt: self.attempt,
             follow: if self.follow { Follow::UntilEnd } else { Follow::No },
         }
     }
