@@ -65,7 +65,7 @@ pub enum ConflictKind {
 }
 
 /// One path that git could not merge by itself, with the three versions of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// Where it is.
     pub path: RepoPath,
@@ -77,6 +77,23 @@ pub struct Conflict {
     pub ours: Option<ObjectId>,
     /// The task's version.
     pub theirs: Option<ObjectId>,
+}
+
+/// The contract's form: a path that is not UTF-8 carries its bytes beside the lossy text.
+impl Serialize for Conflict {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("path", &self.path.lossy())?;
+        if let Some(bytes) = self.path.base64_unless_utf8() {
+            map.serialize_entry("path_bytes", &bytes)?;
+        }
+        map.serialize_entry("kind", &self.kind)?;
+        map.serialize_entry("base", &self.base)?;
+        map.serialize_entry("ours", &self.ours)?;
+        map.serialize_entry("theirs", &self.theirs)?;
+        map.end()
+    }
 }
 
 #[cfg(test)]

@@ -170,6 +170,12 @@ impl TaskLayout {
         self.root.join("lock")
     }
 
+    /// Held while a process of the task waits for other tasks, so that they can have its slot.
+    #[must_use]
+    pub fn lent(&self) -> PathBuf {
+        self.root.join("lent")
+    }
+
     /// The dispatcher's environment.
     #[must_use]
     pub fn env(&self) -> PathBuf {

@@ -91,7 +91,9 @@ impl TaskName {
             }
             name.extend(word.chars().take(LONGEST).map(|c| c.to_ascii_lowercase()));
         }
-        Self::new(name).unwrap_or_else(|_| Self("task".to_owned()))
+        // One letter, left over from words in another script, tells nothing.
+        let telling = name.len() > 1;
+        Self::new(name).ok().filter(|_| telling).unwrap_or_else(|| Self("task".to_owned()))
     }
 
     /// The same name with `-N` behind it, shortened where it would grow too long.
@@ -298,6 +300,7 @@ mod tests {
         assert_eq!(name("Fix the timeouts!"), "fix-the-timeouts");
         assert_eq!(name("--help me"), "help-me");
         assert_eq!(name("\u{202e}…"), "task");
+        assert_eq!(name("hé 日本"), "task");
         assert_eq!(
             name("Rewrite the whole of the storage engine so that it is faster"),
             "rewrite-the-whole-of-the-storage"

@@ -145,8 +145,8 @@ pub enum LandingState {
     Empty,
     /// It is on its target.
     Landed {
-        /// The landing's number.
-        id: u64,
+        /// The landing's number; none when the target held the work already.
+        id: Option<u64>,
         /// Where it went.
         target: BranchName,
         /// How.
@@ -189,6 +189,8 @@ pub struct LandingView {
 pub struct TaskList<'a> {
     schema: u32,
     tasks: &'a [TaskView],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a Error>,
 }
 
 /// `{"schema":1,"events":[…]}`.
@@ -203,6 +205,8 @@ pub struct EventList<'a> {
 pub struct LandingList<'a> {
     schema: u32,
     landings: &'a [LandingView],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a Error>,
 }
 
 /// `{"schema":1,…,"patches":[…]}`: a task's diff with its hunks.
@@ -236,7 +240,13 @@ impl<'a> TaskList<'a> {
     /// A document of several tasks.
     #[must_use]
     pub fn new(tasks: &'a [TaskView]) -> Self {
-        Self { schema: SCHEMA, tasks }
+        Self { schema: SCHEMA, tasks, error: None }
+    }
+
+    /// The same document with what stopped the verb from going on.
+    #[must_use]
+    pub fn stopped_by(self, error: Option<&'a Error>) -> Self {
+        Self { error, ..self }
     }
 }
 
@@ -252,7 +262,13 @@ impl<'a> LandingList<'a> {
     /// A document of several landings.
     #[must_use]
     pub fn new(landings: &'a [LandingView]) -> Self {
-        Self { schema: SCHEMA, landings }
+        Self { schema: SCHEMA, landings, error: None }
+    }
+
+    /// The same document with what stopped the verb from going on.
+    #[must_use]
+    pub fn stopped_by(self, error: Option<&'a Error>) -> Self {
+        Self { error, ..self }
     }
 }
 
@@ -360,7 +376,7 @@ impl LandingState {
             Landing::Open => Self::Open,
             Landing::Empty { .. } => Self::Empty,
             Landing::Landed { id, target, strategy, after, at, .. } => Self::Landed {
-                id: *id,
+                id: (*id != 0).then_some(*id),
                 target: target.clone(),
                 strategy: *strategy,
                 commit: *after,

@@ -6,11 +6,12 @@ use super::output::{Format, Output};
 use super::progress::Progress;
 use super::{complain, landing, look};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::landing::Verdict;
 use crate::ops;
 use crate::ops::land::LandRequest;
-use crate::view::{LandingList, LandingView, TaskView};
+use crate::ops::several::Several;
+use crate::view::{LandingList, LandingView, TaskList, TaskView};
 use serde::Serialize;
 
 /// `offshoot cancel`.
@@ -38,7 +39,7 @@ pub(super) fn resume(context: &Context, output: &Output, tasks: &[String]) -> Re
 /// `offshoot priority`.
 pub(super) fn prioritise(context: &Context, output: &Output, args: &PriorityArgs) -> Result<Exit> {
     let tasks = ops::job_control::prioritise(context, &args.tasks, args.priority)?;
-    each_done(context, output, &tasks, |task| {
+    several_done(context, output, tasks, |task| {
         format!("`{}` has priority {}", task.name, task.priority)
     })
 }
@@ -54,10 +55,12 @@ fn standing(task: &TaskView) -> String {
 /// `offshoot merge` and `offshoot rebase`.
 pub(super) fn land(context: &Context, output: &Output, request: &LandRequest) -> Result<Exit> {
     let progress = Progress::start(output, "landing");
-    let landings = ops::land::land(context, request)?;
+    let Several { done: landings, stopped } = ops::land::land(context, request)?;
     progress.end();
     match output.format {
-        Format::Json => output.document(&LandingList::new(&landings))?,
+        Format::Json => {
+            output.document(&LandingList::new(&landings).stopped_by(stopped.as_ref()))?;
+        }
         Format::Text => {
             for landing in &landings {
                 output.write(landing::of(landing, output.paint).as_bytes())?;
@@ -65,7 +68,15 @@ pub(super) fn land(context: &Context, output: &Output, request: &LandRequest) ->
             tell_ways_out(context, output, &landings);
         }
     }
-    Ok(Exit::of_landings(&landings))
+    Ok(after(output, stopped).unwrap_or_else(|| Exit::of_landings(&landings)))
+}
+
+/// Tells what stopped a verb from going on to the next task; its document has it already.
+fn after(output: &Output, stopped: Option<Error>) -> Option<Exit> {
+    stopped.map(|error| {
+        output.tell(&complain::message(&error, output.paint_errors));
+        Exit::Stopped(error.kind.exit_status())
+    })
 }
 
 /// A conflict leaves two ways: by hand on the target, or not at all.
@@ -125,7 +136,7 @@ pub(super) fn apply(context: &Context, output: &Output, task: &str) -> Result<Ex
 /// `offshoot discard`.
 pub(super) fn discard(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
     let tasks = ops::discard::discard(context, tasks)?;
-    each_done(context, output, &tasks, |task| {
+    several_done(context, output, tasks, |task| {
         format!("discarded `{0}`; `offshoot restore {0}` brings it back", task.name)
     })
 }
@@ -133,11 +144,25 @@ pub(super) fn discard(context: &Context, output: &Output, tasks: &[String]) -> R
 /// `offshoot restore`.
 pub(super) fn restore(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
     let tasks = ops::restore::restore(context, tasks)?;
-    each_done(context, output, &tasks, |task| {
+    several_done(context, output, tasks, |task| {
         let place = task.worktree.as_deref().map(|path| context.relative(path));
         let place = place.map(|path| format!(" at {}", crate::escape::line(&path)));
         format!("restored `{}`{}", task.name, place.unwrap_or_default())
     })
+}
+
+fn several_done(
+    context: &Context,
+    output: &Output,
+    tasks: Several<TaskView>,
+    words: impl Fn(&TaskView) -> String,
+) -> Result<Exit> {
+    let Several { done, stopped } = tasks;
+    match output.format {
+        Format::Json => output.document(&TaskList::new(&done).stopped_by(stopped.as_ref()))?,
+        Format::Text => drop(each_done(context, output, &done, words)?),
+    }
+    Ok(after(output, stopped).unwrap_or(Exit::Done))
 }
 
 fn each_done(

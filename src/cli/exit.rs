@@ -23,6 +23,8 @@ pub(super) enum Exit {
     VerifyFailed,
     /// The time limit of a waiting verb passed.
     TimedOut,
+    /// Something was done, and then an error stopped it.
+    Stopped(u8),
     /// A gate that did not become its agent.
     Gate(u8),
     /// A person left a waiting verb with Ctrl-C, as shells count it.
@@ -40,7 +42,7 @@ impl Exit {
             Self::NotCompleted => 4,
             Self::VerifyFailed => 6,
             Self::TimedOut => 124,
-            Self::Gate(status) => status,
+            Self::Stopped(status) | Self::Gate(status) => status,
             Self::Detached => 130,
         }
     }

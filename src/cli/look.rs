@@ -11,7 +11,7 @@ use super::{complain, figures, log_text, offer, pager, patch, table};
 use crate::context::Context;
 use crate::error::Result;
 use crate::ops::diff::DiffRequest;
-use crate::ops::list::ListRequest;
+use crate::ops::list::{ListRequest, Listing};
 use crate::ops::logs::LogsRequest;
 use crate::ops::wait::WaitRequest;
 use crate::view::{PatchList, TaskList, TaskView};
@@ -19,7 +19,10 @@ use crate::{escape, ops};
 
 /// `offshoot list`.
 pub(super) fn list(context: &Context, output: &Output, request: &ListRequest) -> Result<Exit> {
-    let tasks = ops::list::list(context, request)?;
+    let Listing { tasks, unreadable } = ops::list::list(context, request)?;
+    for error in &unreadable {
+        output.tell(&complain::message(error, output.paint_errors));
+    }
     if output.format == Format::Text && tasks.is_empty() {
         output.tell("no tasks");
         let hint =

@@ -11,6 +11,8 @@ use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
 pub(super) fn describe_briefly(context: &Context, task: &Task) -> Result<TaskView> {
     let mut view = TaskView::of(task);
     view.waiting_for = waiting_for(context, task)?;
+    // One that somebody deleted by hand is not there, whatever the record says.
+    view.worktree = view.worktree.filter(|worktree| worktree.is_dir());
     Ok(view)
 }
 

@@ -1,32 +1,37 @@
 //! `discard`: give work up. Everything is kept until it is collected; `restore` brings it back.
 
 use super::describe::describe;
-use super::recover::{ended, recover, take};
+use super::recover::{ended, take};
 use super::release::release;
+use super::several::{Several, each};
 use crate::context::Context;
-use crate::error::{Error, Result};
-use crate::task::{Change, Custody};
+use crate::error::Result;
+use crate::task::{Change, Custody, Landing};
 use crate::view::TaskView;
 
 /// Gives the tasks up.
 ///
 /// # Errors
-/// `not_found` when no task is meant, `refused` when one has not ended or is landed or discarded; those
-/// named before it are discarded then.
-pub fn discard(context: &Context, tasks: &[String]) -> Result<Vec<TaskView>> {
-    if tasks.is_empty() {
-        return Err(Error::usage("no task to discard was named").hint("offshoot list"));
-    }
-    recover(context)?;
-    let mut discarded = Vec::new();
-    for text in tasks {
-        let (lock, task) = take(context, context.store.resolve(text)?)?;
+/// `not_found` when no task is meant, `refused` when the first has not ended or is landed or discarded.
+pub fn discard(context: &Context, tasks: &[String]) -> Result<Several<TaskView>> {
+    each(context, tasks, |id| {
+        let (lock, task) = take(context, id)?;
         let task = ended(&task)?.task();
         // The decision is recorded first; the release can be done again if it is cut off.
         context.store.begin(&lock)?;
-        let task = context.store.commit(&lock, task, Change::Discarded(Custody::default()))?;
+        let change = match &task.record.landing {
+            // Landed with `--keep`: only the worktree and the branch are left to give up.
+            Landing::Landed { .. } if task.record.worktree.is_some() => Change::ReleaseAsked,
+            _ => Change::Discarded(Custody::default()),
+        };
+        let task = match context.store.commit(&lock, task, change) {
+            Ok(task) => task,
+            Err(error) => {
+                context.store.settle(&lock, task)?;
+                return Err(error);
+            }
+        };
         let task = release(context, &lock, &task)?;
-        discarded.push(describe(context, &task)?);
-    }
-    Ok(discarded)
+        describe(context, &task)
+    })
 }

@@ -13,7 +13,7 @@ use crate::store::{Naming, NewTask, Placing};
 use crate::supervisor;
 use crate::task::{AgentName, Base, Dependency, Need, SCHEMA, Task, TaskSpec};
 use crate::view::TaskView;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 /// How many tasks deep a task may dispatch tasks.
@@ -96,7 +96,6 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
     let id = TaskId::random();
     let after = dependencies(context, &request)?;
     let (agent, command, session) = settle_work(context, &request, id)?;
-    context.store.make_folders()?;
     let base = settle_base(context, &request, id)?;
     let target = settle_target(context, &request, &base, parent.as_ref())?;
     let spec = TaskSpec {
@@ -127,6 +126,12 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         parent_task: parent.map(|parent| parent.id()),
         request_id: request.request_id,
     };
+    if naming == Naming::Chosen
+        && let Placing::Taken(error) = place(context, &mut spec.clone())?
+    {
+        // Before anything is written, so that a refusal leaves nothing behind.
+        return Err(error);
+    }
     let new = NewTask {
         spec,
         environment: context.environment.without_git_location().without_parent_session(),
@@ -210,13 +215,28 @@ fn place(context: &Context, spec: &mut TaskSpec) -> Result<Placing> {
 fn worktree_root(context: &Context) -> PathBuf {
     let home = context.repo.home();
     match &context.config.worktree_root {
-        Some(root) => home.join(root),
+        Some(root) => normal(&home.join(root)),
         None => {
             let mut name = home.file_name().unwrap_or("repository".as_ref()).to_owned();
             name.push(".offshoots");
             home.with_file_name(name)
         }
     }
+}
+
+/// The same path without `.` and `..`; nothing needs to be there yet.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normal.pop();
+            }
+            Component::Normal(_) | Component::RootDir | Component::Prefix(_) => normal.push(part),
+        }
+    }
+    normal
 }
 
 fn settle_work(
@@ -301,7 +321,7 @@ fn with_changes(
     let Some(checkout) = context.repo.here() else {
         return Err(Error::usage("`--with-changes` needs a checkout, and this repository is bare"));
     };
-    let index = context.store.layout().root().join(format!("snapshot-{id}"));
+    let index = context.repo.common_dir().join(format!("offshoot-snapshot-{id}"));
     let staged = checkout.git_dir.join("index");
     let start = if staged.exists() {
         SnapshotStart::Index(&staged)
@@ -340,11 +360,28 @@ fn settle_target(
             let target = BranchName::new(target.clone())?;
             require_branch(context, &target).map(|_| Some(target))
         }
-        // A running task's branch is no target: what is dispatched inside it lands where it does.
+        // A task's branch is no target, since it goes when the task lands: what starts from it lands
+        // where it does.
         (None, Some(parent)) if base.branch.as_ref() == Some(&parent.spec.branch) => {
             Ok(parent.spec.target.clone())
         }
-        (None, _) => Ok(base.branch.clone()),
+        (None, _) => match task_on(context, base.branch.as_ref())? {
+            Some(task) => Ok(task.spec.target),
+            None => Ok(base.branch.clone()),
+        },
+    }
+}
+
+/// The task whose own branch this is.
+fn task_on(context: &Context, branch: Option<&BranchName>) -> Result<Option<Task>> {
+    let prefix = context.config.branch_prefix.as_str();
+    let Some(name) = branch.and_then(|branch| branch.as_str().strip_prefix(prefix)) else {
+        return Ok(None);
+    };
+    match find(context, name) {
+        Ok(task) => Ok((Some(&task.spec.branch) == branch).then_some(task)),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

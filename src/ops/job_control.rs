@@ -6,6 +6,7 @@
 
 use super::describe::describe;
 use super::recover::{recover, take};
+use super::several::{Several, each, named};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::lock::Wait;
@@ -44,10 +45,8 @@ pub fn resume(context: &Context, tasks: &[String]) -> Result<Vec<TaskView>> {
 ///
 /// # Errors
 /// As [`cancel`]; `refused` when a task is not pending.
-pub fn prioritise(context: &Context, tasks: &[String], priority: i32) -> Result<Vec<TaskView>> {
-    let ids = named(context, tasks)?;
-    let mut done = Vec::new();
-    for id in ids {
+pub fn prioritise(context: &Context, tasks: &[String], priority: i32) -> Result<Several<TaskView>> {
+    each(context, tasks, |id| {
         let (lock, task) = take(context, id)?;
         if !matches!(task.record.state, TaskState::Pending { .. }) {
             let name = task.name();
@@ -60,9 +59,8 @@ pub fn prioritise(context: &Context, tasks: &[String], priority: i32) -> Result<
         context.store.begin(&lock)?;
         let task = context.store.commit(&lock, &task, Change::Prioritised(priority))?;
         context.store.settle(&lock, &task)?;
-        done.push(describe(context, &task)?);
-    }
-    Ok(done)
+        describe(context, &task)
+    })
 }
 
 /// What is to become of a task.
@@ -115,14 +113,6 @@ fn act(context: &Context, tasks: &[String], wish: Wish) -> Result<Vec<TaskView>>
     }
     supervisor::pump(&context.store, &context.config)?;
     ids.iter().map(|id| describe(context, &wait_until_true(context, *id, wish)?)).collect()
-}
-
-fn named(context: &Context, tasks: &[String]) -> Result<Vec<TaskId>> {
-    if tasks.is_empty() {
-        return Err(Error::usage("no task was named").hint("offshoot list"));
-    }
-    recover(context)?;
-    tasks.iter().map(|text| context.store.resolve(text)).collect()
 }
 
 fn ask(context: &Context, id: TaskId, wish: Wish) -> Result<()> {

@@ -3,8 +3,9 @@
 
 use super::describe::snapshot;
 use super::dispatch::require_branch;
-use super::recover::{ended, recover, take};
+use super::recover::{ended, take};
 use super::release;
+use super::several::{Several, each};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::escape;
@@ -51,22 +52,14 @@ pub struct LandRequest {
 /// Lands the tasks one after another. A conflict is an answer: that task's target stays as it was.
 ///
 /// # Errors
-/// `refused` when a task has not ended or was changed since, `dirty` when the person's own changes are
-/// in the way, `busy` when another landing goes on. Tasks named before are landed then.
-pub fn land(context: &Context, request: &LandRequest) -> Result<Vec<LandingView>> {
-    if request.tasks.is_empty() {
-        return Err(Error::usage("no task to land was named").hint("offshoot list"));
-    }
-    recover(context)?;
-    let mut landings = Vec::new();
-    for text in &request.tasks {
-        let landing = lock_landings(context)?;
-        let (lock, task) = take(context, context.store.resolve(text)?)?;
-        let candidate = Candidate::examine(context, request, &task)?;
-        landings.push(candidate.land(context, request, &lock)?);
-        drop(landing);
-    }
-    Ok(landings)
+/// `refused` when the first task has not ended or was changed since, `dirty` when the person's own
+/// changes are in the way, `busy` when another landing goes on.
+pub fn land(context: &Context, request: &LandRequest) -> Result<Several<LandingView>> {
+    each(context, &request.tasks, |id| {
+        let _landing = lock_landings(context)?;
+        let (lock, task) = take(context, id)?;
+        Candidate::examine(context, request, &task)?.land(context, request, &lock)
+    })
 }
 
 /// The right to move targets.
@@ -92,7 +85,8 @@ impl<'a> Candidate<'a> {
         match &task.record.landing {
             Landing::Open | Landing::Empty { .. } => {}
             Landing::Landed { target, .. } => {
-                return Err(Error::refused(format!("`{name}` is already landed on `{target}`")));
+                return Err(Error::refused(format!("`{name}` is already landed on `{target}`"))
+                    .hint(format!("offshoot status {name}")));
             }
             Landing::Discarded { .. } => {
                 return Err(Error::refused(format!("`{name}` was discarded"))
@@ -292,7 +286,9 @@ pub(super) fn settled_tip(context: &Context, task: &Task) -> Result<CommitId> {
                 "the worktree of `{name}` was changed after the task had ended"
             ))
             .hint(format!("git -C {place} status"))
-            .hint(format!("git -C {place} commit -a  makes the changes part of the task")));
+            .hint(format!(
+                "git -C {place} add --all && git -C {place} commit  makes the changes part of the task"
+            )));
         }
     }
     Ok(tip)
@@ -325,7 +321,7 @@ pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
     let _ = context.repo.recover_landings(&folder)?;
     for id in suspects {
         let Ok(Some(lock)) = context.store.lock_task(id, Wait::No) else { continue };
-        let task = context.store.read(id)?;
+        let Ok(task) = context.store.read(id) else { continue };
         let done = context.repo.finished_landing(&folder, &id.to_string())?;
         let undecided = matches!(task.record.landing, Landing::Open | Landing::Empty { .. });
         if let (Some(done), true) = (done, undecided) {
@@ -338,7 +334,8 @@ pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
                 at: context.now(),
                 custody: Custody::default(),
             };
-            let change = Change::Landed { landing, worktree: Afterwards::Release };
+            // Whether the worktree was to go is not known any more; keeping it loses nothing.
+            let change = Change::Landed { landing, worktree: Afterwards::Keep };
             let task = context.store.commit(&lock, &task, change)?;
             context.store.settle(&lock, &task)?;
         }

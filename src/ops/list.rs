@@ -3,7 +3,7 @@
 use super::describe::{describe, describe_briefly};
 use super::recover::recover;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::task::StateName;
 use crate::view::TaskView;
 
@@ -36,19 +36,34 @@ pub struct ListRequest {
     pub detail: Detail,
 }
 
-/// The tasks, in the order in which they were dispatched.
+/// An answer that one bad record does not spoil.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// The tasks, in the order in which they were dispatched.
+    pub tasks: Vec<TaskView>,
+    /// What is wrong with records that could not be read.
+    pub unreadable: Vec<Error>,
+}
+
+/// The tasks that are wanted.
 ///
 /// # Errors
-/// `io` when the records cannot be read.
-pub fn list(context: &Context, request: &ListRequest) -> Result<Vec<TaskView>> {
+/// `io` when the records cannot be listed.
+pub fn list(context: &Context, request: &ListRequest) -> Result<Listing> {
     recover(context)?;
     let ids = match request.which {
         Which::Open => context.store.open_ids()?,
         Which::All => context.store.all_ids()?,
     };
-    let mut tasks = Vec::new();
+    let (mut tasks, mut unreadable) = (Vec::new(), Vec::new());
     for id in ids {
-        let task = context.store.read(id)?;
+        let task = match context.store.read(id) {
+            Ok(task) => task,
+            Err(error) => {
+                unreadable.push(error);
+                continue;
+            }
+        };
         if request.states.is_empty() || request.states.contains(&task.record.state.name()) {
             tasks.push(task);
         }
@@ -58,5 +73,6 @@ pub fn list(context: &Context, request: &ListRequest) -> Result<Vec<TaskView>> {
         Detail::Figures => describe_briefly,
         Detail::Files => describe,
     };
-    tasks.iter().map(|task| tell(context, task)).collect()
+    let tasks = tasks.iter().map(|task| tell(context, task)).collect::<Result<_>>()?;
+    Ok(Listing { tasks, unreadable })
 }

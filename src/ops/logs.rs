@@ -1,5 +1,6 @@
 //! `logs`: what the agent wrote, so far or until it ends.
 
+use super::lending::Lending;
 use super::recover::{find, recover};
 use crate::context::Context;
 use crate::error::{Attempt, Error, Result};
@@ -85,12 +86,16 @@ pub fn logs(
         Some(lines) => start_of_tail(&path, lines)?,
         None => 0,
     };
+    let mut lending = Lending::possible(context);
     loop {
         // Asked before reading: what was written before the end is read after it.
         let over = has_ended(context, task.id())?;
         offset = read_from(&path, offset, sink)?;
         match &watch {
-            Some(watch) if !over => watch.wait(None)?,
+            Some(watch) if !over => {
+                lending.lend(context)?;
+                watch.wait(None)?;
+            }
             _ => return Ok(()),
         }
         recover(context)?;

@@ -17,9 +17,11 @@ pub mod pager;
 pub mod processes;
 pub mod restore;
 pub mod retry;
+pub mod several;
 pub mod status;
 pub mod wait;
 
 mod describe;
+mod lending;
 mod recover;
 mod release;

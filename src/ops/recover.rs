@@ -26,7 +26,7 @@ pub(super) fn recover(context: &Context) -> Result<()> {
     supervisor::revive(store)?;
     for id in store.active_ids()? {
         let Ok(Some(lock)) = store.lock_task(id, Wait::No) else { continue };
-        let task = store.read(id)?;
+        let Ok(task) = store.read(id) else { continue };
         if task.record.releasing {
             release::release(context, &lock, &task)?;
         }

@@ -21,15 +21,30 @@ pub(super) fn put_aside(context: &Context, task: &Task) -> Result<()> {
 
 /// Releases a task whose record says that it is to be released.
 pub(super) fn release(context: &Context, lock: &TaskLock, task: &Task) -> Result<Task> {
-    let custody = Custody { refs: keep(context, task)?, ..move_worktree(context, task)? };
+    let tip = branch_tip(context, task)?;
+    let custody = Custody { refs: keep(context, task)?, tip, ..move_worktree(context, task)? };
     drop_branch(context, task)?;
     let pin = base_pin(task);
     if let Some(base) = context.repo.read_ref(&pin)? {
         context.repo.delete_ref(&pin, base)?;
     }
+    context.store.forget_environment(lock)?;
     let task = context.store.commit(lock, task, Change::Released(custody))?;
     context.store.settle(lock, &task)?;
     Ok(task)
+}
+
+/// Where the task's branch is; when it is gone already, where a release that was cut off found it.
+fn branch_tip(context: &Context, task: &Task) -> Result<Option<CommitId>> {
+    match context.repo.read_ref(&task.spec.branch.full_ref())? {
+        Some(tip) => Ok(Some(tip)),
+        None => context.repo.read_ref(&kept_tip(task)),
+    }
+}
+
+/// The ref that keeps where the task's branch was when it was released.
+fn kept_tip(task: &Task) -> String {
+    format!("refs/offshoot/kept/{}/tip", task.id())
 }
 
 /// The ref that keeps a task's base while the task is open.
@@ -41,7 +56,6 @@ pub(super) fn base_pin(task: &Task) -> String {
 fn keep(context: &Context, task: &Task) -> Result<Vec<String>> {
     let mut tips: Vec<CommitId> = Vec::new();
     tips.extend(task.record.head);
-    tips.extend(context.repo.read_ref(&task.spec.branch.full_ref())?);
     if let Some(checkout) = context.repo.worktree_of(task.id())? {
         let head = context.repo.head_of(&checkout.git_dir).ok().and_then(|head| head.commit);
         tips.extend(head);
@@ -49,7 +63,11 @@ fn keep(context: &Context, task: &Task) -> Result<Vec<String>> {
             tips.extend(changes_since(context, task, &checkout, head)?);
         }
     }
-    tips.dedup();
+    if let Some(tip) = context.repo.read_ref(&task.spec.branch.full_ref())? {
+        let expected = context.repo.read_ref(&kept_tip(task))?;
+        let expected = expected.map_or(Expected::Absent, Expected::At);
+        context.repo.set_ref(&kept_tip(task), expected, tip, "offshoot: kept")?;
+    }
     let folder = format!("refs/offshoot/kept/{}/", task.id());
     let mut refs = context.repo.refs_below(&folder)?;
     let mut kept = Vec::new();
@@ -124,6 +142,7 @@ fn move_worktree(context: &Context, task: &Task) -> Result<Custody> {
     };
     Ok(Custody {
         refs: Vec::new(),
+        tip: None,
         folder: released.folder.or_else(|| moved_before(trash)),
         entry: released.entry.or_else(|| moved_before(entries)),
     })

@@ -1,8 +1,9 @@
 //! `restore`: bring discarded work back, with its worktree as it was where that was not collected.
 
 use super::describe::describe;
-use super::recover::{recover, take};
+use super::recover::take;
 use super::release::base_pin;
+use super::several::{Several, each};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::git::{Expected, NewWorktree, ReleasedWorktree};
@@ -15,23 +16,20 @@ use std::path::PathBuf;
 /// Brings the tasks back.
 ///
 /// # Errors
-/// `not_found` when no task is meant, `refused` when one was not discarded, was collected, or its
+/// `not_found` when no task is meant, `refused` when the first was not discarded, was collected, or its
 /// branch or folder is taken by now.
-pub fn restore(context: &Context, tasks: &[String]) -> Result<Vec<TaskView>> {
-    if tasks.is_empty() {
-        return Err(Error::usage("no task to restore was named").hint("offshoot list --all"));
-    }
-    recover(context)?;
-    let mut restored = Vec::new();
-    for text in tasks {
-        let (lock, task) = take(context, context.store.resolve(text)?)?;
+pub fn restore(context: &Context, tasks: &[String]) -> Result<Several<TaskView>> {
+    each(context, tasks, |id| {
+        let (lock, task) = take(context, id)?;
         let Landing::Discarded { custody, .. } = task.record.landing.clone() else {
             return Err(Error::refused(format!("`{}` was not discarded", task.name()))
                 .hint(format!("offshoot status {}", task.name())));
         };
         context.store.begin(&lock)?;
-        let worktree = bring_back(context, &task, &custody);
-        let task = match worktree {
+        // What the dispatcher's environment was is forgotten; another attempt has the caller's.
+        let environment = context.environment.without_git_location().without_parent_session();
+        context.store.keep_environment(&lock, &environment)?;
+        let task = match bring_back(context, &task, &custody) {
             Ok(worktree) => context.store.commit(&lock, &task, Change::Restored { worktree })?,
             Err(error) => {
                 context.store.settle(&lock, &task)?;
@@ -39,13 +37,12 @@ pub fn restore(context: &Context, tasks: &[String]) -> Result<Vec<TaskView>> {
             }
         };
         context.store.settle(&lock, &task)?;
-        restored.push(describe(context, &task)?);
-    }
-    Ok(restored)
+        describe(context, &task)
+    })
 }
 
 fn bring_back(context: &Context, task: &Task, custody: &Custody) -> Result<PathBuf> {
-    let tip = task.record.head.unwrap_or(task.spec.base.commit);
+    let tip = custody.tip.or(task.record.head).unwrap_or(task.spec.base.commit);
     let _repo = context.store.lock(RepoLock::Repo)?;
     bring_back_branch(context, task, tip)?;
     let pin = base_pin(task);

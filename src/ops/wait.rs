@@ -1,6 +1,7 @@
 //! `wait`: until tasks have ended.
 
 use super::describe::{describe_briefly, describe_in_full};
+use super::lending::Lending;
 use super::recover::recover;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -57,6 +58,7 @@ pub fn wait(
     let deadline = request.timeout.map(|limit| context.clock.deadline(limit));
     let journal = context.store.layout().journal();
     let watch = Watch::on(&[&journal]);
+    let mut lending = Lending::possible(context);
     loop {
         let tasks: Vec<Task> =
             ids.iter().map(|id| context.store.read(*id)).collect::<Result<_>>()?;
@@ -73,6 +75,7 @@ pub fn wait(
         let views: Vec<TaskView> =
             tasks.iter().map(|task| describe_briefly(context, task)).collect::<Result<_>>()?;
         progress(&views);
+        lending.lend(context)?;
         watch.wait(deadline)?;
         // A supervisor that died changes no file; somebody has to notice.
         recover(context)?;

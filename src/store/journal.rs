@@ -4,7 +4,7 @@
 //! event is still in its task's outbox and is appended again.
 
 use super::{Store, files};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Error, ErrorKind, Result};
 use crate::event::{Draft, Event};
 use crate::layout::RepoLock;
 use crate::task::SCHEMA;
@@ -43,7 +43,14 @@ impl JournalReader {
                 return Ok(events);
             }
             self.offset += length as u64;
-            let event: Event = files::from_json(&line).map_err(|e| e.while_trying(attempt()))?;
+            let event: Event = match files::from_json(&line) {
+                Ok(event) => event,
+                // A newer version's events must not be skipped; a damaged line tells nothing anyway.
+                Err(error) if error.kind == ErrorKind::Unsupported => {
+                    return Err(error.while_trying(attempt()));
+                }
+                Err(_) => continue,
+            };
             if event.cursor > self.after {
                 self.after = event.cursor;
                 events.push(event);
@@ -126,7 +133,7 @@ fn last_line(file: &mut File) -> Result<LastLine> {
         let start = length.saturating_sub(window);
         file.seek(SeekFrom::Start(start)).attempt(attempt)?;
         let mut bytes = Vec::new();
-        file.take(length - start).read_to_end(&mut bytes).attempt(attempt)?;
+        Read::by_ref(file).take(length - start).read_to_end(&mut bytes).attempt(attempt)?;
         let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
             if start == 0 {
                 return Ok(LastLine { end: 0, cursor: 0 });
@@ -142,7 +149,21 @@ fn last_line(file: &mut File) -> Result<LastLine> {
                 continue;
             }
         };
-        let event: Event = files::from_json(&bytes[begin..end])?;
-        return Ok(LastLine { end: start + end as u64 + 1, cursor: event.cursor });
+        let cursor = match files::from_json::<Event>(&bytes[begin..end]) {
+            Ok(event) => event.cursor,
+            Err(error) if error.kind == ErrorKind::Unsupported => return Err(error),
+            Err(_) => greatest_cursor(file)?,
+        };
+        return Ok(LastLine { end: start + end as u64 + 1, cursor });
     }
+}
+
+/// The greatest cursor of all lines that can be read, where the last one is damaged.
+fn greatest_cursor(file: &mut File) -> Result<u64> {
+    let attempt = || "read the journal";
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0)).attempt(attempt)?;
+    file.read_to_end(&mut bytes).attempt(attempt)?;
+    let events = bytes.split(|byte| *byte == b'\n').map(files::from_json::<Event>);
+    Ok(events.filter_map(|event| Some(event.ok()?.cursor)).max().unwrap_or(0))
 }

@@ -87,6 +87,23 @@ impl Store {
         FileLock::is_held(&self.layout.task(id).lock())
     }
 
+    /// Lends a task's slot to others for as long as the answer is kept; `None` when another process of
+    /// the task has lent it already.
+    ///
+    /// # Errors
+    /// `io` when it cannot be recorded.
+    pub fn lend_slot(&self, id: TaskId) -> Result<Option<FileLock>> {
+        FileLock::take(&self.layout.task(id).lent(), Wait::No)
+    }
+
+    /// Whether a process of the task waits for other tasks, and has lent its slot meanwhile.
+    ///
+    /// # Errors
+    /// `io` when it cannot be asked.
+    pub fn has_lent_its_slot(&self, id: TaskId) -> Result<bool> {
+        FileLock::is_held(&self.layout.task(id).lent())
+    }
+
     /// A task as it stands.
     ///
     /// # Errors
@@ -129,6 +146,7 @@ impl Store {
         mut new: NewTask,
         place: impl Fn(&mut TaskSpec) -> Result<Placing>,
     ) -> Result<Task> {
+        self.make_folders()?;
         let id = new.spec.id;
         let layout = self.layout.task(id);
         let _queue = self.lock(RepoLock::Queue)?;
@@ -198,6 +216,26 @@ impl Store {
             }
         }
         Err(Error::internal("ran out of names"))
+    }
+
+    /// Keeps the environment that a task's commands run in from now on.
+    ///
+    /// # Errors
+    /// `io` when it cannot be written.
+    pub fn keep_environment(&self, lock: &TaskLock, environment: &Environment) -> Result<()> {
+        let kept = index::Variables { schema: 1, variables: Vec::from(environment) };
+        let path = self.layout.task(lock.id()).env();
+        files::replace(&path, &files::to_json(&kept)?, Durability::PowerCut)
+    }
+
+    /// Forgets the environment of a task that will not run any more, and the secrets in it.
+    ///
+    /// # Errors
+    /// `io` when it cannot be removed.
+    pub fn forget_environment(&self, lock: &TaskLock) -> Result<()> {
+        let layout = self.layout.task(lock.id());
+        files::remove(&layout.env())?;
+        files::remove(&layout.secrets())
     }
 
     /// Carries out `change`: the record and its news are one durable write, then the news is told.

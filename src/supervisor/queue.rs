@@ -61,7 +61,7 @@ enum Admitted {
 }
 
 fn admit(store: &Store, id: TaskId, free: usize) -> Result<Admitted> {
-    let task = store.read(id)?;
+    let Ok(task) = store.read(id) else { return Ok(Admitted::No) };
     if let TaskState::Running(running) = &task.record.state
         && running.waits_for_slot()
     {
@@ -128,7 +128,7 @@ fn needs(store: &Store, task: &Task) -> Result<Needs> {
 }
 
 /// How many slots are free. In use are those of tasks that run, of paused ones that kept theirs, and of
-/// paused ones that were given one to go on.
+/// paused ones that were given one to go on; not of those that wait for other tasks.
 ///
 /// # Errors
 /// `io` when records cannot be read.
@@ -140,11 +140,13 @@ pub fn free_slots(store: &Store, config: &Config) -> Result<usize> {
             Ok(task) => {
                 if let TaskState::Running(running) = &task.record.state {
                     let was_given_one = running.waits_for_slot() && !queued.contains(&id);
-                    count += usize::from(was_given_one || !running.gave_its_slot_back());
+                    let uses_one = was_given_one || !running.gave_its_slot_back();
+                    count += usize::from(uses_one && !store.has_lent_its_slot(id)?);
                 }
             }
             Err(error) if error.kind == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            // What cannot be read may well be running.
+            Err(_) => count += 1,
         }
     }
     Ok(config.max_parallel.saturating_sub(count))
@@ -166,7 +168,8 @@ pub fn revive(store: &Store) -> Result<()> {
             }
             Err(error) => return Err(error),
         };
-        let task = store.read(id)?;
+        // One bad record must not keep others from being taken up.
+        let Ok(task) = store.read(id) else { continue };
         let task = store.tell_again(&lock, task)?;
         match &task.record.state {
             TaskState::Running(_) => launch(store, lock)?,

@@ -81,6 +81,8 @@ pub enum Change {
     },
     /// The work was given up.
     Discarded(Custody),
+    /// A landed task's worktree, which was to stay, is to be released after all.
+    ReleaseAsked,
     /// What was kept of released work.
     Released(Custody),
     /// Discarded work is back, at this worktree.
@@ -308,6 +310,12 @@ impl TaskRecord {
                 self.releasing = true;
                 Ok(Some(EventKind::Discarded))
             }
+            (S::Ended { .. }, C::ReleaseAsked)
+                if matches!(self.landing, Landing::Landed { .. }) && self.worktree.is_some() =>
+            {
+                self.releasing = true;
+                Ok(None)
+            }
             (S::Ended { .. }, C::Released(kept)) => match &mut self.landing {
                 Landing::Landed { custody, .. } | Landing::Discarded { custody, .. } => {
                     *custody = kept;
@@ -396,7 +404,7 @@ impl Change {
             Self::Prioritised(_) => "reorder",
             Self::DependencyFailed { .. } | Self::AgentEnded(_) | Self::Finished(_) => "finish",
             Self::Retried(_) => "retry",
-            Self::WorktreeAt(_) | Self::Released(_) => "release",
+            Self::WorktreeAt(_) | Self::ReleaseAsked | Self::Released(_) => "release",
             Self::Acknowledged => "acknowledge",
             Self::Landed { .. } => "land",
             Self::Discarded(_) => "discard",

@@ -77,7 +77,7 @@ pub enum Landing {
     },
     /// It is on its target.
     Landed {
-        /// The number of the landing.
+        /// The number of the landing; 0 when the target held the work already.
         id: u64,
         /// Where it went.
         target: BranchName,
@@ -106,6 +106,9 @@ pub enum Landing {
 pub struct Custody {
     /// Refs that hold the tip and what was in the worktree besides.
     pub refs: Vec<String>,
+    /// Where the task's branch was.
+    #[serde(default)]
+    pub tip: Option<CommitId>,
     /// The worktree's folder, moved.
     pub folder: Option<PathBuf>,
     /// The worktree's entry in the repository, moved.
