@@ -46,7 +46,12 @@ pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
     let lived = life.live();
     // Even a task that cannot be finished must not keep others from running.
     let pumped = queue::revive(&life.store).and_then(|()| queue::pump(&life.store, &life.config));
-    life.let_shim_go();
+    match lived {
+        Ok(()) => life.let_shim_go(),
+        // The agent may still run. Its shim, not let go, has the task taken up again as soon as this
+        // process is gone and its lock with it; waiting for it here would keep everybody out.
+        Err(_) => life.shim = None,
+    }
     lived.and(pumped)
 }
 
