@@ -57,5 +57,10 @@ fn wait_until_ended(context: &Context, id: TaskId) -> Result<Task> {
         }
         watch.wait(None)?;
         recover(context)?;
+        if context.store.read(id)?.record.state == TaskState::Pending {
+            // Somebody had its lock for a moment when it was asked for, and nobody reads requests
+            // to a task that waits for its slot.
+            ask(context, id)?;
+        }
     }
 }

@@ -10,7 +10,9 @@ use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
 /// A task with its files.
 pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
     let mut view = TaskView::of(task);
-    if let (Some(diff), Ok(Some(ends))) = (&mut view.diff, ends(context, task)) {
+    // Most tasks of a long list changed nothing; git need not be asked about them.
+    let changed = view.diff.as_mut().filter(|diff| diff.summary.figures.files > 0);
+    if let (Some(diff), Ok(Some(ends))) = (changed, ends(context, task)) {
         let range = DiffRange { from: ends.from, to: ends.to, paths: &[] };
         // A commit that was collected has no files to tell any more.
         diff.changes = context.repo.changes(&range).unwrap_or_default();

@@ -168,6 +168,14 @@ fn place(context: &Context, spec: &mut TaskSpec) -> Result<Placing> {
         return taken(format!("the branch `{branch}` is there already"));
     }
     spec.worktree = worktree_root(context).join(spec.name.as_str());
+    let paths = [spec.worktree.as_path(), &spec.subdirectory, context.store.layout().root()];
+    if let Some(odd) = paths.into_iter().find(|path| path.to_str().is_none()) {
+        return Err(Error::unsupported(format!(
+            "cannot record the path `{}`: it is not UTF-8",
+            escape::line(&odd.to_string_lossy())
+        ))
+        .hint("rename the folder, or use another `worktree_root`"));
+    }
     if spec.worktree.symlink_metadata().is_ok() {
         return taken(format!("`{}` is there already", spec.worktree.display()));
     }

@@ -1,7 +1,7 @@
 //! `list`: the tasks that still need somebody, or all of them.
 
 use super::describe::describe;
-use super::recover::recover;
+use super::recover::recover_if_possible;
 use crate::context::Context;
 use crate::error::Result;
 use crate::task::StateName;
@@ -30,7 +30,7 @@ pub struct ListRequest {
 /// # Errors
 /// `io` when the records cannot be read.
 pub fn list(context: &Context, request: &ListRequest) -> Result<Vec<TaskView>> {
-    recover(context)?;
+    recover_if_possible(context);
     let ids = match request.which {
         Which::Open => context.store.open_ids()?,
         Which::All => context.store.all_ids()?,

@@ -1,6 +1,6 @@
 //! `logs`: what the agent wrote, so far or until it ends.
 
-use super::recover::{find, recover};
+use super::recover::{find, recover_if_possible};
 use crate::context::Context;
 use crate::error::{Attempt, Error, Result};
 use crate::names::TaskId;
@@ -52,7 +52,7 @@ pub fn logs(
     request: &LogsRequest,
     sink: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    recover(context)?;
+    recover_if_possible(context);
     let task = find(context, &request.task)?;
     let layout = context.store.layout().task(task.id());
     let path = match request.stream {
@@ -80,7 +80,7 @@ pub fn logs(
             Some(watch) if !over => watch.wait(None)?,
             _ => return Ok(()),
         }
-        recover(context)?;
+        recover_if_possible(context);
     }
 }
 
