@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The longest a change may stay unnoticed where notification is not to be had.
-const LOOK: Duration = Duration::from_secs(1);
+pub const LOOK: Duration = Duration::from_secs(1);
 
 /// What becomes readable when one of some paths changes.
 #[derive(Debug)]
@@ -31,8 +31,11 @@ impl Watch {
             | WatchFlags::CLOSE_WRITE
             | WatchFlags::DELETE;
         for path in paths {
-            // A watch that cannot be had leaves the look every second.
-            let _ = inotify::add_watch(&descriptor, *path, changes);
+            match inotify::add_watch(&descriptor, *path, changes) {
+                Ok(_) | Err(rustix::io::Errno::NOENT) => {}
+                // Too many watches: better none than one that never tells.
+                Err(_) => return Self { notification: None },
+            }
         }
         Self { notification: Some(descriptor) }
     }
@@ -57,6 +60,7 @@ impl Watch {
     }
 
     /// The descriptor that becomes readable, for an event loop; [`forget`](Self::forget) makes it unreadable again.
+    /// Where there is none, the loop has to look every [`LOOK`] itself.
     #[must_use]
     pub fn descriptor(&self) -> Option<&OwnedFd> {
         self.notification.as_ref()

@@ -67,6 +67,17 @@ impl Repo {
     }
 }
 
+/// Looking for applications that were cut off.
+impl Repo {
+    /// Whether an application may have been cut off in the main checkout or in the caller's; or it is
+    /// going on, if somebody holds the landing lock.
+    #[must_use]
+    pub fn is_half_applied(&self) -> bool {
+        let here = self.here().map(|here| here.git_dir.as_path());
+        [Some(self.common_dir()), here].into_iter().flatten().any(|dir| dir.join(NAME).exists())
+    }
+}
+
 /// Takes back what an application that did not come to its end has done, and removes its folder.
 pub(super) fn take_back_unfinished(checkout: &Checkout) -> Result<()> {
     let staging = Staging::named(checkout, NAME)?;

@@ -263,7 +263,7 @@ impl Repo {
 
     /// Records the end and gives everything back. The target has moved, so nothing may fail any
     /// more: what cannot be recorded or removed now is left to the next recovery.
-    fn finish(journal: &mut Journal, stagings: &[Staging]) {
+    pub(super) fn finish(journal: &mut Journal, stagings: &[Staging]) {
         for place in &mut journal.record.checkouts {
             place.steps.clear();
         }

@@ -7,6 +7,7 @@
 //! | `before`, no file touched | taken back |
 //! | `before`, files half-way | finished: old paths are brought forward, new ones kept, others left |
 //! | `after` | finished in the same way |
+//! | further on, past `after` | complete; what is left of it is tidied away |
 //! | anything else, or its checkout is on another branch by now | what is provably ours is swapped back |
 //!
 //! First of all, what an editor wrote in the instant of a swap is put back. Only locks that are the
@@ -98,7 +99,15 @@ impl Repo {
         self.remove_own_ref_locks(journal)?;
         let landing = &journal.record.landing;
         let now = self.read_ref(&landing.target.full_ref())?;
-        let still_there = now == Some(landing.before) || now == Some(landing.after);
+        let (before, after) = (landing.before, landing.after);
+        let still_there = now == Some(before) || now == Some(after);
+        let went_on = match now {
+            Some(now) if !still_there => self.is_ancestor(after, now).unwrap_or(false),
+            _ => false,
+        };
+        if went_on {
+            return self.passed(journal, &stagings);
+        }
         if !still_there || !self.checkouts_are_on_target(journal)? {
             return self.taken_back(journal, &stagings);
         }
@@ -114,6 +123,17 @@ impl Repo {
             }
             Carried::Untouched => self.taken_back(journal, &stagings),
         }
+    }
+
+    /// The target went through the landing's commit and on: it is complete, and going back would undo
+    /// in the files what is in the history.
+    fn passed(&self, journal: &mut Journal, stagings: &[Staging]) -> Result<Recovery> {
+        for staging in stagings {
+            staging.make()?;
+        }
+        let left = self.rescue_edits(journal, stagings)?;
+        Self::finish(journal, stagings);
+        Ok(Recovery::Finished { left })
     }
 
     fn taken_back(&self, journal: &mut Journal, stagings: &[Staging]) -> Result<Recovery> {

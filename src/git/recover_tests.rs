@@ -271,6 +271,25 @@ fn a_target_that_moved_on_meanwhile_has_the_files_swapped_back() {
 }
 
 #[test]
+fn a_target_that_went_on_past_the_landing_keeps_its_files() {
+    let cut_off = CutOff::at(Reached::Target);
+    let after = cut_off.journal.record.landing.after;
+    let tree = cut_off.repo.tree_of(after).expect("a tree");
+    let signing = super::objects::Signing::Never;
+    let parents = &[after];
+    let new = super::objects::NewCommit { tree, parents, message: "m", author_of: None, signing };
+    let further = cut_off.repo.create_commit(&new).expect("a commit");
+    cut_off.set_main(further);
+    let reports = cut_off.recover();
+    assert!(matches!(&reports[0].outcome, Recovery::Finished { left } if left.is_empty()));
+    assert_eq!(cut_off.main(), further);
+    assert_eq!(cut_off.text("a").as_deref(), Some("2\n"));
+    assert_eq!(cut_off.text("new").as_deref(), Some("2\n"));
+    assert_eq!(cut_off.status(), " M mine");
+    cut_off.assert_nothing_left();
+}
+
+#[test]
 fn taking_back_is_finished_when_it_was_cut_off_itself() {
     let mut cut_off = CutOff::at(Reached::Addition);
     cut_off.journal.enter(Phase::Reverting).expect("written");

@@ -57,6 +57,10 @@ impl Repo {
         let git = |verb: &str| {
             self.git.at(&checkout.git_dir, verb).work_tree(&checkout.root).index(index)
         };
+        // The index is ours alone, so a lock beside it was left by a git that died.
+        let mut lock = index.as_os_str().to_owned();
+        lock.push(".lock");
+        remove_index(Path::new(&lock))?;
         match start {
             SnapshotStart::Index(staged) => copy_index(staged, index)?,
             SnapshotStart::Commit { head, seed } if seed.exists() => {

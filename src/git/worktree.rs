@@ -47,7 +47,8 @@ impl Repo {
     /// `refused` when something that is not the task's is in the way, `git` when git fails.
     pub fn create_worktree(&self, new: &NewWorktree<'_>) -> Result<Checkout> {
         if let Some(made) = self.worktree_of(new.task)? {
-            return Ok(made);
+            // Cut off after the last step but one; the mark must not outlive the making.
+            return forget(new.intent).map(|()| made);
         }
         if new.intent.exists() {
             self.take_back_half_made(new.root)?;
@@ -74,7 +75,7 @@ impl Repo {
         })?;
         self.attach_head(&checkout, new.branch)?;
         fs::write(checkout.git_dir.join(OWNER), new.task.to_string()).attempt(attempt)?;
-        fs::remove_file(new.intent).attempt(attempt)?;
+        forget(new.intent)?;
         Ok(checkout)
     }
 
@@ -139,19 +140,23 @@ impl Repo {
     }
 
     /// Removes what an interrupted [`create_worktree`](Self::create_worktree) left: no agent was ever in it.
+    /// A folder that no entry of nobody's names is somebody else's, unless it is empty.
     fn take_back_half_made(&self, root: &Path) -> Result<()> {
         let attempt = || format!("take back the half-made `{}`", root.display());
-        for entry in self.entries()? {
-            if names_root(&entry, root) && !entry.join(OWNER).exists() {
-                fs::remove_dir_all(&entry).attempt(attempt)?;
-            }
-        }
-        match fs::remove_dir_all(root) {
+        let gone = |removed: std::io::Result<()>| match removed {
             Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::io(attempt(), &cause))
             }
             _ => Ok(()),
+        };
+        for entry in self.entries()? {
+            if names_root(&entry, root) && !entry.join(OWNER).exists() {
+                // The entry goes last, since it is what tells that the folder is ours.
+                gone(fs::remove_dir_all(root))?;
+                gone(fs::remove_dir_all(&entry))?;
+            }
         }
+        gone(fs::remove_dir(root))
     }
 
     /// Moves a task's worktree and its entry out of the way, into `trash` beside the worktrees and
@@ -182,35 +187,64 @@ impl Repo {
     /// `refused` when `root` is taken, `io` when something cannot be moved.
     pub fn bring_back_worktree(
         &self,
+        task: TaskId,
         released: &ReleasedWorktree,
         root: &Path,
     ) -> Result<Option<Checkout>> {
         let (Some(folder), Some(entry)) = (&released.folder, &released.entry) else {
             return Ok(None);
         };
-        if !folder.is_dir() || !entry.is_dir() {
+        if !folder.is_dir() {
             return Ok(None);
         }
         if root.symlink_metadata().is_ok() {
             return Err(Error::refused(format!("`{}` is there already", root.display())));
         }
         let attempt = || format!("bring back `{}`", root.display());
-        let name = free_name(&self.common_dir().join("worktrees"), entry_name(root));
-        let place = self.common_dir().join("worktrees").join(name);
-        fs::create_dir_all(self.common_dir().join("worktrees")).attempt(attempt)?;
-        fs::rename(folder, root).attempt(attempt)?;
-        fs::write(entry.join("gitdir"), format!("{}\n", root.join(".git").display()))
+        // The folder goes last: while it is not there, everything else can be done again. An entry
+        // that was put back before this was cut off still says whose it is.
+        let place = match self.entry_of(task)? {
+            Some(place) => place,
+            None if entry.is_dir() => {
+                let entries = self.common_dir().join("worktrees");
+                fs::create_dir_all(&entries).attempt(attempt)?;
+                let place = entries.join(free_name(&entries, entry_name(root)));
+                fs::rename(entry, &place).attempt(attempt)?;
+                place
+            }
+            None => return Ok(None),
+        };
+        fs::write(place.join("gitdir"), format!("{}\n", root.join(".git").display()))
             .attempt(attempt)?;
-        fs::write(root.join(".git"), format!("gitdir: {}\n", place.display())).attempt(attempt)?;
-        fs::rename(entry, &place).attempt(attempt)?;
+        fs::write(folder.join(".git"), format!("gitdir: {}\n", place.display()))
+            .attempt(attempt)?;
+        fs::rename(folder, root).attempt(attempt)?;
         Ok(Some(Checkout { root: root.to_owned(), git_dir: place }))
     }
 }
 
 /// Whether an entry names `root`, be it there or not.
 fn names_root(entry: &Path, root: &Path) -> bool {
-    fs::read_to_string(entry.join("gitdir"))
-        .is_ok_and(|text| entry.join(text.trim_end()).parent() == Some(root))
+    fs::read_to_string(entry.join("gitdir")).is_ok_and(|text| {
+        entry.join(text.trim_end()).parent().map(resolved) == Some(resolved(root))
+    })
+}
+
+/// A path without symbolic links and `..` in the folder that it lies in, as git writes it.
+fn resolved(path: &Path) -> PathBuf {
+    match (path.parent().map(fs::canonicalize), path.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+fn forget(mark: &Path) -> Result<()> {
+    match fs::remove_file(mark) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(format!("remove `{}`", mark.display()), &cause))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn entry_name(root: &Path) -> String {

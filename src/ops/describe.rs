@@ -19,7 +19,9 @@ pub(super) fn describe_briefly(context: &Context, task: &Task) -> Result<TaskVie
 /// A task with its files.
 pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
     let mut view = describe_briefly(context, task)?;
-    if let (Some(diff), Ok(Some(ends))) = (&mut view.diff, ends(context, task)) {
+    // Most tasks of a long list changed nothing; git need not be asked about them.
+    let changed = view.diff.as_mut().filter(|diff| diff.summary.figures.files > 0);
+    if let (Some(diff), Ok(Some(ends))) = (changed, ends(context, task)) {
         let range = DiffRange { from: ends.from, to: ends.to, paths: &[] };
         // A commit that was collected has no files to tell any more.
         diff.changes = context.repo.changes(&range).unwrap_or_default();

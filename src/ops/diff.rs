@@ -2,7 +2,7 @@
 
 use super::describe::ends;
 use super::dispatch::require_branch;
-use super::recover::{find, recover};
+use super::recover::{find, recover_if_possible};
 use crate::context::Context;
 use crate::diff::{DiffSummary, FilePatch, figures};
 use crate::error::{Error, Result};
@@ -72,7 +72,7 @@ pub fn patch(context: &Context, request: &DiffRequest) -> Result<Vec<u8>> {
 }
 
 fn compared(context: &Context, request: &DiffRequest) -> Result<(Task, DiffEnds)> {
-    recover(context)?;
+    recover_if_possible(context);
     let task = find(context, &request.task)?;
     let ends = ends(context, &task)?.ok_or_else(|| {
         let name = task.name();

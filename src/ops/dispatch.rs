@@ -6,6 +6,7 @@ use crate::agent::{self, Assignment};
 use crate::context::Context;
 use crate::environment::Variable;
 use crate::error::{Error, ErrorKind, Result};
+use crate::escape;
 use crate::git::{Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart};
 use crate::names::{BranchName, CommitId, TaskId, TaskName};
 use crate::process;
@@ -204,6 +205,14 @@ fn place(context: &Context, spec: &mut TaskSpec) -> Result<Placing> {
         .hint("choose another `worktree_root` in the configuration"));
     }
     spec.worktree = root.join(spec.name.as_str());
+    let paths = [spec.worktree.as_path(), &spec.subdirectory, context.store.layout().root()];
+    if let Some(odd) = paths.into_iter().find(|path| path.to_str().is_none()) {
+        return Err(Error::unsupported(format!(
+            "cannot record the path `{}`: it is not UTF-8",
+            escape::line(&odd.to_string_lossy())
+        ))
+        .hint("rename the folder, or use another `worktree_root`"));
+    }
     if spec.worktree.symlink_metadata().is_ok() {
         return taken(format!("`{}` is there already", spec.worktree.display()));
     }

@@ -1,7 +1,7 @@
 //! `events`: the journal, from some place on.
 
 use super::logs::Follow;
-use super::recover::recover;
+use super::recover::recover_if_possible;
 use crate::context::Context;
 use crate::error::Result;
 use crate::event::Event;
@@ -20,7 +20,7 @@ pub fn events(
     let mut reader = context.store.journal_after(since);
     let watch = Watch::on(&[context.store.layout().root(), &context.store.layout().journal()]);
     loop {
-        recover(context)?;
+        recover_if_possible(context);
         for event in reader.read_new()? {
             sink(&event)?;
         }

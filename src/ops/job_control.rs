@@ -156,6 +156,11 @@ fn wait_until_true(context: &Context, id: TaskId, wish: Wish) -> Result<Task> {
         }
         watch.wait(None)?;
         recover(context)?;
+        if matches!(task.record.state, TaskState::Pending { .. }) {
+            // Somebody had its lock for a moment when it was asked for, and nobody reads requests to a
+            // task that waits for its slot.
+            ask(context, id, wish)?;
+        }
     }
 }
 

@@ -312,7 +312,7 @@ pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
             suspects.push(id);
         }
     }
-    if suspects.is_empty() {
+    if suspects.is_empty() && !context.repo.is_half_applied() {
         return Ok(());
     }
     // Somebody who holds it is landing right now.

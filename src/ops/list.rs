@@ -1,7 +1,7 @@
 //! `list`: the tasks that still need somebody, or all of them.
 
 use super::describe::{describe, describe_briefly};
-use super::recover::recover;
+use super::recover::recover_if_possible;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::task::StateName;
@@ -50,7 +50,7 @@ pub struct Listing {
 /// # Errors
 /// `io` when the records cannot be listed.
 pub fn list(context: &Context, request: &ListRequest) -> Result<Listing> {
-    recover(context)?;
+    recover_if_possible(context);
     let ids = match request.which {
         Which::Open => context.store.open_ids()?,
         Which::All => context.store.all_ids()?,

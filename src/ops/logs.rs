@@ -1,7 +1,7 @@
 //! `logs`: what the agent wrote, so far or until it ends.
 
 use super::lending::Lending;
-use super::recover::{find, recover};
+use super::recover::{find, recover_if_possible};
 use crate::context::Context;
 use crate::error::{Attempt, Error, Result};
 use crate::names::TaskId;
@@ -55,7 +55,7 @@ pub fn logs(
     request: &LogsRequest,
     sink: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    recover(context)?;
+    recover_if_possible(context);
     let task = find(context, &request.task)?;
     let layout = context.store.layout().task(task.id());
     let path = match request.stream {
@@ -98,7 +98,7 @@ pub fn logs(
             }
             _ => return Ok(()),
         }
-        recover(context)?;
+        recover_if_possible(context);
     }
 }
 

@@ -28,10 +28,18 @@ pub(super) fn recover(context: &Context) -> Result<()> {
         let Ok(Some(lock)) = store.lock_task(id, Wait::No) else { continue };
         let Ok(task) = store.read(id) else { continue };
         if task.record.releasing {
-            release::release(context, &lock, &task)?;
+            // What cannot be released yet stays as it is and is tried again by the next command; it
+            // must not keep a person from everything else.
+            let _ = release::release(context, &lock, &task);
         }
     }
     supervisor::pump(store, &context.config)
+}
+
+/// The same for verbs that only look: what they show is on record, so a disk that is full or may not
+/// be written to is no reason to refuse.
+pub(super) fn recover_if_possible(context: &Context) {
+    let _ = recover(context);
 }
 
 /// A task by the caller's word for it.

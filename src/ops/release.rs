@@ -4,7 +4,7 @@
 //! Every step may be repeated, so a release that was cut off is simply done again.
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::git::{Checkout, Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart};
 use crate::layout::RepoLock;
 use crate::names::CommitId;
@@ -158,10 +158,15 @@ fn drop_branch(context: &Context, task: &Task) -> Result<()> {
     let name = task.spec.branch.full_ref();
     let Some(tip) = context.repo.read_ref(&name)? else { return Ok(()) };
     for checkout in context.repo.checkouts()? {
-        let head = context.repo.head_of(&checkout.git_dir)?;
-        if head.branch.as_ref() == Some(&task.spec.branch) {
+        // One whose HEAD cannot be read is on no branch.
+        let head = context.repo.head_of(&checkout.git_dir);
+        if head.is_ok_and(|head| head.branch.as_ref() == Some(&task.spec.branch)) {
             return Ok(());
         }
     }
-    context.repo.delete_ref(&name, tip)
+    match context.repo.delete_ref(&name, tip) {
+        // It moved in this instant, or is no plain ref but stands for another branch: not ours.
+        Err(error) if error.kind == ErrorKind::Refused => Ok(()),
+        other => other,
+    }
 }

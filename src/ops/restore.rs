@@ -57,7 +57,7 @@ fn bring_back(context: &Context, task: &Task, custody: &Custody) -> Result<PathB
     let released =
         ReleasedWorktree { folder: custody.folder.clone(), entry: custody.entry.clone() };
     let root = &task.spec.worktree;
-    if let Some(checkout) = context.repo.bring_back_worktree(&released, root)? {
+    if let Some(checkout) = context.repo.bring_back_worktree(task.id(), &released, root)? {
         return Ok(checkout.root);
     }
     let layout = context.store.layout().task(task.id());

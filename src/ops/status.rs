@@ -1,7 +1,7 @@
 //! `status` and `result`: one task, in full.
 
 use super::describe::describe_in_full;
-use super::recover::{find, recover};
+use super::recover::{find, recover_if_possible};
 use crate::context::Context;
 use crate::error::Result;
 use crate::view::TaskView;
@@ -11,6 +11,6 @@ use crate::view::TaskView;
 /// # Errors
 /// `not_found` when no task is meant.
 pub fn status(context: &Context, task: &str) -> Result<TaskView> {
-    recover(context)?;
+    recover_if_possible(context);
     describe_in_full(context, &find(context, task)?)
 }

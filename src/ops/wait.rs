@@ -1,6 +1,6 @@
 //! `wait`: until tasks have ended.
 
-use super::describe::{describe_briefly, describe_in_full};
+use super::describe::describe_in_full;
 use super::lending::Lending;
 use super::recover::recover;
 use crate::context::Context;
@@ -72,8 +72,8 @@ pub fn wait(
             let tasks = tasks.iter().map(|task| describe_in_full(context, task));
             return Ok(Waited { tasks: tasks.collect::<Result<_>>()?, timed_out });
         }
-        let views: Vec<TaskView> =
-            tasks.iter().map(|task| describe_briefly(context, task)).collect::<Result<_>>()?;
+        // What the records tell is enough for progress; git is asked once, at the end.
+        let views: Vec<TaskView> = tasks.iter().map(TaskView::of).collect();
         progress(&views);
         lending.lend(context)?;
         watch.wait(deadline)?;

@@ -2,8 +2,11 @@
 
 use crate::error::{Attempt, Error, Result};
 use crate::task::ProcessIdentity;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// The id of this boot.
 ///
@@ -58,18 +61,21 @@ pub fn is_alive(process: &ProcessIdentity) -> Result<bool> {
         .is_some_and(|stat| stat.start_time == process.start_time && !stat.is_zombie()))
 }
 
-/// The arguments of a process that runs this very program, behind the program's name; `None` for any
-/// other process.
+/// The arguments of a process, behind the program's name; `None` when there is no such process.
 #[must_use]
-pub fn our_arguments(pid: i32) -> Option<Vec<String>> {
-    let program = |pid: &str| fs::metadata(format!("/proc/{pid}/exe")).ok();
-    let (its, ours) = (program(&pid.to_string())?, program("self")?);
-    if (its.dev(), its.ino()) != (ours.dev(), ours.ino()) {
-        return None;
-    }
+pub fn arguments(pid: i32) -> Option<Vec<OsString>> {
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let words = line.split(|byte| *byte == 0).skip(1);
-    Some(words.map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+    let words = line.strip_suffix(b"\0")?.split(|byte| *byte == 0).skip(1);
+    Some(words.map(|word| OsStr::from_bytes(word).to_owned()).collect())
+}
+
+/// Whether a process has this very file open.
+#[must_use]
+pub fn has_open(pid: i32, file: &Path) -> bool {
+    let inode = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    let Some(wanted) = inode(file) else { return false };
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    descriptors.into_iter().any(|descriptor| inode(&descriptor.path()) == Some(wanted))
 }
 
 /// The file mode bits that this process takes away from new files.

@@ -2,9 +2,10 @@
 
 use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};
+use rustix::io::FdFlags;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -27,11 +28,18 @@ impl Spawn {
         command.arg0("offshoot").args(arguments);
         command.env_clear().envs(environment.iter());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let inherited = inherited_descriptors();
         #[expect(unsafe_code, reason = "there is no safe call for a session of one's own")]
-        // SAFETY: setsid(2) is a plain system call, allowed between fork and exec; it allocates
-        // nothing and takes no lock.
+        // SAFETY: setsid(2) and fcntl(2) are plain system calls, allowed between fork and exec; they
+        // allocate nothing and take no lock. A number that is closed by then is an error, no harm.
         unsafe {
-            command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into));
+            command.pre_exec(move || {
+                for number in &inherited {
+                    let descriptor = BorrowedFd::borrow_raw(*number);
+                    let _ = rustix::io::fcntl_setfd(descriptor, FdFlags::CLOEXEC);
+                }
+                rustix::process::setsid().map(drop).map_err(Into::into)
+            });
         }
         Self { command }
     }
@@ -71,6 +79,14 @@ impl Spawn {
     pub fn start(mut self) -> Result<Child> {
         self.command.spawn().attempt(|| "start a process")
     }
+}
+
+/// What our caller left open beside the standard streams: a pipe that somebody reads to its end, a
+/// lock of theirs. A task that kept it would keep them waiting.
+fn inherited_descriptors() -> Vec<RawFd> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|number| *number > 2).collect()
 }
 
 /// Turns this process into `command`, which reads nothing; returns only when that failed, and why.

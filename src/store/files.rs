@@ -5,10 +5,11 @@ use crate::escape;
 use crate::task::SCHEMA;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whether a write must outlive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +33,7 @@ pub(super) fn make_folder(path: &Path) -> Result<()> {
 /// is always the same, so that a crash leaves at most one; whoever writes holds a lock.
 pub(super) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let attempt = || format!("write `{}`", path.display());
-    // Hidden, since no name begins with a dot: the entry of `a.b` must not pass over that of `a.new`.
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(path.file_name().expect("invariant: what is written has a name"));
-    hidden.push(".new");
-    let sibling = path.with_file_name(hidden);
+    let sibling = sibling_of(path);
     let written = (|| {
         let mut file = OpenOptions::new()
             .write(true)
@@ -59,6 +56,14 @@ pub(super) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Resu
         (Durability::PowerCut, Some(folder)) => sync_folder(folder),
         _ => Ok(()),
     }
+}
+
+/// Hidden, because task names are file names in an index, and no task's name begins with a dot.
+fn sibling_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
 }
 
 /// Makes what was renamed, made or removed in a folder outlive a power cut.
@@ -157,6 +162,17 @@ mod tests {
     fn a_record_of_a_newer_form_is_refused_with_a_hint() {
         let error = from_json::<Record>(b"{\"schema\": 2}").expect_err("refuses");
         assert!(error.message.contains("newer offshoot") && !error.hints.is_empty());
+    }
+
+    #[test]
+    fn replacing_one_name_leaves_its_neighbours_alone() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        for name in ["fix.new", "fix.v1", "fix.v1.new"] {
+            replace(&folder.path().join(name), name.as_bytes(), Durability::Crash).expect("writes");
+        }
+        for name in ["fix.new", "fix.v1", "fix.v1.new"] {
+            assert_eq!(fs::read_to_string(folder.path().join(name)).expect("is there"), name);
+        }
     }
 
     #[test]

@@ -102,7 +102,10 @@ impl Store {
     }
 
     /// Notes a task's name and its request, so that both are found again.
-    pub(super) fn remember(&self, task: &Task) -> Result<()> {
+    ///
+    /// # Errors
+    /// `io` when that cannot be written.
+    pub fn remember(&self, task: &Task) -> Result<()> {
         let id = task.id().to_string();
         let note = |path: PathBuf| files::replace(&path, id.as_bytes(), files::Durability::Crash);
         note(self.layout.name(&task.spec.name))?;
@@ -200,13 +203,13 @@ impl Store {
     /// `io` when the records cannot be read or the indexes not be written.
     pub fn rebuild_indexes(&self, boot_id: &str) -> Result<()> {
         let path = self.layout.boot();
-        let is_whole = || std::fs::read_to_string(&path).is_ok_and(|known| known == boot_id);
-        if !self.exists() || is_whole() {
+        let is_done = || std::fs::read_to_string(&path).is_ok_and(|known| known == boot_id);
+        if !self.exists() || is_done() {
             return Ok(());
         }
-        // Under it nobody else rebuilds, and no task is being made.
+        // Names are given under this lock; another process may have done all this meanwhile.
         let _queue = self.lock(RepoLock::Queue)?;
-        if is_whole() {
+        if is_done() {
             return Ok(());
         }
         let mut tasks = Vec::new();
@@ -217,7 +220,8 @@ impl Store {
         for task in &tasks {
             self.remember(task)?;
             if let Some(lock) = self.lock_task(task.id(), crate::lock::Wait::No)? {
-                self.settle(&lock, task)?;
+                let task = self.read(task.id())?;
+                self.settle(&lock, &task)?;
                 if matches!(task.record.state, TaskState::Pending { .. })
                     || !task.record.outbox.is_empty()
                 {

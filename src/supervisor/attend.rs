@@ -12,7 +12,7 @@ use crate::error::{Attempt, Result};
 use crate::outcome::Outcome;
 use crate::process::{self, Ending, ProcessTree, TreeSignal};
 use crate::task::{Change, ProcessIdentity, StopReason};
-use crate::watch::Watch;
+use crate::watch::{LOOK, Watch};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -115,9 +115,12 @@ impl Life {
             let Some(watcher) = self.watcher(shim, agent)? else {
                 return self.ended_without_watcher(agent);
             };
+            // Where notification is not to be had, requests are looked for.
+            let look = requested.is_none().then(|| tokio::time::Instant::now() + LOOK);
             let input = tokio::select! {
                 ready = wait_readable(Some(&watcher)) => ready.map(|()| Input::WatcherDone)?,
                 ready = wait_readable(requested.as_ref()) => ready.map(|()| Input::Requested)?,
+                () = at(look), if attention == Attention::Watching => Input::Requested,
                 () = at(time_over), if attention == Attention::Watching => Input::TimeOver,
                 () = at(Some(kill_at)), if attention == Attention::Ending => Input::GraceOver,
             };
@@ -197,9 +200,7 @@ impl Life {
             None => self.learn_ending(agent),
         };
         let mark = format!("{MARK}={}", self.task.id());
-        let store = self.store.clone();
-        let excluded = |pid: i32| is_supervisor(&store, pid);
-        let stragglers = ProcessTree::carrying(&mark, &excluded).end(self.config.grace)?;
+        let stragglers = ProcessTree::carrying(&mark, &is_supervisor).end(self.config.grace)?;
         process::reap(agent.pid);
         Ok((learnt, stragglers))
     }
@@ -229,10 +230,9 @@ impl Life {
         act: impl FnOnce(ProcessTree<'_>) -> T,
     ) -> T {
         let mark = format!("{MARK}={}", self.task.id());
-        let excluded = |pid: i32| is_supervisor(&self.store, pid);
         match is_there(shim) {
-            Ok(true) => act(ProcessTree::below(shim.pid, &excluded)),
-            _ => act(ProcessTree::carrying(&mark, &excluded)),
+            Ok(true) => act(ProcessTree::below(shim.pid, &is_supervisor)),
+            _ => act(ProcessTree::carrying(&mark, &is_supervisor)),
         }
     }
 

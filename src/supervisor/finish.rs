@@ -64,7 +64,10 @@ impl Life {
 
     fn gather(&self) -> Result<Work> {
         let spec = &self.task.spec;
-        let tip = self.repo.read_ref(&spec.branch.full_ref())?;
+        // An agent may have made anything of its branch and its HEAD; what leads to no commit that
+        // is there counts as nothing, or the task could never end.
+        let tip = self.repo.read_ref(&spec.branch.full_ref()).ok().flatten();
+        let tip = tip.filter(|tip| self.repo.tree_of(*tip).is_ok());
         let Some(git_dir) = self.repo.entry_of(spec.id)? else {
             let mut warnings = Vec::new();
             if self.task.record.worktree.is_some() {
@@ -74,6 +77,7 @@ impl Life {
             return Ok(Work { checkout: None, head, leftovers_committed: false, warnings });
         };
         let head = self.repo.head_of(&git_dir).ok().and_then(|head| head.commit);
+        let head = head.filter(|head| self.repo.tree_of(*head).is_ok());
         let mut work = Work {
             checkout: worktree_root_of(&git_dir).map(|root| Checkout { root, git_dir }),
             head: head.or(tip).unwrap_or(spec.base.commit),
@@ -83,8 +87,8 @@ impl Life {
         match work.checkout.clone() {
             None => work.warnings.push(missing(&spec.worktree)),
             Some(checkout) => {
-                mend_git_file(&checkout)?;
-                match self.snapshot(&checkout, work.head) {
+                let snapshot = mend_git_file(&checkout);
+                match snapshot.and_then(|()| self.snapshot(&checkout, work.head)) {
                     Ok(snapshot) => self.commit_leftovers(&mut work, snapshot)?,
                     Err(error) => work.warnings.push(Warning::new(
                         WarningKind::SnapshotFailed,
@@ -135,7 +139,10 @@ impl Life {
         let name = spec.branch.full_ref();
         let message = format!("offshoot: result of {}", spec.name);
         let expected = match tip {
-            Some(tip) if tip == work.head => return self.attach(work),
+            Some(tip) if tip == work.head => {
+                self.attach(work);
+                return Ok(());
+            }
             Some(tip) if self.repo.is_ancestor(tip, work.head)? => Some(Expected::At(tip)),
             Some(_) => None,
             None => Some(Expected::Absent),
@@ -143,12 +150,10 @@ impl Life {
         let moved =
             expected.map(|expected| self.repo.set_ref(&name, expected, work.head, &message));
         if let Some(Ok(())) = moved {
-            return self.attach(work);
+            self.attach(work);
+            return Ok(());
         }
-        let kept = format!("refs/offshoot/kept/{}/result", spec.id);
-        if self.repo.read_ref(&kept)?.is_none() {
-            self.repo.set_ref(&kept, Expected::Absent, work.head, &message)?;
-        }
+        self.keep_result(work.head, &message)?;
         work.warnings.push(Warning::new(
             WarningKind::BranchDiverged,
             format!(
@@ -160,9 +165,30 @@ impl Life {
         Ok(())
     }
 
+    /// A ref for a result to which no branch leads; an earlier try may have left one for another.
+    fn keep_result(&self, head: CommitId, message: &str) -> Result<()> {
+        let first = format!("refs/offshoot/kept/{}/result", self.task.id());
+        let others = (2u32..).map(|number| format!("{first}-{number}"));
+        for name in std::iter::once(first.clone()).chain(others) {
+            match self.repo.read_ref(&name)? {
+                Some(there) if there == head => return Ok(()),
+                Some(_) => {}
+                None => return self.repo.set_ref(&name, Expected::Absent, head, message),
+            }
+        }
+        Ok(())
+    }
+
     /// Puts the worktree on the task's branch, whose tip its files are, so that a person who enters
-    /// it finds a clean checkout.
-    fn attach(&self, work: &Work) -> Result<()> {
+    /// it finds a clean checkout. A lock that an agent left there is no reason not to end.
+    fn attach(&self, work: &mut Work) {
+        if let Err(error) = self.put_on_branch(work) {
+            let message = format!("the worktree is not on `{}`: {error}", self.task.spec.branch);
+            work.warnings.push(Warning::new(WarningKind::BranchDiverged, message));
+        }
+    }
+
+    fn put_on_branch(&self, work: &Work) -> Result<()> {
         let Some(checkout) = &work.checkout else { return Ok(()) };
         let in_use = ["rebase-merge", "rebase-apply", "BISECT_START", "index.lock"];
         if in_use.iter().any(|name| checkout.git_dir.join(name).exists()) {
@@ -182,10 +208,8 @@ impl Life {
     }
 
     fn measure(&self, work: &Work) -> Result<DiffSummary> {
-        let target = match &self.task.spec.target {
-            Some(target) => self.repo.read_ref(&target.full_ref())?,
-            None => None,
-        };
+        let target = self.task.spec.target.as_ref();
+        let target = target.and_then(|target| self.repo.read_ref(&target.full_ref()).ok()?);
         let from = self.repo.diff_base(self.task.record.base, work.head, target)?;
         let changes = self.repo.changes(&DiffRange { from, to: work.head, paths: &[] })?;
         Ok(DiffSummary {

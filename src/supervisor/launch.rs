@@ -2,11 +2,15 @@
 //! moment at which nobody holds it. The only place that knows that a task runs on this machine.
 
 use crate::error::{Attempt, Error, Result};
+use crate::layout::Layout;
+use crate::lock::FileLock;
+use crate::names::TaskId;
 use crate::process::{self, Spawn};
 use crate::store::{Store, TaskLock};
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 /// Starts a supervisor for the task whose lock is given away.
 ///
@@ -46,14 +50,17 @@ fn arguments<'a>(store: &'a Store, id: &'a str) -> [&'a OsStr; 4] {
     ["supervise".as_ref(), "--state".as_ref(), store.layout().root().as_os_str(), id.as_ref()]
 }
 
-/// Whether a process is the supervisor of a task of this repository. None is part of an agent's
-/// process tree: a task dispatched inside a task has a life of its own, and a supervisor that a shim
-/// started descends from the shim.
-pub(super) fn is_supervisor(store: &Store, pid: i32) -> bool {
-    let Some(words) = process::our_arguments(pid) else { return false };
-    let named = words.iter().rev().find(|word| !word.is_empty()).and_then(|id| id.parse().ok());
-    match (words.first().map(String::as_str), named) {
-        (Some("supervise"), Some(task)) => store.is_held(task).unwrap_or(false),
-        _ => false,
-    }
+/// Whether a process is the supervisor of a task, of this repository or another. None is part of an
+/// agent's process tree: a task dispatched inside a task has a life of its own, and a supervisor that
+/// a shim started descends from the shim. It is known by its arguments and by the lock that it has
+/// open, not by its program: that may have been replaced by a newer one meanwhile.
+pub(super) fn is_supervisor(pid: i32) -> bool {
+    let Some(words) = process::arguments(pid) else { return false };
+    let [verb, _, state, id] = words.as_slice() else { return false };
+    let Some(task) = id.to_str().and_then(|id| id.parse::<TaskId>().ok()) else { return false };
+    let Some(common) = Path::new(state).parent().filter(|_| verb == "supervise") else {
+        return false;
+    };
+    let lock = Layout::of(common).task(task).lock();
+    FileLock::is_held(&lock).unwrap_or(false) && process::has_open(pid, &lock)
 }

@@ -51,8 +51,12 @@ pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
     drop(life);
     // Even a task that cannot be finished must not keep others from running.
     let pumped = queue::revive(&store).and_then(|()| queue::pump(&store, &config));
-    if let Some(shim) = shim {
-        shim.let_go();
+    match (&lived, shim) {
+        (Ok(()), Some(shim)) => shim.let_go(),
+        // The agent may still run. Its shim, not let go, has the task taken up again as soon as this
+        // process is gone; waiting for it here would keep everybody out.
+        (Err(_), shim) => drop(shim),
+        (Ok(()), None) => {}
     }
     lived.and(pumped)
 }

@@ -173,8 +173,14 @@ pub fn revive(store: &Store) -> Result<()> {
         let task = store.tell_again(&lock, task)?;
         match &task.record.state {
             TaskState::Running(_) => launch(store, lock)?,
+            TaskState::Pending { .. } => {
+                // Its dispatcher may have died before it was to be found by its name; while it is
+                // pending nobody else can bear that.
+                store.remember(&task)?;
+                store.settle(&lock, &task)?;
+            }
             // What is to be released is a verb's business; the entry stays until it is done.
-            TaskState::Pending { .. } | TaskState::Ended { .. } => store.settle(&lock, &task)?,
+            TaskState::Ended { .. } => store.settle(&lock, &task)?,
         }
     }
     Ok(())

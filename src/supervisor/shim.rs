@@ -28,6 +28,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How long what an agent left running may take to end by itself before it is asked to.
 const STRAGGLE: Duration = Duration::from_millis(500);
 
+/// How long a status that cannot be written waits before it is written again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Watches over one agent. `environment` is the agent's; reports go to `reports`.
 ///
 /// # Errors
@@ -152,6 +155,10 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
             {
                 AgentEnding::NeverStarted
             }
+            // Without this file the gate never runs anything; a full disk keeps it from being made.
+            Err(_) if !layout.started().exists() => AgentEnding::SpawnFailed {
+                message: "cannot run the command: its process ended before it".to_owned(),
+            },
             Err(_) => AgentEnding::Ran(ending),
         };
         Ok(AgentStatus { schema: SCHEMA, agent: agent.identity, ending, stragglers: 0 })
@@ -186,14 +193,12 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
 
     /// Records how the agent ended, ends what it left running, and waits to be let go.
     fn conclude(mut self, mut status: AgentStatus) -> Result<()> {
-        self.store.write_status(self.plan.task, &status)?;
+        self.leave_status(&status)?;
         let me = process::current()?.pid;
-        let store = self.store.clone();
-        let excluded = |pid: i32| launch::is_supervisor(&store, pid);
-        let tree = ProcessTree::below(me, &excluded);
+        let tree = ProcessTree::below(me, &launch::is_supervisor);
         if !tree.wait_until_empty(Clock.deadline(STRAGGLE))? {
             status.stragglers = tree.end(Duration::from_millis(self.plan.grace_ms))?;
-            self.store.write_status(self.plan.task, &status)?;
+            self.leave_status(&status)?;
         }
         self.report(&Report::Ended);
         process::reap(status.agent.pid);
@@ -210,6 +215,21 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
         match self.store.lock_task(self.plan.task, Wait::briefly())? {
             Some(lock) => Err(launch::become_supervisor(&self.store, lock)),
             None => Ok(()),
+        }
+    }
+}
+
+impl<R, W> Shim<R, W> {
+    /// Writes how the agent ended. Nobody else knows, so a full disk is waited out; only when the
+    /// task itself is gone there is nobody left to tell.
+    fn leave_status(&self, status: &AgentStatus) -> Result<()> {
+        loop {
+            match self.store.write_status(self.plan.task, status) {
+                Err(_) if self.store.layout().task(self.plan.task).root().is_dir() => {
+                    std::thread::sleep(AGAIN);
+                }
+                written => return written,
+            }
         }
     }
 }
