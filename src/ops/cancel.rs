@@ -34,15 +34,19 @@ pub fn cancel(context: &Context, tasks: &[String]) -> Result<Vec<TaskView>> {
 fn ask(context: &Context, id: TaskId) -> Result<()> {
     let store = &context.store;
     match store.lock_task(id, Wait::briefly())? {
-        // Nobody runs it, so it is pending or has ended.
         Some(lock) => {
             let task = store.read(id)?;
-            if task.record.state == TaskState::Pending {
-                store.begin(&lock)?;
-                let task = store.commit(&lock, &task, Change::StopAsked(StopReason::Cancelled))?;
-                store.settle(&lock, &task)?;
+            match &task.record.state {
+                TaskState::Pending => {
+                    store.begin(&lock)?;
+                    let asked = Change::StopAsked(StopReason::Cancelled);
+                    let task = store.commit(&lock, &task, asked)?;
+                    store.settle(&lock, &task)
+                }
+                // Its supervisor died a moment ago; the next one finds the request.
+                TaskState::Running(_) => store.request(id, ControlAction::Cancel),
+                TaskState::Ended { .. } => Ok(()),
             }
-            Ok(())
         }
         None => store.request(id, ControlAction::Cancel),
     }
