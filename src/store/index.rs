@@ -180,6 +180,7 @@ impl Store {
         if is_whole() {
             return Ok(());
         }
+        self.make_folders()?;
         let mut tasks = Vec::new();
         for id in self.all_ids()? {
             tasks.push(self.read(id)?);
@@ -187,10 +188,18 @@ impl Store {
         tasks.sort_by_key(|task| task.spec.sequence);
         for task in &tasks {
             self.remember(task)?;
-            if let Some(lock) = self.lock_task(task.id(), crate::lock::Wait::No)? {
-                self.settle(&lock, task)?;
-                if task.record.state == TaskState::Pending || !task.record.outbox.is_empty() {
-                    self.begin(&lock)?;
+            match self.lock_task(task.id(), crate::lock::Wait::No)? {
+                Some(lock) => {
+                    self.settle(&lock, task)?;
+                    if task.record.state == TaskState::Pending || !task.record.outbox.is_empty() {
+                        self.begin(&lock)?;
+                    }
+                }
+                // Whoever holds it settles it in the end; should they be dying, it must be found.
+                None => {
+                    let id = task.id().to_string();
+                    files::touch(&self.layout.index(Index::Active).join(&id))?;
+                    files::touch(&self.layout.index(Index::Open).join(&id))?;
                 }
             }
         }
