@@ -212,20 +212,29 @@ impl Store {
         if is_done() {
             return Ok(());
         }
+        self.make_folders()?;
         let mut tasks = Vec::new();
         for id in self.all_ids()? {
-            tasks.push(self.read(id)?);
+            // One that cannot be read is told of by whoever lists it.
+            tasks.extend(self.read(id));
         }
         tasks.sort_by_key(|task| task.spec.sequence);
         for task in &tasks {
             self.remember(task)?;
-            if let Some(lock) = self.lock_task(task.id(), crate::lock::Wait::No)? {
-                let task = self.read(task.id())?;
-                self.settle(&lock, &task)?;
-                if matches!(task.record.state, TaskState::Pending { .. })
-                    || !task.record.outbox.is_empty()
-                {
-                    self.begin(&lock)?;
+            match self.lock_task(task.id(), crate::lock::Wait::No)? {
+                Some(lock) => {
+                    let task = self.read(task.id())?;
+                    self.settle(&lock, &task)?;
+                    let pending = matches!(task.record.state, TaskState::Pending { .. });
+                    if pending || !task.record.outbox.is_empty() {
+                        self.begin(&lock)?;
+                    }
+                }
+                // Whoever holds it settles it in the end; should they be dying, it must be found.
+                None => {
+                    let id = task.id().to_string();
+                    files::touch(&self.layout.index(Index::Active).join(&id))?;
+                    files::touch(&self.layout.index(Index::Open).join(&id))?;
                 }
             }
         }

@@ -6,4 +6,5 @@ mod fixtures;
 mod git_landing;
 mod house;
 mod landing;
+mod recovery;
 mod sandbox;

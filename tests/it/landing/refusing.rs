@@ -21,7 +21,7 @@ fn a_file_of_the_persons_own_in_the_way_is_named() {
         let script = format!("mkdir -p \"$(dirname {path})\"; echo agent >> {path}");
         repo.dispatch(name, &["sh", "-c", &script]);
     }
-    repo.offshoot(&[&["wait"], &*tasks.map(|(name, _)| name)].concat()).ok();
+    repo.offshoot(&[&["wait"][..], &tasks.map(|(name, _)| name)].concat()).ok();
     let before = everything(&sandbox, &repo);
     for (name, path) in tasks {
         let (code, document) = repo.offshoot_json_exit(&["merge", name]);

@@ -1,0 +1,171 @@
+//! Killed processes.
+
+use super::{cut_off, cut_off_task, held, recorded, supervisor};
+use crate::sandbox::{Sandbox, finish, text, wait_until};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::os::unix::process::CommandExt;
+
+#[test]
+fn a_supervisor_that_is_killed_is_replaced_and_the_agents_status_is_learnt() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let (gate, task) = held(&sandbox, &repo, "t", &[&sandbox.agent("fail"), "7"]);
+    let killed = supervisor(&sandbox, &task).expect("it is supervised");
+    kill_process(killed, Signal::KILL).expect("it is there");
+    let is_new = || supervisor(&sandbox, &task).is_some_and(|now| now != killed);
+    wait_until("a new supervisor", is_new);
+    gate.open();
+    let task = repo.wait_for("t");
+    assert_eq!((&task["state"], &task["outcome"]["code"]), (&"failed".into(), &7.into()));
+    assert_eq!((&task["attempt"], &task["diff"]["files"]), (&1.into(), &1.into()));
+    assert_eq!(repo.told("t"), ["dispatched", "started", "finished"]);
+}
+
+#[test]
+fn when_its_successor_is_killed_too_the_shim_records_the_end() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let (gate, task) = held(&sandbox, &repo, "t", &[&sandbox.agent("fail"), "7"]);
+    let first = supervisor(&sandbox, &task).expect("it is supervised");
+    kill_process(first, Signal::KILL).expect("it is there");
+    let second = || supervisor(&sandbox, &task).filter(|now| *now != first);
+    wait_until("a new supervisor", || second().is_some());
+    kill_process(second().expect("it was there"), Signal::KILL).expect("it is there");
+    gate.open();
+    // Nobody calls offshoot meanwhile.
+    wait_until("the end", || repo.told("t").last().is_some_and(|event| event == "finished"));
+    assert_eq!(repo.task("t")["outcome"], serde_json::json!({"kind": "exited", "code": 7}));
+}
+
+#[test]
+fn a_shim_that_is_killed_costs_nothing() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let (gate, task) = held(&sandbox, &repo, "t", &[&sandbox.agent("fail"), "7"]);
+    kill_process(recorded(&repo, &task, "shim"), Signal::KILL).expect("it is there");
+    gate.open();
+    let task = repo.wait_for("t");
+    assert_eq!((&task["state"], &task["outcome"]["code"]), (&"failed".into(), &7.into()));
+    assert_eq!(task["diff"]["files"], 1);
+}
+
+#[test]
+fn when_both_are_killed_the_agent_goes_on_and_its_work_is_kept() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let (gate, task) = held(&sandbox, &repo, "t", &[&sandbox.agent("mixed")]);
+    let supervisor = supervisor(&sandbox, &task).expect("it is supervised");
+    cut_off(&[supervisor, recorded(&repo, &task, "shim")]);
+    assert_eq!(repo.task("t")["state"], "running", "looking takes it up");
+    gate.open();
+    let task = repo.wait_for("t");
+    assert_eq!(
+        (&task["state"], &task["outcome"]["kind"]),
+        (&"failed".into(), &"interrupted".into())
+    );
+    assert_eq!((&task["diff"]["files"], &task["diff"]["commits"]), (&3.into(), &2.into()));
+    repo.offshoot(&["merge", "t"]).ok();
+    assert!(repo.exists("untracked_by_agent.txt"));
+}
+
+#[test]
+fn after_a_power_cut_the_next_command_records_what_is_there() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let (_, task) = held(&sandbox, &repo, "t", &[]);
+    repo.worktree_of(&repo.task("t")).write("half.txt", "done\n");
+    cut_off_task(&sandbox, &repo, &task);
+    let task = repo.wait_for("t");
+    assert_eq!(
+        (&task["state"], &task["outcome"]["kind"]),
+        (&"failed".into(), &"interrupted".into())
+    );
+    assert_eq!(task["diff"]["changes"][0]["path"], "half.txt");
+    assert_eq!(repo.told("t"), ["dispatched", "started", "finished"]);
+}
+
+#[test]
+fn a_task_without_a_supervisor_can_be_cancelled() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config("grace_seconds = 0\n");
+    let repo = sandbox.repo("simple");
+    let (_, task) = held(&sandbox, &repo, "t", &[]);
+    let supervisor = supervisor(&sandbox, &task).expect("it is supervised");
+    cut_off(&[supervisor, recorded(&repo, &task, "shim")]);
+    let cancelled = repo.offshoot_json(&["cancel", "t"]);
+    assert_eq!(cancelled["tasks"][0]["state"], "cancelled");
+    assert!(!sandbox.processes().iter().any(|(_, line)| line.contains("wait_for_gate")));
+}
+
+#[test]
+fn a_queue_drains_though_the_supervisor_before_it_was_killed() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config("max_parallel = 1\n");
+    let repo = sandbox.repo("simple");
+    let (gate, task) = held(&sandbox, &repo, "t", &[]);
+    for name in ["b", "c"] {
+        assert_eq!(repo.dispatch(name, &[&sandbox.agent("commit"), name])["state"], "pending");
+    }
+    let killed = supervisor(&sandbox, &task).expect("it is supervised");
+    kill_process(killed, Signal::KILL).expect("it is there");
+    gate.open();
+    // Nobody calls offshoot meanwhile: the journal's file alone is watched.
+    wait_until("the queue to drain", || {
+        ["t", "b", "c"].iter().all(|name| repo.told(name).last().is_some_and(|e| e == "finished"))
+    });
+    let list = repo.offshoot_json(&["list"]);
+    let states: Vec<&str> =
+        list["tasks"].as_array().expect("tasks").iter().map(|task| text(&task["state"])).collect();
+    assert_eq!(states, ["completed"; 3]);
+}
+
+#[test]
+fn after_a_power_cut_the_next_command_starts_the_queue_again() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config("max_parallel = 1\n");
+    let repo = sandbox.repo("simple");
+    let (_, task) = held(&sandbox, &repo, "t", &[]);
+    repo.dispatch("b", &[&sandbox.agent("commit"), "b"]);
+    cut_off_task(&sandbox, &repo, &task);
+    let waited = repo.offshoot_json_exit(&["wait", "t", "b"]).1;
+    assert_eq!(waited["tasks"][0]["outcome"]["kind"], "interrupted");
+    assert_eq!(waited["tasks"][1]["state"], "completed");
+}
+
+#[test]
+fn a_task_survives_its_dispatcher_and_whole_process_group() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let gate = sandbox.gate("t");
+    let line = ["dispatch", "--name", "t", "--"];
+    let agent = [sandbox.agent("wait_for_gate"), gate.argument(), sandbox.agent("commit")];
+    let mut shell = sandbox.command("sh");
+    shell.args(["-c", "\"$@\"; exec sleep 600", "sh", env!("CARGO_BIN_EXE_offshoot")]);
+    shell.args(line).args(agent).current_dir(repo.root()).process_group(0);
+    let shell = shell.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    gate.wait_for_arrival();
+    let group = Pid::from_child(&shell);
+    for signal in [Signal::HUP, Signal::INT, Signal::KILL] {
+        // Gone after the first; the group is what a closed terminal signals.
+        let _gone = kill_process_group(group, signal);
+    }
+    finish(shell, "the shell");
+    assert_eq!(repo.task("t")["state"], "running");
+    gate.open();
+    assert_eq!(repo.wait_for("t")["state"], "completed");
+}
+
+#[test]
+fn a_task_survives_the_run_that_follows_it() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let gate = sandbox.gate("t");
+    let agent = [sandbox.agent("wait_for_gate"), gate.argument(), sandbox.agent("commit")];
+    let line = ["run", "--name", "t", "--", &agent[0], &agent[1], &agent[2]];
+    let run = repo.offshoot_spawn(&line);
+    gate.wait_for_arrival();
+    kill_process(Pid::from_child(&run), Signal::KILL).expect("it is there");
+    finish(run, "offshoot run").exits(137);
+    gate.open();
+    assert_eq!(repo.wait_for("t")["state"], "completed");
+}
