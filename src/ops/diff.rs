@@ -1,7 +1,7 @@
 //! `diff`: what a task changed.
 
+use super::base::require_branch;
 use super::describe::ends;
-use super::dispatch::require_branch;
 use super::recover::{find, recover_if_possible};
 use crate::context::Context;
 use crate::diff::{DiffSummary, FilePatch, figures};

@@ -1,20 +1,21 @@
 //! `dispatch`: record a task durably, queue it, and answer; the worktree is made later.
 
+use super::base::{settle_base, settle_target};
 use super::describe::describe;
+use super::place::place;
 use super::recover::{find, recover};
 use crate::agent::{self, Assignment};
 use crate::context::Context;
 use crate::environment::Variable;
 use crate::error::{Error, ErrorKind, Result};
-use crate::escape;
-use crate::git::{Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart};
-use crate::names::{BranchName, CommitId, TaskId, TaskName};
+use crate::git::Expected;
+use crate::names::{BranchName, TaskId, TaskName};
 use crate::process;
 use crate::store::{Naming, NewTask, Placing};
 use crate::supervisor;
-use crate::task::{AgentName, Base, Dependency, Need, SCHEMA, Task, TaskSpec};
+use crate::task::{AgentName, Dependency, Need, SCHEMA, Task, TaskSpec};
 use crate::view::TaskView;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How many tasks deep a task may dispatch tasks.
@@ -127,10 +128,11 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         parent_task: parent.map(|parent| parent.id()),
         request_id: request.request_id,
     };
-    if naming == Naming::Chosen
-        && let Placing::Taken(error) = place(context, &mut spec.clone())?
+    if !context.store.exists()
+        && let (Placing::Taken(error), Naming::Chosen) =
+            (place(context, &mut spec.clone())?, naming)
     {
-        // Before anything is written, so that a refusal leaves nothing behind.
+        // Before the first folder is made, so that a refusal leaves nothing behind.
         return Err(error);
     }
     let new = NewTask {
@@ -177,77 +179,6 @@ fn record(context: &Context, new: NewTask) -> Result<Task> {
     made
 }
 
-/// Settles branch and folder for a name, or says what is in their way.
-fn place(context: &Context, spec: &mut TaskSpec) -> Result<Placing> {
-    let branch = BranchName::new(format!("{}{}", context.config.branch_prefix, spec.name))?;
-    let taken =
-        |text: String| Ok(Placing::Taken(Error::refused(text).hint("choose another `--name`")));
-    for (end, _) in branch.as_str().match_indices('/') {
-        let outer = &branch.as_str()[..end];
-        if context.repo.read_ref(&format!("refs/heads/{outer}"))?.is_some() {
-            return Err(Error::refused(format!(
-                "cannot make the branch `{branch}`: there is a branch `{outer}`"
-            ))
-            .hint("choose another `branch_prefix` in the configuration"));
-        }
-    }
-    if context.repo.read_ref(&branch.full_ref())?.is_some()
-        || !context.repo.refs_below(&format!("{}/", branch.full_ref()))?.is_empty()
-    {
-        return taken(format!("the branch `{branch}` is there already"));
-    }
-    let root = worktree_root(context);
-    if context.repo.main_worktree().is_some_and(|main| root.starts_with(main)) {
-        return Err(Error::usage(format!(
-            "cannot make worktrees in `{}`: it lies inside the main worktree, where git would see them",
-            root.display()
-        ))
-        .hint("choose another `worktree_root` in the configuration"));
-    }
-    spec.worktree = root.join(spec.name.as_str());
-    let paths = [spec.worktree.as_path(), &spec.subdirectory, context.store.layout().root()];
-    if let Some(odd) = paths.into_iter().find(|path| path.to_str().is_none()) {
-        return Err(Error::unsupported(format!(
-            "cannot record the path `{}`: it is not UTF-8",
-            escape::line(&odd.to_string_lossy())
-        ))
-        .hint("rename the folder, or use another `worktree_root`"));
-    }
-    if spec.worktree.symlink_metadata().is_ok() {
-        return taken(format!("`{}` is there already", spec.worktree.display()));
-    }
-    spec.branch = branch;
-    Ok(Placing::Free)
-}
-
-/// The folder that holds worktrees: as configured, else `<repo>.offshoots` beside the repository.
-fn worktree_root(context: &Context) -> PathBuf {
-    let home = context.repo.home();
-    match &context.config.worktree_root {
-        Some(root) => normal(&home.join(root)),
-        None => {
-            let mut name = home.file_name().unwrap_or("repository".as_ref()).to_owned();
-            name.push(".offshoots");
-            home.with_file_name(name)
-        }
-    }
-}
-
-/// The same path without `.` and `..`; nothing needs to be there yet.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                normal.pop();
-            }
-            Component::Normal(_) | Component::RootDir | Component::Prefix(_) => normal.push(part),
-        }
-    }
-    normal
-}
-
 fn settle_work(
     context: &Context,
     request: &DispatchRequest,
@@ -282,123 +213,6 @@ fn default_agent(context: &Context) -> Result<AgentName> {
             .hint(format!("offshoot dispatch --agent {} \"…\"", agent::names().join("|")))
             .hint("offshoot dispatch -- CMD ARG…  runs any other command")
             .hint("`default_agent = \"…\"` in the configuration names one for good")
-    })
-}
-
-fn settle_base(context: &Context, request: &DispatchRequest, id: TaskId) -> Result<Base> {
-    let base = match &request.base {
-        Some(revision) => {
-            let branch = BranchName::new(revision.clone()).ok();
-            let tip = branch.as_ref().map(|branch| context.repo.read_ref(&branch.full_ref()));
-            match (branch, tip.transpose()?.flatten()) {
-                (Some(branch), Some(commit)) => {
-                    Base { branch: Some(branch), commit, snapshot_of: None }
-                }
-                _ => {
-                    let commit = context.repo.resolve(revision)?;
-                    Base { branch: None, commit, snapshot_of: None }
-                }
-            }
-        }
-        None => {
-            let head = context.repo.head_here()?;
-            let commit = head.commit.ok_or_else(|| {
-                Error::refused("there is no commit to start from yet")
-                    .hint("git commit --allow-empty -m \"first commit\"")
-            })?;
-            Base { branch: head.branch, commit, snapshot_of: None }
-        }
-    };
-    match request.start {
-        StartFrom::Commit => Ok(base),
-        StartFrom::WithChanges => with_changes(context, request, base, id),
-    }
-}
-
-/// Makes the caller's uncommitted work the base, without touching the caller's index or files.
-fn with_changes(
-    context: &Context,
-    request: &DispatchRequest,
-    base: Base,
-    id: TaskId,
-) -> Result<Base> {
-    if request.base.is_some() {
-        return Err(Error::usage(
-            "`--with-changes` starts from the caller's checkout, so `--base` makes no sense",
-        ));
-    }
-    let Some(checkout) = context.repo.here() else {
-        return Err(Error::usage("`--with-changes` needs a checkout, and this repository is bare"));
-    };
-    let index = context.repo.common_dir().join(format!("offshoot-snapshot-{id}"));
-    let staged = checkout.git_dir.join("index");
-    let start = if staged.exists() {
-        SnapshotStart::Index(&staged)
-    } else {
-        SnapshotStart::Commit { head: base.commit, seed: &staged }
-    };
-    let snapshot = context.repo.snapshot(&SnapshotRequest { checkout, index: &index, start });
-    // Whatever came of it, the index has served its purpose.
-    let _ = std::fs::remove_file(&index);
-    let snapshot = snapshot.map_err(|error| {
-        error
-            .while_trying("take the uncommitted work along")
-            .hint("git status  shows whether a merge is in progress")
-    })?;
-    if snapshot.tree == context.repo.tree_of(base.commit)? {
-        return Ok(base);
-    }
-    let commit = context.repo.create_commit(&NewCommit {
-        tree: snapshot.tree,
-        parents: &[base.commit],
-        message: "Uncommitted work of the dispatcher\n\nA task started from it; it is not to be landed.\n",
-        author_of: None,
-        signing: Signing::Never,
-    })?;
-    Ok(Base { branch: base.branch, commit, snapshot_of: Some(base.commit) })
-}
-
-fn settle_target(
-    context: &Context,
-    request: &DispatchRequest,
-    base: &Base,
-    parent: Option<&Task>,
-) -> Result<Option<BranchName>> {
-    match (&request.target, parent) {
-        (Some(target), _) => {
-            let target = BranchName::new(target.clone())?;
-            require_branch(context, &target).map(|_| Some(target))
-        }
-        // A task's branch is no target, since it goes when the task lands: what starts from it lands
-        // where it does.
-        (None, Some(parent)) if base.branch.as_ref() == Some(&parent.spec.branch) => {
-            Ok(parent.spec.target.clone())
-        }
-        (None, _) => match task_on(context, base.branch.as_ref())? {
-            Some(task) => Ok(task.spec.target),
-            None => Ok(base.branch.clone()),
-        },
-    }
-}
-
-/// The task whose own branch this is.
-fn task_on(context: &Context, branch: Option<&BranchName>) -> Result<Option<Task>> {
-    let prefix = context.config.branch_prefix.as_str();
-    let Some(name) = branch.and_then(|branch| branch.as_str().strip_prefix(prefix)) else {
-        return Ok(None);
-    };
-    match find(context, name) {
-        Ok(task) => Ok((Some(&task.spec.branch) == branch).then_some(task)),
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// The tip of a branch that must be there.
-pub(super) fn require_branch(context: &Context, branch: &BranchName) -> Result<CommitId> {
-    context.repo.read_ref(&branch.full_ref())?.ok_or_else(|| {
-        Error::not_found(format!("there is no branch `{branch}`"))
-            .hint(format!("git branch -- {branch}"))
     })
 }
 

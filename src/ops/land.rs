@@ -1,8 +1,8 @@
 //! `merge` and `rebase`: move a target to a task's result. Planned in the object database, carried
 //! out under the landing lock, recorded in the task.
 
+use super::base::require_branch;
 use super::describe::snapshot;
-use super::dispatch::require_branch;
 use super::recover::{ended, take};
 use super::release;
 use super::several::{Several, each};

@@ -21,7 +21,9 @@ pub mod several;
 pub mod status;
 pub mod wait;
 
+mod base;
 mod describe;
 mod lending;
+mod place;
 mod recover;
 mod release;

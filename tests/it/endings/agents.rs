@@ -267,7 +267,9 @@ fn a_command_that_cannot_be_run_says_why() {
 fn a_worktree_that_cannot_be_made_is_an_ending_too() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
-    sandbox.write_config("worktree_root = \"README.md/below\"\n");
+    // Beside the repository, since a folder inside it is refused at once; below a file none can be made.
+    std::fs::write(sandbox.root().join("a-file"), "").expect("a file beside the repository");
+    sandbox.write_config("worktree_root = \"../a-file/below\"\n");
     let (code, document) = repo.offshoot_json_exit(&["dispatch", "--name", "t", "--", "true"]);
     assert_eq!(code, 0, "{document:#}");
     let task = repo.wait_for("t");
@@ -275,7 +277,7 @@ fn a_worktree_that_cannot_be_made_is_an_ending_too() {
         (&task["state"], &task["outcome"]["kind"]),
         (&"failed".into(), &"setup_failed".into())
     );
-    assert!(text(&task["outcome"]["message"]).contains("README.md"), "{task:#}");
+    assert!(text(&task["outcome"]["message"]).contains("a-file"), "{task:#}");
     repo.offshoot(&["discard", "t"]).ok();
 }
 
