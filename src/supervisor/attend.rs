@@ -4,7 +4,7 @@
 //! [`Attention::handle`], which knows no process and no clock.
 
 use super::Life;
-use super::launch::is_supervisor;
+use super::launch::{is_supervisor, lives_apart};
 use super::protocol::{AgentEnding, AgentStatus, MARK, Report};
 use super::readable::{readable, wait_readable};
 use crate::clock::Clock;
@@ -221,7 +221,10 @@ impl Life {
     fn signal(&self, shim: &ProcessIdentity, signal: TreeSignal) -> usize {
         let mark = format!("{MARK}={}", self.task.id());
         match is_there(shim) {
-            Ok(true) => ProcessTree::below(shim.pid, &is_supervisor).signal(signal),
+            Ok(true) => {
+                let excluded = |pid: i32| lives_apart(self.task.id(), pid);
+                ProcessTree::below(shim.pid, &excluded).signal(signal)
+            }
             _ => ProcessTree::carrying(&mark, &is_supervisor).signal(signal),
         }
     }
