@@ -13,4 +13,4 @@ pub use reap::{Ending, peek, reap, reap_others};
 pub use spawn::{
     Spawn, become_ourselves, become_program, pager, set_subreaper, set_umask, take_standard_input,
 };
-pub use tree::{ProcessTree, TreeSignal, hold, wait_until_ended};
+pub use tree::{ProcessTree, TreeSignal, carries, hold, wait_until_ended};

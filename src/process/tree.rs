@@ -99,13 +99,11 @@ impl<'a> ProcessTree<'a> {
     }
 
     fn carriers(&self, variable: &str) -> Vec<(i32, u64)> {
-        let carries = |pid: &i32| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|kept| kept == variable.as_bytes())
-        };
         let living = pids().filter_map(|pid| Some((pid, Stat::read(pid)?)));
         living
-            .filter(|(pid, stat)| !stat.is_zombie() && !(self.excluded)(*pid) && carries(pid))
+            .filter(|(pid, stat)| {
+                !stat.is_zombie() && !(self.excluded)(*pid) && carries(*pid, variable)
+            })
             .map(|(pid, stat)| (pid, stat.start_time))
             .collect()
     }
@@ -198,6 +196,13 @@ pub fn wait_until_ended(pid: i32, deadline: Option<Deadline>) -> Result<bool> {
         Some(process) => wait_for(&process, deadline),
         None => Ok(true),
     }
+}
+
+/// Whether a process was started with `variable` (`NAME=value`) in its environment.
+#[must_use]
+pub fn carries(pid: i32, variable: &str) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|kept| kept == variable.as_bytes())
 }
 
 pub(super) fn pids() -> impl Iterator<Item = i32> {

@@ -4,7 +4,7 @@
 //! [`Attention::handle`], which knows no process and no clock.
 
 use super::Life;
-use super::launch::is_supervisor;
+use super::launch::{is_supervisor, lives_apart};
 use super::protocol::{AgentEnding, AgentStatus, MARK, Report};
 use super::readable::{readable, wait_readable};
 use crate::clock::Clock;
@@ -231,7 +231,10 @@ impl Life {
     ) -> T {
         let mark = format!("{MARK}={}", self.task.id());
         match is_there(shim) {
-            Ok(true) => act(ProcessTree::below(shim.pid, &is_supervisor)),
+            Ok(true) => {
+                let excluded = |pid: i32| lives_apart(self.task.id(), pid);
+                act(ProcessTree::below(shim.pid, &excluded))
+            }
             _ => act(ProcessTree::carrying(&mark, &is_supervisor)),
         }
     }

@@ -1,6 +1,7 @@
 //! Starting a supervisor. The task's held lock travels with it as its standard input, so there is no
 //! moment at which nobody holds it. The only place that knows that a task runs on this machine.
 
+use super::protocol::MARK;
 use crate::error::{Attempt, Error, Result};
 use crate::layout::Layout;
 use crate::lock::FileLock;
@@ -48,6 +49,14 @@ pub(super) fn become_supervisor(store: &Store, lock: TaskLock) -> Error {
 
 fn arguments<'a>(store: &'a Store, id: &'a str) -> [&'a OsStr; 4] {
     ["supervise".as_ref(), "--state".as_ref(), store.layout().root().as_os_str(), id.as_ref()]
+}
+
+/// Whether a process below an agent of `task` belongs to another task's life: a supervisor, or a shim
+/// whose supervisor has died and which came down to our tree with all that it watches over.
+pub(super) fn lives_apart(task: TaskId, pid: i32) -> bool {
+    let mark = format!("{MARK}={task}");
+    let is_shim = || process::arguments(pid).is_some_and(|words| words == ["shim"]);
+    is_supervisor(pid) || (is_shim() && !process::carries(pid, &mark))
 }
 
 /// Whether a process is the supervisor of a task, of this repository or another. None is part of an

@@ -195,7 +195,9 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
     fn conclude(mut self, mut status: AgentStatus) -> Result<()> {
         self.leave_status(&status)?;
         let me = process::current()?.pid;
-        let tree = ProcessTree::below(me, &launch::is_supervisor);
+        let task = self.plan.task;
+        let excluded = |pid: i32| launch::lives_apart(task, pid);
+        let tree = ProcessTree::below(me, &excluded);
         if !tree.wait_until_empty(Clock.deadline(STRAGGLE))? {
             status.stragglers = tree.end(Duration::from_millis(self.plan.grace_ms))?;
             self.leave_status(&status)?;
