@@ -12,7 +12,7 @@ use crate::git::{Landing as Move, Plan, PlanRequest, Planned};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
-use crate::names::{BranchName, CommitId};
+use crate::names::{BranchName, CommitId, TaskId};
 use crate::store::TaskLock;
 use crate::task::{Afterwards, Change, Custody, Landing, Task};
 use crate::view::LandingView;
@@ -58,10 +58,13 @@ pub fn land(context: &Context, request: &LandRequest) -> Result<Vec<LandingView>
         return Err(Error::usage("no task to land was named").hint("offshoot list"));
     }
     recover(context)?;
+    // All of them first: a mistyped name must not be noticed halfway.
+    let named = request.tasks.iter().map(|text| context.store.resolve(text));
+    let ids: Vec<TaskId> = named.collect::<Result<_>>()?;
     let mut landings = Vec::new();
-    for text in &request.tasks {
+    for id in ids {
         let landing = lock_landings(context)?;
-        let (lock, task) = take(context, context.store.resolve(text)?)?;
+        let (lock, task) = take(context, id)?;
         let candidate = Candidate::examine(context, request, &task)?;
         landings.push(candidate.land(context, request, &lock)?);
         drop(landing);
