@@ -7,6 +7,7 @@
 use super::paint::{Destination, Paint};
 use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};
+use crate::escape;
 use serde::Serialize;
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -115,13 +116,31 @@ impl Output {
     pub(super) fn document(&self, document: &impl Serialize) -> Result<()> {
         let json = serde_json::to_string(document)
             .map_err(|error| Error::internal(format!("cannot write JSON: {error}")))?;
-        self.line(&json)
+        self.line(&harmless(&json))
     }
 
     /// Tells the person something that is no answer.
     pub(super) fn tell(&self, text: &str) {
         narrate(text);
     }
+}
+
+/// JSON in which what could act on a terminal is escaped by JSON's own means, so that it means the
+/// same. Such characters stand inside strings only; those below U+0020 are escaped already.
+fn harmless(json: &str) -> String {
+    let acts = |c: char| c.is_control() || escape::is_bidi_control(c);
+    if !json.contains(acts) {
+        return json.to_owned();
+    }
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if acts(c) {
+            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// Where a shim's reports go: the pipe that is its standard output.
@@ -146,6 +165,14 @@ fn destination(stream: &impl IsTerminal) -> Destination {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_means_the_same_and_holds_nothing_that_acts() {
+        let text = "a\u{1b}[31m\u{202e}\u{9b}\u{7f}größe 🙂";
+        let json = harmless(&serde_json::to_string(text).expect("serialises"));
+        assert_eq!(json, r#""a\u001b[31m\u202e\u009b\u007fgröße 🙂""#);
+        assert_eq!(serde_json::from_str::<String>(&json).expect("parses"), text);
+    }
 
     #[test]
     fn only_our_own_json_option_counts() {

@@ -8,3 +8,4 @@ mod house;
 mod landing;
 mod recovery;
 mod sandbox;
+mod watching;

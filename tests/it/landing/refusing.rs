@@ -132,7 +132,7 @@ fn targets_that_make_no_sense_are_refused() {
         &["merge", "t", "--into", "missing"],
     );
     refused(&sandbox, &repo, "refused", "own branch", &["merge", "t", "--into", "offshoot/t"]);
-    refused(&sandbox, &repo, "not_found", "no task `nobody`", &["merge", "nobody"]);
+    refused(&sandbox, &repo, "not_found", "no task `nobody`", &["merge", "t", "nobody"]);
     repo.offshoot(&["merge", "t", "--into=--all"]).exits(2);
     repo.offshoot(&["merge"]).exits(2).says("hint: ");
     repo.offshoot(&["merge", "--squash", "--ff-only", "t"]).exits(2);
