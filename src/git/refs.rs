@@ -2,9 +2,9 @@
 //! somebody else moved in between is never overwritten.
 
 use super::error::from_git2;
-use super::repo::{Repo, commit_id, oid};
+use super::repo::{Checkout, Repo, commit_id, oid};
 use crate::error::{Error, Result};
-use crate::names::CommitId;
+use crate::names::{CommitId, ObjectId};
 use std::time::Duration;
 
 /// How often a ref that is locked at the moment (a commit, a `git gc`) is tried again, 10 ms apart.
@@ -54,6 +54,38 @@ impl Repo {
                 self.inner.reference_matching(name, oid(to.0), true, oid(old.0), message).map(drop)
             }
         })
+    }
+
+    /// Moves a ref as [`set_ref`](Self::set_ref) does, but as seen from a worktree: if it is on that branch, its own
+    /// reflog tells of the move too.
+    ///
+    /// # Errors
+    /// `git` when the ref is not as expected or somebody holds its lock.
+    pub fn set_ref_from(
+        &self,
+        checkout: &Checkout,
+        name: &str,
+        (expected, to): (Expected, CommitId),
+        message: &str,
+    ) -> Result<()> {
+        let old = match expected {
+            Expected::Absent => ObjectId::ZERO,
+            Expected::At(old) => old.0,
+        };
+        self.git
+            .at(&checkout.git_dir, "update-ref")
+            .args(["-m", message, name])
+            .args([to.to_string(), old.to_string()])
+            .run()
+            .map(drop)
+    }
+
+    /// Where the last move of a worktree's HEAD led, by its reflog; `None` where there is none.
+    #[must_use]
+    pub fn last_logged_head(&self, checkout: &Checkout) -> Option<CommitId> {
+        let log = std::fs::read(checkout.git_dir.join("logs/HEAD")).ok()?;
+        let line = log.trim_ascii_end().rsplit(|byte| *byte == b'\n').next()?;
+        std::str::from_utf8(line.get(41..81)?).ok()?.parse().ok()
     }
 
     /// Deletes a ref if it still points to `expected`; a ref that is gone already is fine.

@@ -13,7 +13,7 @@ use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
-use crate::names::{BranchName, CommitId, TaskId};
+use crate::names::{BranchName, CommitId};
 use crate::store::TaskLock;
 use crate::task::{Afterwards, Change, Custody, Landing, Task};
 use crate::view::LandingView;

@@ -36,10 +36,15 @@ pub(super) fn release(context: &Context, lock: &TaskLock, task: &Task) -> Result
 
 /// Where the task's branch is; when it is gone already, where a release that was cut off found it.
 fn branch_tip(context: &Context, task: &Task) -> Result<Option<CommitId>> {
-    match context.repo.read_ref(&task.spec.branch.full_ref())? {
+    match tip_of_branch(context, task) {
         Some(tip) => Ok(Some(tip)),
         None => context.repo.read_ref(&kept_tip(task)),
     }
+}
+
+/// Where the task's branch is; one that leads to no commit counts as gone.
+fn tip_of_branch(context: &Context, task: &Task) -> Option<CommitId> {
+    context.repo.read_ref(&task.spec.branch.full_ref()).ok().flatten()
 }
 
 /// The ref that keeps where the task's branch was when it was released.
@@ -60,10 +65,12 @@ fn keep(context: &Context, task: &Task) -> Result<Vec<String>> {
         let head = context.repo.head_of(&checkout.git_dir).ok().and_then(|head| head.commit);
         tips.extend(head);
         if let Some(head) = head.or(task.record.head) {
-            tips.extend(changes_since(context, task, &checkout, head)?);
+            // What cannot be recorded stays in the folder, which is moved and not deleted.
+            tips.extend(changes_since(context, task, &checkout, head).unwrap_or(None));
         }
     }
-    if let Some(tip) = context.repo.read_ref(&task.spec.branch.full_ref())? {
+    if let Some(tip) = tip_of_branch(context, task) {
+        tips.push(tip);
         let expected = context.repo.read_ref(&kept_tip(task))?;
         let expected = expected.map_or(Expected::Absent, Expected::At);
         context.repo.set_ref(&kept_tip(task), expected, tip, "offshoot: kept")?;
@@ -129,7 +136,7 @@ pub(super) fn snapshot(
 }
 
 fn move_worktree(context: &Context, task: &Task) -> Result<Custody> {
-    let trash = trash(task);
+    let trash = trash(context, task)?;
     let entries = context.store.layout().trash();
     let released = {
         let _repo = context.store.lock(RepoLock::Repo)?;
@@ -148,15 +155,16 @@ fn move_worktree(context: &Context, task: &Task) -> Result<Custody> {
     })
 }
 
-/// Beside the worktrees, on their file system.
-fn trash(task: &Task) -> PathBuf {
-    task.spec.worktree.with_file_name(".trash")
+/// Beside the worktree, on its file system; a person may have moved it elsewhere (`git worktree move`).
+fn trash(context: &Context, task: &Task) -> Result<PathBuf> {
+    let place = context.repo.worktree_of(task.id())?.map(|checkout| checkout.root);
+    Ok(place.as_ref().unwrap_or(&task.spec.worktree).with_file_name(".trash"))
 }
 
 /// The branch goes if it is where its work is kept; one that is checked out elsewhere stays.
 fn drop_branch(context: &Context, task: &Task) -> Result<()> {
     let name = task.spec.branch.full_ref();
-    let Some(tip) = context.repo.read_ref(&name)? else { return Ok(()) };
+    let Some(tip) = tip_of_branch(context, task) else { return Ok(()) };
     for checkout in context.repo.checkouts()? {
         // One whose HEAD cannot be read is on no branch.
         let head = context.repo.head_of(&checkout.git_dir);

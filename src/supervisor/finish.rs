@@ -87,6 +87,7 @@ impl Life {
         match work.checkout.clone() {
             None => work.warnings.push(missing(&spec.worktree)),
             Some(checkout) => {
+                self.look_under_the_files(&checkout, &mut work);
                 let snapshot = mend_git_file(&checkout);
                 match snapshot.and_then(|()| self.snapshot(&checkout, work.head)) {
                     Ok(snapshot) => self.commit_leftovers(&mut work, snapshot)?,
@@ -99,6 +100,24 @@ impl Life {
         }
         self.move_branch(&mut work, tip)?;
         Ok(work)
+    }
+
+    /// Somebody may have moved the branch from outside, under the feet of the agent. The files belong
+    /// to where the worktree itself last went; taken for a change of anything else, they would revert
+    /// what the branch was moved to.
+    fn look_under_the_files(&self, checkout: &Checkout, work: &mut Work) {
+        let Some(logged) = self.repo.last_logged_head(checkout) else { return };
+        if logged == work.head || self.repo.tree_of(logged).is_err() {
+            return;
+        }
+        work.warnings.push(Warning::new(
+            WarningKind::BranchDiverged,
+            format!(
+                "the branch was moved to {} from outside while the task ran",
+                work.head.short()
+            ),
+        ));
+        work.head = logged;
     }
 
     fn snapshot(&self, checkout: &Checkout, head: CommitId) -> Result<Snapshot> {
@@ -147,8 +166,12 @@ impl Life {
             Some(_) => None,
             None => Some(Expected::Absent),
         };
-        let moved =
-            expected.map(|expected| self.repo.set_ref(&name, expected, work.head, &message));
+        let moved = expected.map(|expected| match &work.checkout {
+            Some(checkout) => {
+                self.repo.set_ref_from(checkout, &name, (expected, work.head), &message)
+            }
+            None => self.repo.set_ref(&name, expected, work.head, &message),
+        });
         if let Some(Ok(())) = moved {
             self.attach(work);
             return Ok(());

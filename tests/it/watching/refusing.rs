@@ -34,10 +34,7 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
     for line in [
-        &["pause", "t"][..],
-        &["resume", "t"],
-        &["priority", "5", "t"],
-        &["retry", "t", "--fresh"],
+        &["retry", "t", "--with-feedback"][..],
         &["send", "t", "more"],
         &["undo"],
         &["forecast"],
@@ -51,7 +48,7 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
         &["gc", "--dry-run"],
         &["dispatch", "--count", "3", "--", "true"],
         &["dispatch", "--sandbox", "strict", "--", "true"],
-        &["run", "--after", "t", "--", "true"],
+        &["run", "--claim", "src", "--", "true"],
         &["dispatch", "--verify", "make test", "--", "true"],
         &["merge", "--resolve", "t"],
         &["merge", "--take-leftovers", "t"],
