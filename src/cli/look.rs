@@ -62,7 +62,8 @@ pub(super) fn show_tasks(context: &Context, output: &Output, tasks: &[TaskView])
     match output.format {
         Format::Json => output.document(&TaskList::new(tasks)),
         Format::Text => {
-            output.write(table::of_tasks(tasks, context.now(), output.paint).as_bytes())
+            let table = table::of_tasks(tasks, context.now(), output.columns(), output.paint);
+            output.write(table.as_bytes())
         }
     }
 }

@@ -9,6 +9,7 @@ mod args;
 mod complain;
 mod decide;
 mod durations;
+mod ending;
 mod events;
 mod exit;
 mod figures;

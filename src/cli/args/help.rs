@@ -126,7 +126,8 @@ Examples:
   offshoot merge --squash --into release fix
   offshoot merge --dry-run fix tests
 
-Several tasks land one after another; when a later one is refused, the earlier ones stay landed.
+Several tasks land one after another. A conflict stops only its own task; when a later one is
+refused, the earlier ones stay landed and the rest is not tried.
 Files of yours that are in the way refuse it, and are left as they are.
 
 Exit status 1: refused, 3: conflicts, nothing of that task was landed.";
@@ -135,7 +136,8 @@ Examples:
   offshoot rebase fix
   offshoot rebase --keep fix
 
-Several tasks land one after another; when a later one is refused, the earlier ones stay landed.
+Several tasks land one after another. A conflict stops only its own task; when a later one is
+refused, the earlier ones stay landed and the rest is not tried.
 Files of yours that are in the way refuse it, and are left as they are.
 
 Exit status 1: refused, 3: conflicts, nothing of that task was landed.";
