@@ -6,7 +6,7 @@ use super::output::{Format, Output};
 use super::progress::Progress;
 use super::{complain, landing, look};
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::landing::Verdict;
 use crate::ops;
 use crate::ops::land::LandRequest;
@@ -79,12 +79,12 @@ fn after(output: &Output, stopped: Option<Error>) -> Option<Exit> {
     })
 }
 
-/// A conflict leaves two ways: by hand on the target, or not at all.
+/// A conflict leaves some ways: by hand on the target, or not at all.
 fn tell_ways_out(context: &Context, output: &Output, landings: &[LandingView]) {
     for landing in landings.iter().filter(|landing| landing.verdict == Verdict::Conflicts) {
-        // The branch's prefix is configurable, so only the task itself knows its branch.
+        // Only the task itself knows its branch and what it started from.
         let Ok(task) = ops::status::status(context, landing.task.as_str()) else { continue };
-        tell_hints(output, &landing::ways_out(landing, &task.branch));
+        tell_hints(output, &landing::ways_out(landing, &task));
     }
 }
 
@@ -112,7 +112,7 @@ struct AppliedView<'a> {
 /// `offshoot apply`.
 pub(super) fn apply(context: &Context, output: &Output, task: &str) -> Result<Exit> {
     let progress = Progress::start(output, "applying");
-    let applied = ops::apply::apply(context, task)?;
+    let applied = ops::apply::apply(context, task).map_err(without_other_branches)?;
     progress.end();
     match output.format {
         Format::Json => {
@@ -126,11 +126,20 @@ pub(super) fn apply(context: &Context, output: &Output, task: &str) -> Result<Ex
         Format::Text => {
             output.write(landing::of_applied(&applied, output.paint).as_bytes())?;
             if !applied.conflicts.is_empty() {
-                tell_hints(output, &landing::ways_out_of_applying(&applied));
+                let task = ops::status::status(context, task)?;
+                tell_hints(output, &landing::ways_out_of_applying(&task));
             }
         }
     }
     Ok(if applied.conflicts.is_empty() { Exit::Done } else { Exit::Conflicts })
+}
+
+/// What is in the way of a landing may go to another branch; an application has no branch.
+fn without_other_branches(mut error: Error) -> Error {
+    if error.kind == ErrorKind::Dirty {
+        error.hints.retain(|hint| !hint.contains("--into"));
+    }
+    error
 }
 
 /// `offshoot discard`.

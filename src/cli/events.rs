@@ -4,6 +4,7 @@ use super::figures;
 use super::paint::{FAINT, Paint, STRONG};
 use super::table;
 use crate::event::{Event, EventKind};
+use crate::outcome::Outcome;
 
 /// The line, without a newline; `at` is the event's time as people read it.
 pub(super) fn line(event: &Event, at: &str, paint: Paint) -> String {
@@ -18,7 +19,7 @@ pub(super) fn line(event: &Event, at: &str, paint: Paint) -> String {
     if draft.event == EventKind::Finished {
         let style = table::state_style(draft.state);
         line.push_str(&format!(": {}", paint.apply(style, draft.state.as_str())));
-        if let Some(outcome) = &draft.outcome {
+        if let Some(outcome) = draft.outcome.as_ref().filter(|how| **how != Outcome::Cancelled) {
             line.push_str(&format!(" ({outcome})"));
         }
         if let Some(figures) = draft.diff.filter(|figures| figures.files > 0) {

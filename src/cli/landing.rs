@@ -1,11 +1,10 @@
 //! What landing did, in plain words, and the ways out where it could not.
 
 use super::paint::{BAD, BUSY, FAINT, GOOD, Paint, STRONG};
-use super::sizes;
+use super::{quoting, sizes};
 use crate::landing::{Conflict, ConflictKind, Strategy, Verdict};
-use crate::names::BranchName;
 use crate::ops::apply::Applied;
-use crate::view::LandingView;
+use crate::view::{LandingView, TaskView};
 
 /// What became of one task.
 pub(super) fn of(landing: &LandingView, paint: Paint) -> String {
@@ -46,19 +45,48 @@ pub(super) fn conflicts(conflicts: &[Conflict], paint: Paint) -> String {
     conflicts.iter().map(line).collect()
 }
 
-/// The two ways on from a conflict.
-pub(super) fn ways_out(landing: &LandingView, branch: &BranchName) -> [String; 2] {
-    let (task, target) = (&landing.task, &landing.target);
-    [
-        format!(
-            "`git merge {branch}` in a checkout of `{target}` resolves it by hand; then \
-             `offshoot discard {task}`"
-        ),
-        format!(
-            "`offshoot diff {task}` shows its change, `offshoot discard {task}` gives it up (it \
-             can be restored)"
-        ),
-    ]
+/// The ways on from a conflict.
+pub(super) fn ways_out(landing: &LandingView, task: &TaskView) -> Vec<String> {
+    let (name, target) = (&landing.task, &landing.target);
+    let mut ways = Vec::new();
+    if starts_from_changes(task) {
+        if landing.strategy != Strategy::Rebase {
+            ways.push(format!("`offshoot rebase {name}` tries its commits one by one"));
+        }
+        let by_hand = by_hand(task);
+        ways.push(format!(
+            "{by_hand} in a checkout of `{target}` resolves it by hand; then `offshoot discard {name}`"
+        ));
+    } else {
+        let elsewhere = task.target.as_ref() != Some(target);
+        let into = if elsewhere { format!(" --into {target}") } else { String::new() };
+        let by_hand = by_hand(task);
+        ways.push(format!(
+            "{by_hand} in a checkout of `{target}` resolves it by hand; then \
+             `offshoot merge {name}{into}` takes note of it"
+        ));
+    }
+    ways.push(format!(
+        "`offshoot diff {name}` shows its change, `offshoot discard {name}` gives it up (it can be \
+         restored)"
+    ));
+    ways
+}
+
+/// The command of git that brings a task's commits into a checkout, and nothing that a person had not
+/// committed when it was dispatched.
+fn by_hand(task: &TaskView) -> String {
+    let branch = quoting::word(task.branch.as_str());
+    if starts_from_changes(task) {
+        format!("`git cherry-pick {}..{branch}`", task.base.commit.short())
+    } else {
+        format!("`git merge {branch}`")
+    }
+}
+
+/// Whether a plain merge would land what a person had not committed; only the offered commands tell.
+fn starts_from_changes(task: &TaskView) -> bool {
+    task.next.iter().any(|command| command.contains("merge --squash"))
 }
 
 /// What `apply` did.
@@ -80,12 +108,14 @@ pub(super) fn of_applied(applied: &Applied, paint: Paint) -> String {
     text
 }
 
-/// The two ways on where a checkout is in the way.
-pub(super) fn ways_out_of_applying(applied: &Applied) -> [String; 2] {
-    let task = &applied.task;
+/// The ways on where what a checkout has committed contradicts a task.
+pub(super) fn ways_out_of_applying(task: &TaskView) -> [String; 2] {
+    let name = &task.name;
+    let against = if task.target.is_some() { " --against target" } else { "" };
+    let by_hand = by_hand(task);
     [
-        format!("commit or stash your own changes, then `offshoot apply {task}` again"),
-        format!("`offshoot diff {task} | git apply --3way` resolves it by hand in your checkout"),
+        format!("`offshoot diff {name}{against}` shows how the two differ"),
+        format!("{by_hand} in a checkout resolves it by hand"),
     ]
 }
 
@@ -124,11 +154,10 @@ fn conflict_words(kind: ConflictKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::BranchName;
     use crate::path::RepoPath;
 
-    #[test]
-    fn a_conflict_names_the_paths_and_two_ways_out() {
-        let task = crate::cli::table::tests::completed();
+    fn conflicted(task: &TaskView) -> LandingView {
         let commit = task.base.commit;
         let conflict = |path: &str, kind| Conflict {
             path: RepoPath::new(path),
@@ -137,9 +166,9 @@ mod tests {
             ours: None,
             theirs: None,
         };
-        let landing = LandingView {
+        LandingView {
             id: None,
-            task: task.name,
+            task: task.name.clone(),
             target: BranchName::new("main").expect("valid"),
             before: commit,
             after: commit,
@@ -149,15 +178,40 @@ mod tests {
                 conflict("src/a.rs", ConflictKind::Content),
                 conflict("b\u{1b}", ConflictKind::ModifyDelete),
             ],
-        };
+        }
+    }
+
+    #[test]
+    fn a_conflict_names_the_paths_and_two_ways_out() {
+        let task = crate::cli::table::tests::completed();
+        let landing = conflicted(&task);
         assert_eq!(
             of(&landing, Paint::Plain),
             "fix: conflicts with `main` in 2 paths; nothing was changed\n  \
                src/a.rs  both sides changed the same lines\n  \
                b\\u{1b}   changed on one side, deleted on the other\n"
         );
-        let [by_hand, give_up] = ways_out(&landing, &task.branch);
-        assert!(by_hand.starts_with("`git merge offshoot/fix` in a checkout of `main`"));
-        assert!(give_up.contains("`offshoot discard fix`"));
+        let ways = ways_out(&landing, &task);
+        assert_eq!(
+            ways[0],
+            "`git merge offshoot/fix` in a checkout of `main` resolves it by hand; then \
+             `offshoot merge fix` takes note of it"
+        );
+        assert!(ways[1].contains("`offshoot discard fix`"));
+        assert!(ways_out_of_applying(&task)[0].contains("`offshoot diff fix --against target`"));
+    }
+
+    #[test]
+    fn nobody_is_told_to_merge_what_a_person_had_not_committed() {
+        let mut task = crate::cli::table::tests::completed();
+        task.next = vec!["offshoot rebase fix".into(), "offshoot merge --squash fix".into()];
+        let mut landing = conflicted(&task);
+        for (strategy, count) in [(Strategy::Squash, 3), (Strategy::Rebase, 2)] {
+            landing.strategy = strategy;
+            let ways = ways_out(&landing, &task);
+            assert_eq!(ways.len(), count, "{ways:?}");
+            assert!(ways[count - 2].starts_with("`git cherry-pick 1111111111..offshoot/fix` in"));
+        }
+        assert!(ways_out_of_applying(&task)[1].contains("cherry-pick"));
     }
 }

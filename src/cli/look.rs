@@ -7,15 +7,15 @@ use super::output::{Format, Output};
 use super::paint::Destination;
 use super::progress::Progress;
 use super::summary::{self, Detail};
-use super::{complain, figures, log_text, offer, pager, patch, table};
+use super::{complain, figures, log_text, offer, pager, patch, quoting, table};
 use crate::context::Context;
 use crate::error::Result;
 use crate::ops::diff::DiffRequest;
-use crate::ops::list::{ListRequest, Listing};
+use crate::ops::list::{ListRequest, Listing, Which};
 use crate::ops::logs::LogsRequest;
 use crate::ops::wait::WaitRequest;
 use crate::view::{PatchList, TaskList, TaskView};
-use crate::{escape, ops};
+use crate::{ops, path::RepoPath, task::StateName};
 
 /// `offshoot list`.
 pub(super) fn list(context: &Context, output: &Output, request: &ListRequest) -> Result<Exit> {
@@ -24,13 +24,40 @@ pub(super) fn list(context: &Context, output: &Output, request: &ListRequest) ->
         output.tell(&complain::message(error, output.paint_errors));
     }
     if output.format == Format::Text && tasks.is_empty() {
-        output.tell("no tasks");
-        let hint =
-            "`offshoot dispatch -- CMD` starts one, `offshoot list --all` shows landed ones too";
+        let (words, hint) = nothing_listed(request);
+        output.tell(&words);
         output.tell(&complain::hint(hint, output.paint_errors));
         return Ok(Exit::Done);
     }
     show_tasks(context, output, &tasks).map(|()| Exit::Done)
+}
+
+/// That there are none, and where others may be.
+fn nothing_listed(request: &ListRequest) -> (String, &'static str) {
+    let states: Vec<_> = request.states.iter().map(|state| state.as_str()).collect();
+    let states = states.join(" or ");
+    let unfinished = |state: &StateName| {
+        matches!(state, StateName::Pending | StateName::Running | StateName::Paused)
+    };
+    match request.which {
+        Which::All if states.is_empty() => {
+            ("no tasks".to_owned(), "`offshoot dispatch -- CMD` starts one")
+        }
+        Which::All => (format!("no {states} tasks"), "`offshoot list --all` shows every task"),
+        Which::Open if states.is_empty() => (
+            "no open tasks".to_owned(),
+            "`offshoot dispatch -- CMD` starts one, `offshoot list --all` shows landed and \
+             discarded ones too",
+        ),
+        // What has not ended is always open, so that `--all` would show no more.
+        Which::Open if request.states.iter().all(unfinished) => {
+            (format!("no {states} tasks"), "`offshoot list` shows those in other states")
+        }
+        Which::Open => (
+            format!("no open {states} tasks"),
+            "with `--all` those that are landed or discarded are shown too",
+        ),
+    }
 }
 
 /// Several tasks, as a table or a document.
@@ -38,7 +65,8 @@ pub(super) fn show_tasks(context: &Context, output: &Output, tasks: &[TaskView])
     match output.format {
         Format::Json => output.document(&TaskList::new(tasks)),
         Format::Text => {
-            output.write(table::of_tasks(tasks, context.now(), output.paint).as_bytes())
+            let table = table::of_tasks(tasks, context.now(), output.columns(), output.paint);
+            output.write(table.as_bytes())
         }
     }
 }
@@ -151,7 +179,10 @@ pub(super) fn diff(
         DiffForm::Stat => figures::stat(&answer.diff, output.paint),
         DiffForm::Names => {
             let paths = answer.diff.changes.iter();
-            paths.map(|change| escape::line(&change.path.lossy()) + "\n").collect()
+            // Scripts read a pipe, and must be able to tell every name from every other.
+            let shown =
+                |path: &RepoPath| if on_terminal { path.shown() } else { quoting::path(path) };
+            paths.map(|change| shown(&change.path) + "\n").collect()
         }
     };
     if text.is_empty() {

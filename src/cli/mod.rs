@@ -9,6 +9,7 @@ mod args;
 mod complain;
 mod decide;
 mod durations;
+mod ending;
 mod events;
 mod exit;
 mod figures;
@@ -23,6 +24,7 @@ mod pager;
 mod paint;
 mod patch;
 mod progress;
+mod quoting;
 mod run;
 mod sizes;
 mod summary;
@@ -30,7 +32,7 @@ mod table;
 
 use crate::context::Context;
 use crate::environment::Environment;
-use crate::error::{Attempt, Result};
+use crate::error::{Attempt, ErrorKind, Result};
 use crate::ops::processes;
 use args::{Cli, InPlace, Parsed, Verb};
 use exit::Exit;
@@ -59,18 +61,27 @@ pub fn main() -> ExitCode {
 #[derive(Clone)]
 struct Place {
     directory: PathBuf,
+    /// The directory of `-C`, as it was written.
+    asked: Option<PathBuf>,
     environment: Environment,
 }
 
 impl Place {
-    fn of(directory: Option<PathBuf>, environment: Environment) -> Result<Self> {
+    fn of(asked: Option<PathBuf>, environment: Environment) -> Result<Self> {
         let current = std::env::current_dir().attempt(|| "find the current directory")?;
-        let directory = directory.map_or_else(|| current.clone(), |asked| current.join(asked));
-        Ok(Self { directory, environment })
+        let directory = asked.as_ref().map_or_else(|| current.clone(), |asked| current.join(asked));
+        Ok(Self { directory, asked, environment })
     }
 
     fn open(&self) -> Result<Context> {
-        Context::open(&self.directory, self.environment.clone())
+        let opened = Context::open(&self.directory, self.environment.clone());
+        opened.map_err(|error| match &self.asked {
+            Some(asked) if error.kind == ErrorKind::Io && !self.directory.is_dir() => {
+                let asked = quoting::word(&asked.to_string_lossy());
+                error.hint(format!("`-C {asked}` must name a folder inside a git repository"))
+            }
+            _ => error,
+        })
     }
 
     /// Opens it and colours the output as the repository's git configuration says.

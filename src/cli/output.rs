@@ -78,6 +78,12 @@ impl Output {
         destination(&std::io::stderr())
     }
 
+    /// How many characters a line of the answer may have; only a terminal says so.
+    pub(super) fn columns(&self) -> Option<usize> {
+        let size = terminal_size::terminal_size_of(std::io::stdout());
+        size.map(|(width, _)| usize::from(width.0)).filter(|columns| *columns > 0)
+    }
+
     /// Whether a person sits at both ends, who can be asked.
     pub(super) fn has_person(&self) -> bool {
         self.destination() == Destination::Terminal && std::io::stdin().is_terminal()

@@ -1,20 +1,22 @@
 //! `dispatch` and `run`: the first returns at once, the second stays until the task has ended.
 
 use super::args::RetryArgs;
-use super::exit::Exit;
+use super::exit::{Exit, has_ended};
 use super::interrupt::{self, Watch};
 use super::log_text::LogText;
 use super::output::{Format, Output};
 use super::paint::Destination;
 use super::progress::Progress;
 use super::summary::Detail;
-use super::{Place, look, offer};
+use super::{Place, durations, look, offer};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::ops;
 use crate::ops::dispatch::DispatchRequest;
 use crate::ops::logs::{Follow, LogsRequest, Stream};
 use crate::ops::wait::{Until, WaitRequest};
+use crate::task::StateName;
+use crate::timestamp::Timestamp;
 use crate::view::TaskView;
 
 /// `offshoot dispatch`.
@@ -24,33 +26,46 @@ pub(super) fn dispatch(
     request: DispatchRequest,
 ) -> Result<Exit> {
     let task = ops::dispatch::dispatch(context, request)?;
-    show_queued(output, &task)
+    show_queued(context, output, &task)
 }
 
 /// `offshoot retry`.
 pub(super) fn retry(context: &Context, output: &Output, args: &RetryArgs) -> Result<Exit> {
     let task = ops::retry::retry(context, &args.task, args.place())?;
-    show_queued(output, &task)
+    show_queued(context, output, &task)
 }
 
-fn show_queued(output: &Output, task: &TaskView) -> Result<Exit> {
+fn show_queued(context: &Context, output: &Output, task: &TaskView) -> Result<Exit> {
     match output.format {
         Format::Json => output.document(task)?,
         Format::Text => {
             output.line(&format!("{}  {}", task.name, task.id))?;
-            output.tell(&what_happens_next(task));
+            output.tell(&what_happens_next(task, context.now()));
         }
     }
     Ok(Exit::Done)
 }
 
-fn what_happens_next(task: &TaskView) -> String {
+/// What becomes of it now. A request that was made before may be about a task that is long under way.
+fn what_happens_next(task: &TaskView, now: Timestamp) -> String {
     let name = &task.name;
-    let waits = match &task.waiting_for {
-        Some(waiting) => format!("it waits for a {}", waiting.kind),
-        None => "it starts now".to_owned(),
+    if has_ended(task) {
+        return format!("it has ended: {}; `offshoot result {name}` shows more", task.state);
+    }
+    let stands = match (task.waiting_for.as_ref().map(|waiting| waiting.kind), task.started_at) {
+        (Some("held"), _) => {
+            return format!("it is held; `offshoot resume {name}` lets it start");
+        }
+        _ if task.state == StateName::Paused => {
+            return format!("it is paused; `offshoot resume {name}` lets it go on");
+        }
+        (Some(kind), _) => format!("it waits for a {kind}"),
+        (None, Some(at)) if durations::ago(at, now) != durations::ago(now, now) => {
+            format!("it started {}", durations::ago(at, now))
+        }
+        (None, _) => "it starts now".to_owned(),
     };
-    format!("{waits}, on branch `{}`; `offshoot wait {name}` waits for its end", task.branch)
+    format!("{stands}, on branch `{}`; `offshoot wait {name}` waits for its end", task.branch)
 }
 
 /// `offshoot run` and `offshoot dispatch --wait`.

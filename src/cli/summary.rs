@@ -2,15 +2,17 @@
 
 use super::exit::has_ended;
 use super::paint::{BAD, BUSY, FAINT, GOOD, Paint, STRONG};
-use super::table::state_style;
-use super::{durations, figures, landing, sizes};
+use super::table::{self, state_style};
+use super::{durations, ending, figures, landing, quoting, sizes};
 use crate::context::Context;
 use crate::escape;
 use crate::timestamp::Timestamp;
-use crate::view::{DiffView, ForecastView, LandingState, TaskView};
+use crate::view::{DiffView, LandingState, TaskView};
 
 /// The most files that a summary lists; `diff --stat` lists all.
 const MOST_FILES: usize = 20;
+/// The most conflicting paths that are named before what to do next.
+const MOST_PATHS: usize = 3;
 
 /// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,7 @@ pub(super) fn of(
     if detail == Detail::Everything {
         whereabouts(around, task, &mut say);
     } else {
-        say("task", &super::table::title(task));
+        say("task", &table::shortened(&table::title(task), table::LONGEST_TITLE));
     }
     if let Some(message) = &task.message {
         say("message", escape::lines(message).trim());
@@ -65,8 +67,8 @@ pub(super) fn of(
     if let Some(diff) = &task.diff {
         say("changes", &changes(diff, task, paint));
     }
-    if let Some(forecast) = &task.forecast {
-        say("forecast", &forecast_words(forecast, task, paint));
+    if let Some(words) = forecast_words(task, paint) {
+        say("forecast", &words);
     }
     if has_ended(task) {
         say("work", &landing_words(around, task));
@@ -79,24 +81,45 @@ pub(super) fn of(
         say(&paint.apply(BUSY, "warning"), &words);
     }
     if !task.next.is_empty() {
-        say(
-            "next",
-            &task.next.iter().map(|next| escape::line(next)).collect::<Vec<_>>().join("\n"),
-        );
+        say("next", &next(task).join("\n"));
     }
     text
 }
 
+/// The commands that make sense now, behind what would come in their way.
+fn next(task: &TaskView) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(forecast) = task.forecast.as_ref().filter(|it| it.verdict == "conflicts") {
+        let paths: Vec<_> = forecast.conflicts.iter().map(|conflict| &conflict.path).collect();
+        let shown: Vec<_> = paths.iter().take(MOST_PATHS).map(|path| format!("`{path}`")).collect();
+        let more = match paths.len().saturating_sub(MOST_PATHS) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        lines.push(format!("(landing it conflicts in {}{more})", shown.join(", ")));
+    }
+    lines.extend(task.next.iter().map(|command| {
+        let lands = ["merge", "rebase"].map(|verb| format!("offshoot {verb} "));
+        let lands = lands.iter().any(|start| command.starts_with(start));
+        let into = if lands && task.target.is_none() { " --into BRANCH" } else { "" };
+        format!("{}{into}", escape::line(command))
+    }));
+    lines
+}
+
 fn state(task: &TaskView, paint: Paint) -> String {
+    if let Some(outcome) = &task.outcome {
+        return ending::in_full(task.state, outcome, task.duration_ms, paint);
+    }
     let mut words = paint.apply(state_style(task.state), task.state.as_str());
     if let Some(phase) = task.phase {
         words.push_str(&format!(" ({phase})"));
     }
     if let Some(waiting) = &task.waiting_for {
-        words.push_str(&format!(", waiting for a {}", waiting.kind));
-    }
-    if let Some(outcome) = &task.outcome {
-        words.push_str(&format!(": {outcome}"));
+        match waiting.kind {
+            "held" => words.push_str(", held"),
+            kind => words.push_str(&format!(", waiting for a {kind}")),
+        }
     }
     if let Some(millis) = task.duration_ms {
         words.push_str(&format!(" after {}", durations::words(millis)));
@@ -109,8 +132,7 @@ fn whereabouts(around: &impl Surroundings, task: &TaskView, say: &mut impl FnMut
     if let Some(prompt) = &task.prompt {
         say("prompt", escape::lines(prompt).trim());
     }
-    let words: Vec<_> = task.command.iter().map(|word| shown_argument(word)).collect();
-    say("command", &words.join(" "));
+    say("command", &quoting::command(&task.command));
     for (label, value) in [
         ("agent", &task.agent),
         ("model", &task.model),
@@ -127,26 +149,22 @@ fn whereabouts(around: &impl Surroundings, task: &TaskView, say: &mut impl FnMut
     say("base", &format!("{from} at {}", task.base.commit.short()));
     say("target", task.target.as_ref().map_or("none", |target| target.as_str()));
     let head = task.head.map(|head| format!(" at {}", head.short())).unwrap_or_default();
-    say("branch", &format!("{}{head}", task.branch));
-    if let Some(worktree) = &task.worktree {
-        say("worktree", &around.place(worktree));
+    match (&task.worktree, &task.landing) {
+        (None, LandingState::Landed { .. } | LandingState::Discarded { .. }) => {
+            say("worktree", "released, with its branch");
+        }
+        (worktree, _) => {
+            say("branch", &format!("{}{head}", task.branch));
+            if let Some(worktree) = worktree {
+                say("worktree", &around.place(worktree));
+            }
+        }
     }
     say("created", &around.local_time(task.created_at));
     for (label, moment) in [("started", task.started_at), ("finished", task.finished_at)] {
         if let Some(moment) = moment {
             say(label, &around.local_time(moment));
         }
-    }
-}
-
-/// An argument as a shell would take it.
-fn shown_argument(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
-    let shown = escape::line(word);
-    if !word.is_empty() && word.chars().all(plain) {
-        shown
-    } else {
-        format!("'{}'", shown.replace('\'', r"'\''"))
     }
 }
 
@@ -170,9 +188,16 @@ fn changes(diff: &DiffView, task: &TaskView, paint: Paint) -> String {
     words
 }
 
-fn forecast_words(forecast: &ForecastView, task: &TaskView, paint: Paint) -> String {
-    let target = task.target.as_ref().map_or("its target", |target| target.as_str());
-    match forecast.verdict {
+fn forecast_words(task: &TaskView, paint: Paint) -> Option<String> {
+    let target = task.target.as_ref()?;
+    let Some(forecast) = &task.forecast else {
+        let open = has_ended(task) && task.head.is_some() && task.landing == LandingState::Open;
+        return open.then(|| {
+            let ask = format!("offshoot merge --dry-run {}", task.name);
+            format!("cannot be told for `{target}`; `{ask}` says why")
+        });
+    };
+    Some(match forecast.verdict {
         "clean" => format!("{} on `{target}`", paint.apply(GOOD, "lands cleanly")),
         "up_to_date" => format!("`{target}` holds this change already"),
         "conflicts" => {
@@ -181,7 +206,7 @@ fn forecast_words(forecast: &ForecastView, task: &TaskView, paint: Paint) -> Str
             format!("{} with `{target}` in {count}\n{lines}", paint.apply(BAD, "conflicts"))
         }
         other => other.to_owned(),
-    }
+    })
 }
 
 fn landing_words(around: &impl Surroundings, task: &TaskView) -> String {
@@ -198,6 +223,9 @@ fn landing_words(around: &impl Surroundings, task: &TaskView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::landing::{Conflict, ConflictKind};
+    use crate::path::RepoPath;
+    use crate::view::ForecastView;
 
     struct Nowhere;
 
@@ -221,12 +249,46 @@ mod tests {
                task      Fix \\u{1b}[31m the timeouts of the stor…\n  \
                message   Done.\n            \\u{1b}[2JAll of it.\n  \
                changes   2 files, +10 -3 in 1 commit, the last made of what the agent left uncommitted\n  \
+               forecast  cannot be told for `main`; `offshoot merge --dry-run fix` says why\n  \
                work      waits for your decision\n  \
                next      offshoot diff fix\n            offshoot merge fix\n            \
                offshoot rebase fix\n            offshoot discard fix\n"
         );
+        task.target = None;
+        let detached = of(&Nowhere, &task, Detail::Result, Paint::Plain);
+        assert!(detached.contains("  offshoot merge fix --into BRANCH\n"), "{detached}");
+        assert!(!detached.contains("forecast"), "{detached}");
         let everything = of(&Nowhere, &task, Detail::Everything, Paint::Plain);
         assert!(everything.contains("  worktree  /r.offshoots/fix\n"), "{everything}");
         assert!(everything.contains("  base      main at 1111111111\n"), "{everything}");
+    }
+    #[test]
+    fn what_would_conflict_is_said_before_the_commands() {
+        let mut task = crate::cli::table::tests::completed();
+        let conflict = |path: &str| Conflict {
+            path: RepoPath::new(path),
+            kind: ConflictKind::Content,
+            base: None,
+            ours: None,
+            theirs: None,
+        };
+        task.forecast = Some(ForecastView {
+            target_commit: task.base.commit,
+            verdict: "conflicts",
+            conflicts: ["a", "b", "c", "d"].map(conflict).into(),
+            overlaps: Vec::new(),
+        });
+        let text = of(&Nowhere, &task, Detail::Result, Paint::Plain);
+        let next = "  next      (landing it conflicts in `a`, `b`, `c` and 1 more)\n";
+        assert!(text.contains(&format!("{next}            offshoot diff fix\n")), "{text}");
+    }
+
+    #[test]
+    fn what_was_released_is_not_shown_as_if_it_were_there() {
+        let mut task = crate::cli::table::tests::completed();
+        (task.worktree, task.landing) = (None, LandingState::Discarded { at: task.created_at });
+        let text = of(&Nowhere, &task, Detail::Everything, Paint::Plain);
+        assert!(text.contains("  worktree  released, with its branch\n"), "{text}");
+        assert!(!text.contains("offshoot/fix"), "{text}");
     }
 }

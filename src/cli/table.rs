@@ -3,22 +3,28 @@
 //! Only the last column holds free text, so columns align by characters without asking how wide any
 //! script is drawn. On a pipe it is the same table without colours.
 
-use super::durations;
 use super::exit::has_ended;
-use super::figures;
 use super::paint::{BAD, BUSY, FAINT, GOOD, PLACE, Paint, STRONG};
+use super::{durations, ending, figures, quoting};
 use crate::escape;
-use crate::outcome::Outcome;
 use crate::task::StateName;
 use crate::timestamp::Timestamp;
 use crate::view::{LandingState, TaskView};
 use anstyle::Style;
 
-/// The most characters of what was asked for.
-const LONGEST_TITLE: usize = 40;
+/// The most characters of what was asked for, where nothing says how wide a line may be.
+pub(super) const LONGEST_TITLE: usize = 40;
+/// The fewest characters of it, however narrow a terminal is.
+const SHORTEST_TITLE: usize = 12;
+const BETWEEN: &str = "  ";
 
-/// The table with its header.
-pub(super) fn of_tasks(tasks: &[TaskView], now: Timestamp, paint: Paint) -> String {
+/// The table with its header; on a terminal it is `columns` wide.
+pub(super) fn of_tasks(
+    tasks: &[TaskView],
+    now: Timestamp,
+    columns: Option<usize>,
+    paint: Paint,
+) -> String {
     let header = ["NAME", "STATE", "WORK", "CHANGES", "AGE", "TASK"].map(str::to_owned);
     let mut rows = vec![header];
     rows.extend(tasks.iter().map(|task| row(task, now)));
@@ -27,6 +33,11 @@ pub(super) fn of_tasks(tasks: &[TaskView], now: Timestamp, paint: Paint) -> Stri
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
+    }
+    let others: usize = widths[..5].iter().map(|width| width + BETWEEN.len()).sum();
+    let longest = columns.map_or(LONGEST_TITLE, |columns| columns.saturating_sub(others));
+    for row in &mut rows {
+        row[5] = shortened(&row[5], longest.max(SHORTEST_TITLE));
     }
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
@@ -51,7 +62,7 @@ fn line(row: &[String; 6], widths: &[usize; 6], task: Option<&TaskView>, paint: 
         let padding = if last { 0 } else { widths[index] - cell.chars().count() };
         cells.push(paint.apply(styles[index], cell) + &" ".repeat(padding));
     }
-    cells.join("  ").trim_end().to_owned()
+    cells.join(BETWEEN).trim_end().to_owned()
 }
 
 fn row(task: &TaskView, now: Timestamp) -> [String; 6] {
@@ -69,21 +80,10 @@ fn row(task: &TaskView, now: Timestamp) -> [String; 6] {
     ]
 }
 
-/// The state, with the ending where that is short and says more.
 fn state(task: &TaskView) -> String {
     match &task.outcome {
-        Some(outcome @ (Outcome::Exited { code: 1.. } | Outcome::Signaled { .. })) => {
-            format!("{}: {outcome}", task.state)
-        }
-        Some(Outcome::TimedOut) => format!("{}: timed out", task.state),
-        Some(Outcome::DependencyFailed { task: other }) => {
-            format!("{}: `{}` failed", task.state, escape::line(other))
-        }
-        Some(Outcome::SpawnFailed { .. }) => format!("{}: not started", task.state),
-        Some(Outcome::SetupFailed { .. }) => format!("{}: set-up failed", task.state),
-        Some(Outcome::AgentError { .. }) => format!("{}: agent error", task.state),
-        Some(Outcome::Interrupted) => format!("{}: interrupted", task.state),
-        Some(Outcome::Exited { .. } | Outcome::Cancelled) | None => task.state.to_string(),
+        Some(outcome) => ending::in_short(task.state, outcome),
+        None => task.state.to_string(),
     }
 }
 
@@ -106,15 +106,19 @@ fn work(task: &TaskView) -> String {
     }
 }
 
-/// The first line of what was asked for, short enough for a table.
+/// The first line of what was asked for, or the command as a shell takes it.
 pub(super) fn title(task: &TaskView) -> String {
-    let whole = task.prompt.clone().unwrap_or_else(|| task.command.join(" "));
-    let first = whole.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let shown = escape::line(first);
-    if shown.chars().count() <= LONGEST_TITLE {
-        return shown;
+    let Some(prompt) = &task.prompt else { return quoting::command(&task.command) };
+    let first = prompt.lines().map(str::trim).find(|line| !line.is_empty());
+    escape::line(first.unwrap_or_default())
+}
+
+/// A text of at most so many characters.
+pub(super) fn shortened(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
     }
-    shown.chars().take(LONGEST_TITLE - 1).chain(['…']).collect()
+    text.chars().take(longest - 1).chain(['…']).collect()
 }
 
 /// The colour of a state.
@@ -164,9 +168,24 @@ pub(super) mod tests {
     fn a_table_is_plain_and_aligned_on_a_pipe() {
         let now = Timestamp::from_millis(1_704_067_451_000 + 180_000);
         assert_eq!(
-            of_tasks(&[completed()], now, Paint::Plain),
+            of_tasks(&[completed()], now, None, Paint::Plain),
             "NAME  STATE      WORK       CHANGES          AGE     TASK\n\
              fix   completed  to decide  2 files, +10 -3  3m ago  Fix \\u{1b}[31m the timeouts of the stor…\n"
         );
+    }
+
+    #[test]
+    fn on_a_terminal_the_last_column_takes_what_the_others_leave() {
+        let mut task = completed();
+        (task.prompt, task.command) = (None, vec!["sh".into(), "-c".into(), "echo a b".repeat(9)]);
+        let now = Timestamp::from_millis(1_704_067_451_000 + 180_000);
+        let last = |columns| {
+            let text = of_tasks(&[task.clone()], now, Some(columns), Paint::Plain);
+            text.lines().last().expect("a row").to_owned()
+        };
+        assert_eq!(last(80).chars().count(), 80);
+        assert!(last(80).ends_with("  sh -c 'echo a becho a bech…"), "{}", last(80));
+        assert!(last(200).ends_with("echo a b'"), "{}", last(200));
+        assert!(last(10).ends_with("  sh -c 'echo…"), "{}", last(10));
     }
 }

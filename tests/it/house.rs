@@ -88,6 +88,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ),
     ("signal_hook", &["cli"]),
     ("similar", &["diff"]),
+    ("terminal_size", &["cli"]),
     ("tokio", &["supervisor"]),
     ("toml", &["config"]),
     ("uuid", &["names"]),

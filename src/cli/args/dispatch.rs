@@ -22,7 +22,7 @@ pub(in crate::cli) struct DispatchArgs {
     /// A command to run as it is, instead of an agent
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
-    /// The agent that gets the prompt: opencode, claude, codex or one of the configuration
+    /// The agent that gets the prompt: opencode, claude or codex
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
     /// What to call the task; made from its first words otherwise
@@ -52,7 +52,7 @@ pub(in crate::cli) struct DispatchArgs {
     /// Try again this often when an attempt fails
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
-    /// End the task after this long, such as 90s, 10m or 1h30m
+    /// End the task after this long, such as 90s, 10m or 1h30m; a bare number counts seconds
     #[arg(long, value_name = "DURATION", value_parser = durations::parse)]
     timeout: Option<Duration>,
     /// Set an environment variable for the agent

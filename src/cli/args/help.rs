@@ -56,7 +56,9 @@ Examples:
   offshoot run --agent codex \"Fix the timeouts\"
 
 On a terminal Ctrl-C leaves the task running, a second one within 2 s cancels it. Elsewhere
-INT, TERM and HUP cancel it. Exit status 0: completed, 4: it ended otherwise.";
+INT, TERM and HUP cancel it.
+
+Exit status 0: completed, 4: it ended otherwise, 130: you left it running with Ctrl-C.";
 pub(super) const LIST: &str = "\
 Examples:
   offshoot list
@@ -75,7 +77,9 @@ Exit status 0: completed, 4: one ended otherwise, 124: the time limit passed.";
 pub(super) const LOGS: &str = "\
 Examples:
   offshoot logs -f fix
-  offshoot logs --stderr --tail 50 fix";
+  offshoot logs --stderr --tail 50 fix
+
+With --json it prints one document a line.";
 pub(super) const RESULT: &str = "\
 Examples:
   offshoot result fix
@@ -122,13 +126,21 @@ Examples:
   offshoot merge --squash --into release fix
   offshoot merge --dry-run fix tests
 
-Exit status 3: conflicts, nothing was changed.";
+Several tasks land one after another. A conflict stops only its own task; when a later one is
+refused, the earlier ones stay landed and the rest is not tried.
+Files of yours that are in the way refuse it, and are left as they are.
+
+Exit status 1: refused, 3: conflicts, nothing of that task was landed.";
 pub(super) const REBASE: &str = "\
 Examples:
   offshoot rebase fix
   offshoot rebase --keep fix
 
-Exit status 3: conflicts, nothing was changed.";
+Several tasks land one after another. A conflict stops only its own task; when a later one is
+refused, the earlier ones stay landed and the rest is not tried.
+Files of yours that are in the way refuse it, and are left as they are.
+
+Exit status 1: refused, 3: conflicts, nothing of that task was landed.";
 pub(super) const APPLY: &str = "\
 Example:
   offshoot apply fix
@@ -149,7 +161,9 @@ Examples:
 pub(super) const EVENTS: &str = "\
 Examples:
   offshoot events --since 42
-  offshoot events --follow --json";
+  offshoot events --follow --json
+
+With --follow --json it prints one document a line.";
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   offshoot completions bash > ~/.local/share/bash-completion/completions/offshoot

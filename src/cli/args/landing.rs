@@ -27,7 +27,7 @@ pub(in crate::cli) struct RebaseArgs {
 
 #[derive(Debug, Args)]
 struct LandArgs {
-    /// Names of tasks, or the first characters of their ids
+    /// Names of tasks, or the first four or more characters of their ids
     #[arg(value_name = "TASK", required = true)]
     tasks: Vec<String>,
     /// Land on this branch instead of the task's target

@@ -9,15 +9,18 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 /// Verbs, and what serves meanwhile.
 const VERBS: [(&str, &str); 11] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
-    ("undo", "`git revert -m 1 COMMIT` takes a merge back"),
+    (
+        "undo",
+        "`git revert -m 1 COMMIT` takes a merge back, `git revert COMMIT` any other landed commit",
+    ),
     ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
     ("review", "`offshoot diff TASK` shows what a task changed"),
-    ("lock", "`offshoot list` shows the other tasks"),
+    ("lock", "nothing serves meanwhile; `offshoot list` shows who else is at work"),
     ("mcp", "every verb takes `--json`"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
     ("hook", "`offshoot inbox --json` tells what ended"),
     ("trust", "commands of a repository's configuration are never run yet"),
-    ("doctor", "`offshoot list --all` shows every task"),
+    ("doctor", "nothing serves meanwhile; every verb takes up by itself what was cut off"),
     ("gc", "`offshoot discard TASK` releases a worktree"),
 ];
 
@@ -83,6 +86,19 @@ pub(super) fn declare(mut command: Command) -> Command {
     })
 }
 
+/// Refuses a verb that is not built.
+///
+/// # Errors
+/// Of kind `usage`, saying what serves meanwhile.
+pub(super) fn refuse_verb(verb: &str) -> Result<()> {
+    match VERBS.iter().find(|(name, _)| *name == verb) {
+        None => Ok(()),
+        Some((name, meanwhile)) => {
+            Err(Error::usage(format!("`offshoot {name}` is not built yet")).hint(*meanwhile))
+        }
+    }
+}
+
 fn option(name: &'static str, takes: Takes) -> Arg {
     let option = Arg::new(name).long(name).hide(true);
     match takes {
@@ -97,9 +113,7 @@ fn option(name: &'static str, takes: Takes) -> Arg {
 /// Of kind `usage`, naming what is not built.
 pub(super) fn refuse(matches: &ArgMatches) -> Result<()> {
     let Some((verb, given)) = matches.subcommand() else { return Ok(()) };
-    if let Some((_, meanwhile)) = VERBS.iter().find(|(name, _)| *name == verb) {
-        return Err(Error::usage(format!("`offshoot {verb}` is not built yet")).hint(*meanwhile));
-    }
+    refuse_verb(verb)?;
     let options = OPTIONS.iter().filter(|(verbs, _)| verbs.contains(&verb));
     let asked = options
         .flat_map(|(_, options)| *options)

@@ -8,6 +8,7 @@ mod dispatch;
 mod help;
 mod landing;
 mod later;
+mod misread;
 mod tasks;
 
 pub(super) use dispatch::DispatchArgs;
@@ -17,10 +18,9 @@ pub(super) use tasks::{
     RetryArgs, WaitArgs,
 };
 
-use crate::error::{Error, Result};
-use crate::escape;
+use crate::error::Result;
 use crate::names::TaskId;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -142,14 +142,14 @@ pub(super) enum InPlace {
 /// One task.
 #[derive(Debug, Args)]
 pub(super) struct OneTask {
-    /// A task's name, or the first characters of its id
+    /// A task's name, or the first four or more characters of its id
     pub(super) task: String,
 }
 
 /// Several tasks.
 #[derive(Debug, Args)]
 pub(super) struct SomeTasks {
-    /// Names of tasks, or the first characters of their ids
+    /// Names of tasks, or the first four or more characters of their ids
     #[arg(value_name = "TASK", required = true)]
     pub(super) tasks: Vec<String>,
 }
@@ -181,11 +181,14 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
     if arguments.len() < 2 {
         return Ok(Parsed::Nothing(command.render_help().to_string()));
     }
+    if let Some(verb) = verb_to_explain(arguments) {
+        later::refuse_verb(verb)?;
+    }
     match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => {
             later::refuse(&matches)?;
             let cli = Cli::from_arg_matches(&matches)
-                .map_err(|error| in_our_words(&error, &command, arguments))?;
+                .map_err(|error| misread::in_our_words(&error, &command, arguments))?;
             Ok(Parsed::Verb(Box::new(cli)))
         }
         Err(error)
@@ -193,75 +196,39 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
         {
             Ok(Parsed::Text(error.render().to_string()))
         }
-        Err(error) => Err(in_our_words(&error, &command, arguments)),
+        Err(error) => Err(misread::in_our_words(&error, &command, arguments)),
+    }
+}
+
+/// The verb of `offshoot help VERB`, for which clap would print a page of its own.
+fn verb_to_explain(arguments: &[OsString]) -> Option<&str> {
+    let mut rest = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    loop {
+        match rest.next()? {
+            "help" => return rest.find(|word| !word.starts_with('-')),
+            "-C" => drop(rest.next()),
+            option if option.starts_with('-') => {}
+            _ => return None,
+        }
     }
 }
 
 /// Clap's declaration of the whole program.
 fn command() -> Command {
-    later::declare(help::grouped(Cli::command()))
+    later::declare(help::grouped(declared()))
+}
+
+/// What is built.
+fn declared() -> Command {
+    // `run` is `dispatch --wait`; saying it once more harms nothing, but tells nobody anything.
+    Cli::command().mut_subcommand("run", |run| run.mut_arg("wait", |wait| wait.hide(true)))
 }
 
 /// What a shell may complete: the verbs and options that are built and meant for people.
 pub(super) fn completable() -> Command {
-    let whole = Cli::command();
+    let whole = declared();
     let built = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
     Command::new("offshoot").args(whole.get_arguments().cloned()).subcommands(built)
-}
-
-/// What clap refuses, as an error of ours.
-fn in_our_words(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Error {
-    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
-        return no_such_verb(word, error.get(ContextKind::SuggestedSubcommand), command);
-    }
-    let (message, mut hints) = paragraphs(&error.render().to_string());
-    let mut words = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
-    let verb = words.find_map(|word| command.find_subcommand(word)).map(Command::get_name);
-    let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-    if matches!(verb, Some("dispatch" | "run"))
-        && unknown.is_some_and(|word| !word.starts_with('-'))
-        && error.kind() == ErrorKind::UnknownArgument
-    {
-        hints
-            .insert(0, "put a prompt of several words in quotes, a command behind `--`".to_owned());
-    }
-    hints.push(verb.map_or_else(
-        || "`offshoot --help` lists the verbs".to_owned(),
-        |verb| format!("`offshoot {verb} --help` explains it"),
-    ));
-    Error { hints, ..Error::usage(message) }
-}
-
-fn no_such_verb(word: &str, alike: Option<&ContextValue>, command: &Command) -> Error {
-    let mut error = Error::usage(format!("there is no verb `{}`", escape::line(word)));
-    if let Some(ContextValue::Strings(alike)) = alike {
-        let shown = |name: &&String| {
-            command.find_subcommand(name.as_str()).is_some_and(|verb| !verb.is_hide_set())
-        };
-        // Clap lists what is most alike last.
-        let alike: Vec<_> =
-            alike.iter().filter(shown).rev().map(|name| format!("`offshoot {name}`")).collect();
-        if !alike.is_empty() {
-            error = error.hint(format!("did you mean {}?", alike.join(" or ")));
-        }
-    }
-    error.hint("`offshoot --help` lists the verbs")
-}
-
-/// Clap renders `error: …`, then `tip: …` and `Usage: …` in paragraphs of their own.
-fn paragraphs(text: &str) -> (String, Vec<String>) {
-    let mut paragraphs = text.split("\n\n").map(|paragraph| {
-        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-        escape::line(&words.replace('\'', "`"))
-    });
-    let message = paragraphs.next().unwrap_or_default();
-    let message = message.trim_start_matches("error: ").to_owned();
-    let hints = paragraphs.filter_map(|words| {
-        let tip = words.strip_prefix("tip: ").map(str::to_owned);
-        tip.or_else(|| words.strip_prefix("Usage: ").map(|usage| format!("usage: {usage}")))
-    });
-    let hints = hints.collect();
-    (message, hints)
 }
 
 #[cfg(test)]
@@ -273,29 +240,13 @@ mod tests {
         parse(&line)
     }
 
-    fn refusal(line: &[&str]) -> Error {
+    fn refusal(line: &[&str]) -> crate::error::Error {
         parsed(line).expect_err("refused")
     }
 
     #[test]
     fn the_declaration_holds_together() {
         command().debug_assert();
-    }
-
-    #[test]
-    fn clap_speaks_in_our_words() {
-        let error = refusal(&["merge", "--sqash", "a"]);
-        assert_eq!(error.message, "unexpected argument `--sqash` found");
-        assert_eq!(error.hints[0], "a similar argument exists: `--squash`");
-        assert_eq!(error.hints.last().expect("a hint"), "`offshoot merge --help` explains it");
-        assert_eq!(error.kind.exit_status(), 2);
-        let error = refusal(&["wait"]);
-        assert!(error.message.contains("<TASK>"), "{}", error.message);
-        let error = refusal(&["disptch", "x"]);
-        assert_eq!(error.message, "there is no verb `disptch`");
-        assert!(error.hints[0].starts_with("did you mean `offshoot dispatch`"), "{error:?}");
-        let error = refusal(&["dispatch", "Fix", "it"]);
-        assert!(error.hints[0].contains("in quotes"), "{error:?}");
     }
 
     #[test]
@@ -311,6 +262,8 @@ mod tests {
             &["run", "--verify", "make test", "prompt"],
             &["inbox", "--follow", "--json"],
             &["--json", "gc", "--dry-run"],
+            &["help", "undo"],
+            &["-C", "x", "--json", "help", "lock", "acquire"],
         ] {
             let error = refusal(line);
             assert!(error.message.ends_with("is not built yet"), "{line:?}: {error}");

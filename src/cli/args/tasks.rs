@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArgs {
-    /// Landed, discarded and acknowledged tasks too
+    /// Landed, discarded and acknowledged (without changes) tasks too
     #[arg(long)]
     all: bool,
     /// Only tasks in this state; may be given several times
@@ -43,13 +43,13 @@ impl ListArgs {
 /// Options of `wait`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct WaitArgs {
-    /// Names of tasks, or the first characters of their ids
+    /// Names of tasks, or the first four or more characters of their ids
     #[arg(value_name = "TASK", required = true)]
     tasks: Vec<String>,
     /// Return as soon as one has ended
     #[arg(long)]
     any: bool,
-    /// Stop waiting after this long (exit status 124)
+    /// Stop waiting after this long, such as 90s or 10m; a bare number counts seconds (exit status 124)
     #[arg(long, value_name = "DURATION", value_parser = durations::parse)]
     timeout: Option<Duration>,
 }
@@ -65,7 +65,7 @@ impl WaitArgs {
 /// Options of `pause`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PauseArgs {
-    /// Names of tasks, or the first characters of their ids
+    /// Names of tasks, or the first four or more characters of their ids
     #[arg(value_name = "TASK", required = true)]
     pub(in crate::cli) tasks: Vec<String>,
     /// Let no other task have the slot meanwhile
@@ -83,7 +83,7 @@ impl PauseArgs {
 /// Options of `retry`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RetryArgs {
-    /// A task's name, or the first characters of its id
+    /// A task's name, or the first four or more characters of its id
     pub(in crate::cli) task: String,
     /// In a new worktree at the base, not on top of what the last attempt did
     #[arg(long)]
@@ -103,7 +103,7 @@ pub(in crate::cli) struct PriorityArgs {
     /// Greater runs earlier; tasks have 0 unless they were dispatched with another
     #[arg(value_name = "N", allow_negative_numbers = true)]
     pub(in crate::cli) priority: i32,
-    /// Names of tasks, or the first characters of their ids
+    /// Names of tasks, or the first four or more characters of their ids
     #[arg(value_name = "TASK", required = true)]
     pub(in crate::cli) tasks: Vec<String>,
 }
@@ -111,7 +111,7 @@ pub(in crate::cli) struct PriorityArgs {
 /// Options of `logs`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LogsArgs {
-    /// A task's name, or the first characters of its id
+    /// A task's name, or the first four or more characters of its id
     task: String,
     /// Go on until the task has ended
     #[arg(short, long)]
@@ -143,7 +143,7 @@ impl LogsArgs {
 /// Options of `diff`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DiffArgs {
-    /// A task's name, or the first characters of its id
+    /// A task's name, or the first four or more characters of its id
     task: String,
     /// Only the files and how much of each changed
     #[arg(long, conflicts_with = "name_only")]
@@ -151,8 +151,8 @@ pub(in crate::cli) struct DiffArgs {
     /// Only the names of the files
     #[arg(long)]
     name_only: bool,
-    /// What to compare with
-    #[arg(long, value_enum, default_value = "base")]
+    /// What to compare with: the commit it started from, or the target as it is now
+    #[arg(long, value_name = "base|target", default_value = "base", hide_possible_values = true)]
     against: Side,
     /// Only these paths
     #[arg(last = true, value_name = "PATHSPEC")]
@@ -161,9 +161,7 @@ pub(in crate::cli) struct DiffArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Side {
-    /// The commit that the task started from
     Base,
-    /// The target as it is now
     Target,
 }
 
@@ -207,7 +205,7 @@ pub(in crate::cli) struct InboxArgs {
     /// Acknowledge these entries, or all of this session
     #[arg(long, value_name = "CURSOR", num_args = 0.., conflicts_with_all = ["all", "wait"])]
     pub(in crate::cli) ack: Option<Vec<u64>>,
-    /// Wait for an entry, at most this long (exit status 124)
+    /// Wait for an entry, at most this long; a bare number counts seconds (exit status 124)
     #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = durations::parse)]
     pub(in crate::cli) wait: Option<Option<Duration>>,
 }
