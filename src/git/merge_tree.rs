@@ -89,7 +89,7 @@ fn parse(output: &Output, sides: &[String]) -> Result<Merged> {
     let mut versions: BTreeMap<RepoPath, [Option<ObjectId>; 3]> = BTreeMap::new();
     for field in fields.by_ref().take_while(|field| !field.is_empty()) {
         let (path, stage, id) = staged_entry(field).ok_or_else(malformed)?;
-        versions.entry(place_of(&path, sides)).or_default()[stage - 1] = Some(id);
+        versions.entry(place_of(path, sides)).or_default()[stage - 1] = Some(id);
     }
     let mut kinds: BTreeMap<RepoPath, ConflictKind> = BTreeMap::new();
     while let Some(count) = fields.next().filter(|field| !field.is_empty()) {
