@@ -95,7 +95,8 @@ impl<'a> Candidate<'a> {
         match &task.record.landing {
             Landing::Open | Landing::Empty { .. } => {}
             Landing::Landed { target, .. } => {
-                return Err(Error::refused(format!("`{name}` is already landed on `{target}`")));
+                return Err(Error::refused(format!("`{name}` is already landed on `{target}`"))
+                    .hint(format!("offshoot status {name}")));
             }
             Landing::Discarded { .. } => {
                 return Err(Error::refused(format!("`{name}` was discarded"))
@@ -112,7 +113,8 @@ impl<'a> Candidate<'a> {
             })?,
         };
         if target == task.spec.branch {
-            return Err(Error::refused(format!("`{target}` is the task's own branch")));
+            return Err(Error::refused(format!("`{target}` is the task's own branch"))
+                .hint(format!("offshoot merge {name} --into BRANCH")));
         }
         let tip = settled_tip(context, task)?;
         Ok(Self { task, target, tip })
