@@ -34,7 +34,10 @@ impl Context {
     /// `not_found` outside any repository, `usage` for a configuration that makes no sense.
     pub fn open(directory: &Path, environment: Environment) -> Result<Self> {
         let directory = std::fs::canonicalize(directory)
-            .attempt(|| format!("enter `{}`", directory.display()))?;
+            .attempt(|| format!("enter `{}`", directory.display()))
+            .map_err(|error| {
+                error.hint("stand in a folder of a repository, or name one by `-C`")
+            })?;
         let repo = Repo::discover(&directory, &environment)?;
         let clock = Clock;
         let store = Store::new(Layout::of(repo.common_dir()), clock);

@@ -32,7 +32,8 @@ pub fn apply(context: &Context, task: &str) -> Result<Applied> {
     let (lock, task) = take(context, context.store.resolve(task)?)?;
     let task = ended(&task)?.task();
     let Some(checkout) = context.repo.here() else {
-        return Err(Error::refused("there is no checkout here to put the result into"));
+        return Err(Error::refused("there is no checkout here to put the result into")
+            .hint(format!("offshoot merge {}", task.name())));
     };
     let head = context.repo.head_here()?.commit.ok_or_else(|| {
         Error::refused("the checkout has no commit yet").hint("offshoot merge TASK --into BRANCH")

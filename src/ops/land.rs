@@ -103,7 +103,8 @@ impl<'a> Candidate<'a> {
             })?,
         };
         if target == task.spec.branch {
-            return Err(Error::refused(format!("`{target}` is the task's own branch")));
+            return Err(Error::refused(format!("`{target}` is the task's own branch"))
+                .hint(format!("offshoot merge {name} --into BRANCH")));
         }
         let tip = settled_tip(context, task)?;
         Ok(Self { task, target, tip })

@@ -43,7 +43,7 @@ fn refused(sandbox: &Sandbox, repo: &TestRepo<'_>, kind: &str, words: &str, line
     let before = everything(sandbox, repo);
     let (code, document) = repo.offshoot_json_exit(line);
     assert_eq!((code, text(&document["error"]["kind"])), (1, kind), "{document:#}");
-    let ran = repo.offshoot(line).exits(1).says(words);
+    let ran = repo.offshoot(line).exits(1).says(words).says("\nhint: ");
     assert_eq!(everything(sandbox, repo), before);
     ran
 }

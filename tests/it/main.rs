@@ -8,4 +8,5 @@ mod house;
 mod landing;
 mod recovery;
 mod sandbox;
+mod transitions;
 mod watching;

@@ -7,8 +7,6 @@
 //! nothing is looked for). No test sleeps: a [`Gate`] steers fake agents, [`wait_until`] waits for
 //! what they do. Deliberately absent: any use of the library, the binary is all that a story knows.
 
-#![expect(dead_code, reason = "the stories that use the rest of it are still to come")]
-
 mod normalise;
 mod repo;
 mod run;

@@ -55,6 +55,22 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
 }
 
 #[test]
+fn a_prompt_that_is_no_text_or_too_long_is_refused() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let long = "x".repeat(200 * 1024);
+    for (input, words) in [
+        (&b"caf\xe9"[..], "is not UTF-8 text"),
+        (b"  \n", "the prompt is empty"),
+        (long.as_bytes(), "the prompt is longer than 120 KiB"),
+    ] {
+        let ran = repo.offshoot_reading(input, &["dispatch", "-", "--", "true"]).exits(2);
+        ran.says(words).says("\nhint: ");
+    }
+    repo.assert_nothing_left_behind();
+}
+
+#[test]
 fn a_refusal_under_json_is_a_document_and_a_message() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");

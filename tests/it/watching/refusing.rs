@@ -25,7 +25,7 @@ fn under_json_every_error_is_a_document_with_the_contracts_exit_status() {
             .unwrap_or_else(|cause| panic!("no document ({cause}): {ran}"));
         assert_eq!(document["error"]["kind"], kind, "{ran}");
         assert_eq!(document["schema"], 1);
-        assert!(ran.stderr.starts_with("error: "), "{ran}");
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains("\nhint: "), "{ran}");
     }
 }
 
