@@ -68,8 +68,6 @@ pub enum Change {
     Finished(FinishedWork),
     /// It is to run once more.
     Retried(RetryIn),
-    /// Its worktree is gone from its place, or back there.
-    WorktreeAt(Option<PathBuf>),
     /// Somebody took note of a task without work.
     Acknowledged,
     /// The work is on its target.
@@ -222,6 +220,10 @@ impl TaskRecord {
                 if !matches!(running.phase, Phase::Finishing { .. }) =>
             {
                 running.phase = Phase::Preparing;
+                // Its successor is to be stopped as it was.
+                if let Some(pause) = &mut running.pause {
+                    pause.stage = PauseStage::Stopping;
+                }
                 Ok(None)
             }
             (S::Running(running), C::StopAsked(reason))
@@ -286,10 +288,6 @@ impl TaskRecord {
                     self.base = task.spec.base.commit;
                 }
                 Ok(Some(EventKind::Dispatched))
-            }
-            (S::Ended { .. }, C::WorktreeAt(place)) => {
-                self.worktree = place;
-                Ok(None)
             }
             (S::Ended { .. }, C::Acknowledged) => {
                 if let Landing::Empty { acknowledged } = &mut self.landing {
@@ -381,7 +379,7 @@ impl Running {
                 pause.stage = PauseStage::Waiting { since, since_tick_ms };
                 Some(None)
             }
-            (Change::Resumed { tick_ms }, _) => {
+            (Change::Resumed { tick_ms }, PauseStage::Waiting { .. }) => {
                 self.paused_ms = self.paused_ms_at(*tick_ms);
                 self.pause = None;
                 Some(Some(EventKind::Resumed))
@@ -404,7 +402,7 @@ impl Change {
             Self::Prioritised(_) => "reorder",
             Self::DependencyFailed { .. } | Self::AgentEnded(_) | Self::Finished(_) => "finish",
             Self::Retried(_) => "retry",
-            Self::WorktreeAt(_) | Self::ReleaseAsked | Self::Released(_) => "release",
+            Self::ReleaseAsked | Self::Released(_) => "release",
             Self::Acknowledged => "acknowledge",
             Self::Landed { .. } => "land",
             Self::Discarded(_) => "discard",

@@ -88,8 +88,16 @@ impl Task {
                     &["diff", "merge", "rebase", "discard"]
                 }
             }
-            (TaskState::Ended { .. }, Landing::Open) => &["logs", "diff", "merge", "discard"],
-            (TaskState::Ended { .. }, Landing::Empty { .. }) => &["logs", "discard"],
+            (TaskState::Ended { .. }, Landing::Open) if self.spec.starts_from_snapshot() => {
+                &["logs", "diff", "retry", "rebase", "merge --squash", "discard"]
+            }
+            (TaskState::Ended { .. }, Landing::Open) => {
+                &["logs", "diff", "retry", "merge", "discard"]
+            }
+            (TaskState::Ended { outcome, .. }, Landing::Empty { .. }) if outcome.is_success() => {
+                &["logs", "discard"]
+            }
+            (TaskState::Ended { .. }, Landing::Empty { .. }) => &["logs", "retry", "discard"],
             (TaskState::Ended { .. }, Landing::Landed { .. }) => &[],
             (TaskState::Ended { .. }, Landing::Discarded { .. }) => &["restore"],
         };

@@ -221,6 +221,8 @@ impl Running {
     /// Since when every process of the tree has been stopped.
     #[must_use]
     pub fn paused_since(&self) -> Option<Timestamp> {
+        // One that has ended meanwhile, or was woken so that it can, stands still no more.
+        let (Phase::Agent { .. }, None) = (&self.phase, self.stopping) else { return None };
         match self.pause?.stage {
             PauseStage::Stopping => None,
             PauseStage::Stopped { since, .. } | PauseStage::Waiting { since, .. } => Some(since),
@@ -243,7 +245,8 @@ impl Running {
     /// Whether it waits for a slot to go on.
     #[must_use]
     pub fn waits_for_slot(&self) -> bool {
-        matches!(self.pause, Some(Pause { stage: PauseStage::Waiting { .. }, .. }))
+        self.paused_since().is_some()
+            && matches!(self.pause, Some(Pause { stage: PauseStage::Waiting { .. }, .. }))
     }
 
     /// Whether its slot is free for others while it is paused.

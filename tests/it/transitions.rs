@@ -6,21 +6,27 @@ use crate::sandbox::fixtures;
 use offshoot::error::ErrorKind;
 use offshoot::event::Event;
 use offshoot::task::{
-    Afterwards, Change, Custody, FinishedWork, Landing, Phase, ProcessIdentity, Running,
-    StopReason, Task, TaskRecord, TaskSpec, TaskState,
+    Afterwards, Change, Custody, FinishedWork, Landing, PauseStage, PausedSlot, Phase,
+    ProcessIdentity, RetryIn, Running, StateName, StopReason, Task, TaskRecord, TaskSpec,
+    TaskState, Then,
 };
 use offshoot::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 /// The standings, as the columns of the table name them. `new` is recorded nowhere yet; `+stop` means
-/// that it was asked to end; the four last have ended.
-const STANDINGS: [&str; 12] = [
+/// that it was asked to end; `waiting` is paused and is to go on once it has a slot; the four last have
+/// ended.
+const STANDINGS: [&str; 16] = [
     "new",
     "pending",
+    "held",
     "preparing",
     "preparing+stop",
     "agent",
     "agent+stop",
+    "pausing",
+    "paused",
+    "waiting",
     "finishing",
     "finishing+stop",
     "open",
@@ -32,23 +38,33 @@ const STANDINGS: [&str; 12] = [
 /// Of each change: its name, then for every standing in the order above where it leads and what it
 /// tells (`open!finished`), `.` for "nothing changes and nothing is told", `-` for a refusal.
 const TABLE: &str = "
-                  new                pending          preparing       preparing+stop  agent           agent+stop      finishing       finishing+stop  open                empty               landed   discarded
-dispatched        pending!dispatched -                -               -               -               -               -               -               -                   -                   -        -
-started           preparing!started  preparing!started -              -               -               -               -               -               -                   -                   -        -
-agent_ready       -                  -                agent           -               -               -               -               -               -                   -                   -        -
-never_started     -                  -                .               .               preparing       preparing+stop  -               -               -                   -                   -        -
-cancel            empty!finished     empty!finished   preparing+stop  .               agent+stop      .               -               -               -                   -                   -        -
-time_out          -                  -                preparing+stop  .               agent+stop      .               -               -               -                   -                   -        -
-agent_ended       -                  -                finishing       finishing+stop  finishing       finishing+stop  -               -               -                   -                   -        -
-finished_work     -                  -                -               -               -               -               open!finished   open!finished   -                   -                   -        -
-finished_empty    -                  -                -               -               -               -               empty!finished  empty!finished  -                   -                   -        -
-worktree_at       -                  -                -               -               -               -               -               -               .                   .                   .        .
-acknowledged      -                  -                -               -               -               -               -               -               .                   .                   .        .
-landed            -                  -                -               -               -               -               -               -               landed!landed       landed!landed       -        -
-landed_open       -                  -                -               -               -               -               -               -               -                   -                   -        -
-discarded         -                  -                -               -               -               -               -               -               discarded!discarded discarded!discarded -        -
-released          -                  -                -               -               -               -               -               -               -                   -                   .        .
-restored          -                  -                -               -               -               -               -               -               -                   -                   -        open!restored
+                  new                pending           held           preparing      preparing+stop agent      agent+stop     pausing       paused     waiting       finishing      finishing+stop open                empty               landed discarded
+dispatched        pending!dispatched -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      -
+held              .                  held              .              -              -              -          -              -             -          -             -              -              -                   -                   -      -
+let_go            .                  .                 pending        -              -              -          -              -             -          -             -              -              -                   -                   -      -
+prioritised       .                  .                 .              -              -              -          -              -             -          -             -              -              -                   -                   -      -
+dependency_failed empty!finished     empty!finished    empty!finished -              -              -          -              -             -          -             -              -              -                   -                   -      -
+started           preparing!started  preparing!started -              -              -              -          -              -             -          -             -              -              -                   -                   -      -
+agent_ready       -                  -                 -              agent          -              -          -              -             -          -             -              -              -                   -                   -      -
+never_started     -                  -                 -              .              .              preparing  preparing+stop preparing     preparing  preparing     -              -              -                   -                   -      -
+cancel            empty!finished     empty!finished    empty!finished preparing+stop .              agent+stop .              agent+stop    agent+stop agent+stop    -              -              -                   -                   -      -
+time_out          -                  -                 -              preparing+stop .              agent+stop .              agent+stop    agent+stop agent+stop    -              -              -                   -                   -      -
+pause_asked       -                  -                 -              -              -              pausing    -              -             -          -             -              -              -                   -                   -      -
+paused            -                  -                 -              -              -              -          -              paused!paused -          -             -              -              -                   -                   -      -
+resume_asked      -                  -                 -              -              -              -          -              -             waiting    -             -              -              -                   -                   -      -
+resumed           -                  -                 -              -              -              -          -              -             -          agent!resumed -              -              -                   -                   -      -
+agent_ended       -                  -                 -              finishing      finishing+stop finishing  finishing+stop finishing     finishing  finishing     -              -              -                   -                   -      -
+finished_work     -                  -                 -              -              -              -          -              -             -          -             open!finished  open!finished  -                   -                   -      -
+finished_empty    -                  -                 -              -              -              -          -              -             -          -             empty!finished empty!finished -                   -                   -      -
+finished_again    -                  -                 -              -              -              -          -              -             -          -             pending        pending        -                   -                   -      -
+retried           -                  -                 -              -              -              -          -              -             -          -             -              -              pending!dispatched  pending!dispatched  -      -
+acknowledged      -                  -                 -              -              -              -          -              -             -          -             -              -              .                   .                   .      .
+landed            -                  -                 -              -              -              -          -              -             -          -             -              -              landed!landed       landed!landed       -      -
+landed_open       -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      -
+discarded         -                  -                 -              -              -              -          -              -             -          -             -              -              discarded!discarded discarded!discarded -      -
+release_asked     -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   .      -
+released          -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   .      .
+restored          -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      open!restored
 ";
 
 #[test]
@@ -103,21 +119,31 @@ fn at() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000)
 }
 
-const CHANGES: [&str; 16] = [
+const CHANGES: [&str; 26] = [
     "dispatched",
+    "held",
+    "let_go",
+    "prioritised",
+    "dependency_failed",
     "started",
     "agent_ready",
     "never_started",
     "cancel",
     "time_out",
+    "pause_asked",
+    "paused",
+    "resume_asked",
+    "resumed",
     "agent_ended",
     "finished_work",
     "finished_empty",
-    "worktree_at",
+    "finished_again",
+    "retried",
     "acknowledged",
     "landed",
     "landed_open",
     "discarded",
+    "release_asked",
     "released",
     "restored",
 ];
@@ -138,7 +164,17 @@ fn change(name: &str) -> Change {
         "agent_ended" => Change::AgentEnded(from_json(json!({"kind": "exited", "code": 0}))),
         "finished_work" => Change::Finished(work(1)),
         "finished_empty" => Change::Finished(work(0)),
-        "worktree_at" => Change::WorktreeAt(None),
+        "finished_again" => Change::Finished(FinishedWork { then: Then::TryAgain, ..work(1) }),
+        "held" => Change::Held,
+        "let_go" => Change::LetGo,
+        "prioritised" => Change::Prioritised(5),
+        "dependency_failed" => Change::DependencyFailed { task: "other".to_owned() },
+        "pause_asked" => Change::PauseAsked(PausedSlot::GivenBack),
+        "paused" => Change::Paused { tick_ms: 2000 },
+        "resume_asked" => Change::ResumeAsked,
+        "resumed" => Change::Resumed { tick_ms: 2500 },
+        "retried" => Change::Retried(RetryIn::SameWorktree),
+        "release_asked" => Change::ReleaseAsked,
         "acknowledged" => Change::Acknowledged,
         "landed" => landing(landed()),
         // A landing that is none makes no sense wherever it comes.
@@ -162,6 +198,12 @@ fn task(standing: &str) -> Task {
     let mut changes = vec!["dispatched"];
     match name {
         "pending" => {}
+        "held" => changes.push("held"),
+        "pausing" => changes.extend(["started", "agent_ready", "pause_asked"]),
+        "paused" => changes.extend(["started", "agent_ready", "pause_asked", "paused"]),
+        "waiting" => {
+            changes.extend(["started", "agent_ready", "pause_asked", "paused", "resume_asked"]);
+        }
         "preparing" => changes.push("started"),
         "agent" => changes.extend(["started", "agent_ready"]),
         "finishing" => changes.extend(["started", "agent_ready"]),
@@ -189,8 +231,28 @@ fn task(standing: &str) -> Task {
 /// A task's standing in the table's words.
 fn standing_of(task: &Task) -> &'static str {
     let name = match (&task.record.state, &task.record.landing) {
-        (TaskState::Pending, _) if task.record.events == 0 => "new",
-        (TaskState::Pending, _) => "pending",
+        (TaskState::Pending { .. }, _) if task.record.events == 0 => "new",
+        (TaskState::Pending { held: true }, _) => "held",
+        (TaskState::Pending { held: false }, _) => "pending",
+        (
+            TaskState::Running(Running {
+                phase: Phase::Agent { .. },
+                pause: Some(pause),
+                stopping: None,
+                ..
+            }),
+            _,
+        ) => {
+            assert_eq!(
+                task.record.state.name() == StateName::Paused,
+                pause.stage != PauseStage::Stopping
+            );
+            match pause.stage {
+                PauseStage::Stopping => "pausing",
+                PauseStage::Stopped { .. } => "paused",
+                PauseStage::Waiting { .. } => "waiting",
+            }
+        }
         (TaskState::Running(Running { phase, stopping, .. }), _) => match (phase, stopping) {
             (Phase::Preparing, None) => "preparing",
             (Phase::Preparing, Some(_)) => "preparing+stop",
@@ -243,6 +305,7 @@ fn work(commits: usize) -> FinishedWork {
         warnings: Vec::new(),
         tick_ms: 3500,
         boot_id: "boot".to_owned(),
+        then: Then::End,
     }
 }
 
@@ -305,16 +368,29 @@ fn records(beginning: &str) -> Vec<(String, Value)> {
 fn records_of_version_1_load_for_ever_and_are_written_as_they_were() {
     for (name, value) in records("spec") {
         let spec: TaskSpec = from_json(value.clone());
-        assert_eq!(serde_json::to_value(spec).expect("serialises"), value, "{name}");
+        assert_keeps(&serde_json::to_value(spec).expect("serialises"), &value, &name);
     }
     for (name, value) in records("state_") {
         let record: TaskRecord = from_json(value.clone());
-        assert_eq!(serde_json::to_value(record).expect("serialises"), value, "{name}");
+        assert_keeps(&serde_json::to_value(record).expect("serialises"), &value, &name);
     }
     let journal = std::fs::read_to_string(fixtures().join("records/v1/journal.jsonl"));
     for line in journal.expect("it is there").lines() {
         let event: Event = serde_json::from_str(line).expect("a line of the journal");
         assert_eq!(serde_json::to_string(&event).expect("serialises"), line);
+    }
+}
+
+/// What is written has everything that was read, and perhaps fields that are newer.
+fn assert_keeps(written: &Value, read: &Value, place: &str) {
+    match (written, read) {
+        (Value::Object(written), Value::Object(read)) => {
+            for (name, value) in read {
+                let kept = written.get(name).unwrap_or_else(|| panic!("{place}.{name} is lost"));
+                assert_keeps(kept, value, &format!("{place}.{name}"));
+            }
+        }
+        _ => assert_eq!(written, read, "{place}"),
     }
 }
 
@@ -336,7 +412,7 @@ fn what_a_newer_version_wrote_beside_survives_a_rewrite() {
     for (name, mut value) in records("state_") {
         value["invented"] = json!({"by": ["a", "newer", "version"]});
         let record: TaskRecord = from_json(value.clone());
-        assert_eq!(serde_json::to_value(&record).expect("serialises"), value, "{name}");
+        assert_keeps(&serde_json::to_value(&record).expect("serialises"), &value, &name);
     }
     let mut value = record("state_open.json");
     value["invented"] = json!(7);
