@@ -102,7 +102,7 @@ fn a_task_is_named_by_four_characters_of_its_id_or_more() {
 fn a_list_shows_what_still_needs_somebody_and_all_when_asked() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
-    repo.offshoot(&["list"]).ok().says("no tasks");
+    repo.offshoot(&["list"]).ok().says("no open tasks");
     for name in ["open", "landed", "discarded"] {
         repo.dispatch(name, &[&sandbox.agent("commit"), name]);
     }
