@@ -15,6 +15,9 @@ use std::time::Duration;
 /// How long a process may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The least free disk, in bytes, with which a task is still started.
+const FREE_DISK: u64 = 256 * 1024 * 1024;
+
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -28,6 +31,8 @@ pub struct Config {
     pub branch_prefix: String,
     /// How long a process may take to end after it was asked to.
     pub grace: Duration,
+    /// The least free disk, in bytes, with which a task is still started.
+    pub min_free_disk: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -38,6 +43,7 @@ struct ConfigFile {
     worktree_root: Option<PathBuf>,
     branch_prefix: Option<String>,
     grace_seconds: Option<u64>,
+    min_free_disk_mib: Option<u64>,
 }
 
 impl Config {
@@ -53,6 +59,7 @@ impl Config {
             worktree_root: None,
             branch_prefix: "offshoot/".to_owned(),
             grace: GRACE,
+            min_free_disk: FREE_DISK,
         };
         let personal = environment
             .get("XDG_CONFIG_HOME")
@@ -84,6 +91,9 @@ impl Config {
             self.branch_prefix = prefix;
         }
         self.worktree_root = file.worktree_root.or(self.worktree_root.take());
+        self.min_free_disk = file
+            .min_free_disk_mib
+            .map_or(self.min_free_disk, |mib| mib.saturating_mul(1024 * 1024));
         self.grace = file.grace_seconds.map_or(self.grace, Duration::from_secs);
         Ok(())
     }
@@ -122,6 +132,7 @@ fn from_environment(environment: &Environment) -> Result<ConfigFile> {
         worktree_root: environment.get("OFFSHOOT_WORKTREE_ROOT").map(PathBuf::from),
         branch_prefix: environment.text("OFFSHOOT_BRANCH_PREFIX").map(str::to_owned),
         grace_seconds: number("OFFSHOOT_GRACE_SECONDS")?,
+        min_free_disk_mib: number("OFFSHOOT_MIN_FREE_DISK_MIB")?,
     })
 }
 

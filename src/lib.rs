@@ -24,6 +24,7 @@ pub mod view;
 pub mod agent;
 pub mod clock;
 pub mod config;
+pub mod disk;
 pub mod git;
 pub mod lock;
 pub mod process;

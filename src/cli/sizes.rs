@@ -18,6 +18,23 @@ pub(super) fn bytes(count: u64) -> String {
     }
 }
 
+/// The bytes that a text such as `500KiB`, `10MiB` or `2G` means; a bare number counts bytes.
+///
+/// # Errors
+/// A sentence for whoever wrote it.
+pub(super) fn parse(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 4] = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let wrong = || "write it like `500KiB`, `10MiB` or `2GiB`".to_owned();
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let shift = match unit.trim_end_matches("iB").trim_end_matches('B') {
+        "" => 0,
+        letter => UNITS.iter().find(|(name, _)| *name == letter).ok_or_else(wrong)?.1,
+    };
+    number.checked_mul(1 << shift).ok_or_else(|| "that is more than can be counted".to_owned())
+}
+
 /// `1 file`, `2 files`.
 pub(super) fn counted(count: impl Into<u64>, noun: &str) -> String {
     let count = count.into();
@@ -33,6 +50,15 @@ pub(super) fn many(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_is_read_in_binary_units() {
+        let read: Vec<_> = ["7", "500KiB", "10MiB", "2G", "1MB"].map(|t| parse(t).ok()).into();
+        assert_eq!(read, [7, 500 << 10, 10 << 20, 2 << 30, 1 << 20].map(Some));
+        for wrong in ["", "MiB", "1.5MiB", "10x", "-1", "99999999999T"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn sizes_are_in_binary_units() {

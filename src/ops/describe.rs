@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::git::{DiffRange, Forecast};
 use crate::names::CommitId;
+use crate::supervisor;
 use crate::task::{Landing, Task, TaskState};
 use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
 
@@ -90,10 +91,11 @@ fn waiting_for(context: &Context, task: &Task) -> Result<Option<WaitingFor>> {
                     needed.push(other.name.to_string());
                 }
             }
-            if needed.is_empty() {
-                slot()
-            } else {
-                Ok(Some(WaitingFor { kind: "task", tasks: needed }))
+            let full = || !supervisor::has_room(task, &context.config).unwrap_or(true);
+            match needed.is_empty() {
+                false => Ok(Some(WaitingFor { kind: "task", tasks: needed })),
+                true if full() => Ok(Some(WaitingFor { kind: "disk", tasks: Vec::new() })),
+                true => slot(),
             }
         }
         TaskState::Running(running) if running.waits_for_slot() => slot(),

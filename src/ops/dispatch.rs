@@ -76,6 +76,10 @@ pub struct DispatchRequest {
     pub retries: u32,
     /// How long the agent may run.
     pub timeout: Option<Duration>,
+    /// How long the agent may write nothing.
+    pub idle_timeout: Option<Duration>,
+    /// What a log may take on disk, in bytes.
+    pub max_log: Option<u64>,
     /// What the worktree begins with.
     pub start: StartFrom,
     /// The same id again answers with the same task.
@@ -119,10 +123,10 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         umask: process::umask(),
         priority: request.priority,
         after,
-        timeout_ms: request
-            .timeout
-            .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+        timeout_ms: request.timeout.map(in_millis),
         retries: request.retries,
+        idle_timeout_ms: request.idle_timeout.map(in_millis),
+        max_log: request.max_log,
         parent: agent::parent_session(&context.environment),
         depth: parent.as_ref().map_or(0, |parent| parent.spec.depth + 1),
         parent_task: parent.map(|parent| parent.id()),
@@ -150,6 +154,10 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
             .hint(format!("offshoot status {name}"))
     })?;
     describe(context, &context.store.read(task.id())?)
+}
+
+fn in_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The tasks to wait for. They were all dispatched before, so there can be no cycle.

@@ -3,6 +3,7 @@
 use super::lending::Lending;
 use super::recover::{find, recover_if_possible};
 use crate::context::Context;
+use crate::disk;
 use crate::error::{Attempt, Error, Result};
 use crate::names::TaskId;
 use crate::watch::Watch;
@@ -121,9 +122,14 @@ fn read_from(
 ) -> Result<u64> {
     let Some(mut file) = open(path)? else { return Ok(offset) };
     let attempt = || format!("read `{}`", path.display());
-    file.seek(SeekFrom::Start(offset)).attempt(attempt)?;
     let mut piece = vec![0; PIECE];
     loop {
+        let data = disk::behind_hole(&file, offset);
+        if data > offset {
+            sink(format!("\n[{} bytes are left out here]\n", data - offset).as_bytes())?;
+            offset = data;
+        }
+        file.seek(SeekFrom::Start(offset)).attempt(attempt)?;
         let length = file.read(&mut piece).attempt(attempt)?;
         if length == 0 {
             return Ok(offset);

@@ -5,6 +5,7 @@
 
 use super::Life;
 use super::launch::{is_supervisor, lives_apart};
+use super::logs::Look;
 use super::protocol::{AgentEnding, AgentStatus, MARK, Report};
 use super::readable::{readable, wait_readable};
 use crate::clock::Clock;
@@ -31,6 +32,8 @@ enum Input {
     TimeOver,
     /// Those who were asked to end have had their time.
     GraceOver,
+    /// It is time to look at the logs.
+    LogsDue,
 }
 
 /// What to do about it.
@@ -44,6 +47,8 @@ enum Step {
     Stop(StopReason),
     /// Kill the tree.
     Kill,
+    /// See how long the agent has been silent, and how long its logs are.
+    LookAtLogs,
     /// Nothing: it is being ended already.
     Nothing,
 }
@@ -63,6 +68,7 @@ impl Attention {
             (Self::Watching, Input::TimeOver) => Step::Stop(StopReason::TimedOut),
             (Self::Ending, Input::TimeOver) | (Self::Watching, Input::GraceOver) => Step::Nothing,
             (Self::Ending, Input::GraceOver) => Step::Kill,
+            (_, Input::LogsDue) => Step::LookAtLogs,
         }
     }
 }
@@ -102,6 +108,7 @@ impl Life {
         let requested = requested.attempt(|| "watch for requests")?.map(readable).transpose()?;
         let mut attention = Attention::Watching;
         let mut kill_at = tokio::time::Instant::now();
+        let mut logs = self.watch_logs();
 
         self.take_up_pause(shim)?;
         self.carry_out_requests(shim)?;
@@ -117,12 +124,14 @@ impl Life {
             };
             // Where notification is not to be had, requests are looked for.
             let look = requested.is_none().then(|| tokio::time::Instant::now() + LOOK);
+            let logs_due = logs.as_ref().map(|logs| tokio::time::Instant::now() + logs.interval());
             let input = tokio::select! {
                 ready = wait_readable(Some(&watcher)) => ready.map(|()| Input::WatcherDone)?,
                 ready = wait_readable(requested.as_ref()) => ready.map(|()| Input::Requested)?,
                 () = at(look), if attention == Attention::Watching => Input::Requested,
                 () = at(time_over), if attention == Attention::Watching => Input::TimeOver,
                 () = at(Some(kill_at)), if attention == Attention::Ending => Input::GraceOver,
+                () = at(logs_due) => Input::LogsDue,
             };
             match attention.handle(input) {
                 Step::LookForEnd => {
@@ -135,6 +144,16 @@ impl Life {
                     self.carry_out_requests(shim)?;
                 }
                 Step::Stop(reason) => self.commit(Change::StopAsked(reason))?,
+                Step::LookAtLogs => {
+                    if let Some(logs) = &mut logs {
+                        if self.is_paused() {
+                            logs.rest();
+                        }
+                        if logs.look() == Look::Idle {
+                            self.commit(Change::StopAsked(StopReason::TimedOut))?;
+                        }
+                    }
+                }
                 Step::Kill => {
                     let _ = self.signal(shim, TreeSignal::Kill);
                     kill_at = tokio::time::Instant::now() + AGAIN;
@@ -239,6 +258,10 @@ impl Life {
         }
     }
 
+    fn is_paused(&self) -> bool {
+        self.running().is_some_and(|running| running.paused_since().is_some())
+    }
+
     fn time_left(&self) -> Option<Duration> {
         let limit = self.task.spec.timeout_ms?;
         let (running, now) = (self.running()?, Clock.tick_ms());
@@ -271,15 +294,27 @@ mod tests {
 
     #[test]
     fn a_tree_that_is_being_ended_is_killed_and_never_asked_twice() {
-        let all = [Input::WatcherDone, Input::Requested, Input::TimeOver, Input::GraceOver];
+        let all = [
+            Input::WatcherDone,
+            Input::Requested,
+            Input::TimeOver,
+            Input::GraceOver,
+            Input::LogsDue,
+        ];
         let steps = |attention: Attention| all.map(|input| attention.handle(input));
         assert_eq!(
             steps(Attention::Watching),
-            [Step::LookForEnd, Step::ReadRequests, Step::Stop(StopReason::TimedOut), Step::Nothing]
+            [
+                Step::LookForEnd,
+                Step::ReadRequests,
+                Step::Stop(StopReason::TimedOut),
+                Step::Nothing,
+                Step::LookAtLogs
+            ]
         );
         assert_eq!(
             steps(Attention::Ending),
-            [Step::LookForEnd, Step::ReadRequests, Step::Nothing, Step::Kill]
+            [Step::LookForEnd, Step::ReadRequests, Step::Nothing, Step::Kill, Step::LookAtLogs]
         );
     }
 }

@@ -13,6 +13,7 @@ mod attend;
 mod finish;
 mod gate;
 mod launch;
+mod logs;
 mod prepare;
 mod protocol;
 mod queue;
@@ -21,7 +22,7 @@ mod requests;
 mod shim;
 
 pub use gate::gate;
-pub use queue::{free_slots, pump, revive};
+pub use queue::{free_slots, has_room, pump, revive};
 pub use shim::shim;
 
 use crate::clock::Clock;

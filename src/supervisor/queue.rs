@@ -7,6 +7,7 @@
 use super::launch::launch;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::disk;
 use crate::error::{ErrorKind, Result};
 use crate::layout::{Index, RepoLock};
 use crate::lock::Wait;
@@ -34,7 +35,7 @@ pub fn pump(store: &Store, config: &Config) -> Result<()> {
     while walk == Walk::Again {
         walk = Walk::Done;
         for id in &queued {
-            match admit(store, *id, free)? {
+            match admit(store, config, *id, free)? {
                 Admitted::Started => free -= 1,
                 Admitted::Ended => walk = Walk::Again,
                 Admitted::No => {}
@@ -60,7 +61,7 @@ enum Admitted {
     No,
 }
 
-fn admit(store: &Store, id: TaskId, free: usize) -> Result<Admitted> {
+fn admit(store: &Store, config: &Config, id: TaskId, free: usize) -> Result<Admitted> {
     let Ok(task) = store.read(id) else { return Ok(Admitted::No) };
     if let TaskState::Running(running) = &task.record.state
         && running.waits_for_slot()
@@ -81,7 +82,7 @@ fn admit(store: &Store, id: TaskId, free: usize) -> Result<Admitted> {
         return Ok(Admitted::No);
     }
     match needs(store, &task)? {
-        Needs::Met if free > 0 => {}
+        Needs::Met if free > 0 && has_room(&task, config)? => {}
         Needs::Met | Needs::Open => return Ok(Admitted::No),
         Needs::Failed(name) => {
             store.begin(&lock)?;
@@ -97,6 +98,15 @@ fn admit(store: &Store, id: TaskId, free: usize) -> Result<Admitted> {
     store.settle(&lock, &task)?;
     launch(store, lock)?;
     Ok(Admitted::Started)
+}
+
+/// Whether the file system that a task's worktree is made on has enough room left. Waiters ask again
+/// every second, so a task starts by itself when there is.
+///
+/// # Errors
+/// `io` when the system does not tell.
+pub fn has_room(task: &Task, config: &Config) -> Result<bool> {
+    Ok(config.min_free_disk == 0 || disk::free_bytes(&task.spec.worktree)? >= config.min_free_disk)
 }
 
 /// Whether the tasks that one waits for have ended as they must.

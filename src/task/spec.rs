@@ -135,6 +135,12 @@ pub struct TaskSpec {
     /// How often a failed attempt is followed by another one.
     #[serde(default)]
     pub retries: u32,
+    /// How long the agent may write nothing, in milliseconds.
+    #[serde(default)]
+    pub idle_timeout_ms: Option<u64>,
+    /// What a log may take on disk, in bytes.
+    #[serde(default)]
+    pub max_log: Option<u64>,
     /// The session that dispatched it.
     pub parent: Option<String>,
     /// The task inside which it was dispatched.

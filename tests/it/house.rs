@@ -35,7 +35,7 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "doors",
-        &["agent", "clock", "config", "git", "lock", "notify", "process", "store", "watch"],
+        &["agent", "clock", "config", "disk", "git", "lock", "notify", "process", "store", "watch"],
         &["words"],
     ),
     ("context", &["context"], &["words", "doors"]),
@@ -70,7 +70,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("jiff", &["timestamp", "clock"]),
     ("libgit2_sys", &["git"]),
-    ("rustix", &["process", "watch", "git", "clock", "lock"]),
+    ("rustix", &["process", "watch", "git", "clock", "lock", "disk"]),
     ("serde", &[ANYWHERE]),
     (
         "serde_json",

@@ -6,6 +6,7 @@ mod fixtures;
 mod git_landing;
 mod house;
 mod landing;
+mod limits;
 mod recovery;
 mod sandbox;
 mod transitions;

@@ -55,6 +55,12 @@ pub(in crate::cli) struct DispatchArgs {
     /// End the task after this long, such as 90s, 10m or 1h30m; a bare number counts seconds
     #[arg(long, value_name = "DURATION", value_parser = durations::parse)]
     timeout: Option<Duration>,
+    /// End the task when the agent writes nothing for this long
+    #[arg(long, value_name = "DURATION", value_parser = durations::parse)]
+    idle_timeout: Option<Duration>,
+    /// Let a log take no more disk than this, such as 10MiB; its beginning and end are kept
+    #[arg(long, value_name = "SIZE", value_parser = sizes::parse)]
+    max_log: Option<u64>,
     /// Set an environment variable for the agent
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<OsString>,
@@ -75,7 +81,8 @@ impl DispatchArgs {
     /// # Errors
     /// Of kind `usage` when there is nothing to do or a value makes no sense.
     pub(in crate::cli) fn into_request(self, input: &mut dyn Read) -> Result<DispatchRequest> {
-        if self.timeout.is_some_and(|limit| limit.is_zero()) {
+        let limits = [self.timeout, self.idle_timeout];
+        if limits.into_iter().flatten().any(|limit| limit.is_zero()) {
             return Err(Error::usage("a time limit of zero would end the task before it begins")
                 .hint("leave `--timeout` away for no limit"));
         }
@@ -93,6 +100,8 @@ impl DispatchArgs {
             after_any: self.after_any,
             retries: self.retries,
             timeout: self.timeout,
+            idle_timeout: self.idle_timeout,
+            max_log: self.max_log,
             start: if self.with_changes { StartFrom::WithChanges } else { StartFrom::Commit },
             request_id: self.request_id,
         })

@@ -39,11 +39,9 @@ const OPTIONS: [Row; 5] = [
     (
         &["dispatch", "run"],
         &[
-            ("idle-timeout", Values),
             ("verify", Values),
             ("claim", Values),
             ("on-done", Values),
-            ("max-log", Values),
             ("count", Values),
             ("sandbox", Values),
         ],

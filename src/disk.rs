@@ -1,0 +1,96 @@
+//! How much room a file system has, and giving back the room of a log's middle.
+
+use crate::error::{Attempt, Error, Result};
+use rustix::fs::{FallocateFlags, SeekFrom, fallocate, statvfs};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What a file takes on disk is counted in blocks of this size (stat(2)), in bytes.
+const BLOCK: u64 = 512;
+
+/// The bytes that an ordinary user may still write to the file system that holds `path`, or the
+/// nearest folder above it that is there.
+///
+/// # Errors
+/// `io` when the system does not tell.
+pub fn free_bytes(path: &Path) -> Result<u64> {
+    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(path);
+    let found = statvfs(there).map_err(std::io::Error::from);
+    let found = found.attempt(|| format!("ask how full `{}` is", there.display()))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Keeps what a file takes on disk below `limit` bytes: its beginning and its end stay, what lies
+/// between becomes a hole, which reads as zeros and takes no room. Whoever appends to the file notices
+/// nothing.
+///
+/// # Errors
+/// `unsupported` where the file system has no holes.
+pub fn cap(path: &Path, limit: u64) -> Result<()> {
+    let attempt = || format!("shorten `{}`", path.display());
+    let file = match File::options().write(true).open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) => return Err(Error::io(attempt(), &cause)),
+    };
+    let facts = file.metadata().attempt(attempt)?;
+    if facts.blocks() * BLOCK <= limit {
+        return Ok(());
+    }
+    // Less than the limit is left, so that not every line that follows makes a new hole.
+    let kept = limit / 4;
+    let (start, end) = (kept, facts.len().saturating_sub(kept));
+    if end <= start {
+        return Ok(());
+    }
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    fallocate(&file, flags, start, end - start).map_err(|cause| {
+        Error::unsupported(format!("cannot {}: {}", attempt(), std::io::Error::from(cause)))
+    })
+}
+
+/// Where the next byte that is on disk lies, from `offset` on: behind a hole, or `offset` itself.
+#[must_use]
+pub fn behind_hole(file: &File, offset: u64) -> u64 {
+    match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+        Ok(found) => found,
+        // No more data, or a file system that knows no holes.
+        Err(_) => offset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+
+    #[test]
+    fn a_capped_file_keeps_its_beginning_its_end_and_its_length() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("log");
+        let mut file = File::create(&path).expect("makes");
+        file.write_all(b"first\n").expect("writes");
+        for _ in 0..1024 {
+            file.write_all(&[b'x'; 1024]).expect("writes");
+        }
+        file.write_all(b"last\n").expect("writes");
+        file.sync_all().expect("writes");
+        cap(&path, 64 * 1024).expect("shortens");
+        let facts = path.metadata().expect("is there");
+        assert!(facts.blocks() * BLOCK <= 64 * 1024, "{} blocks", facts.blocks());
+        assert_eq!(facts.len(), 1024 * 1024 + 11);
+        let hole = File::open(&path).expect("opens");
+        assert_eq!(behind_hole(&hole, 10), 10);
+        assert!(behind_hole(&hole, 500_000) > 900_000);
+        let mut text = Vec::new();
+        File::open(&path).expect("opens").read_to_end(&mut text).expect("reads");
+        assert!(text.starts_with(b"first\nxxx") && text.ends_with(b"xxxlast\n"));
+    }
+
+    #[test]
+    fn free_room_is_told_for_a_folder_that_is_not_there_yet() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        assert!(free_bytes(&folder.path().join("a/b")).expect("tells") > 0);
+    }
+}
