@@ -136,7 +136,13 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
                     return Ok(ending);
                 }
                 tokio::select! {
-                    _ = children.recv() => process::reap_others(agent.identity.pid),
+                    _ = children.recv() => {
+                        process::reap_others(agent.identity.pid);
+                        // A successor that we started is our child, and may have died too.
+                        if self.supervised == Supervised::No {
+                            self.start_successor(Wait::No);
+                        }
+                    }
                     ready = wait_readable(Some(&lifeline)), if self.supervised == Supervised::Yes => {
                         ready?;
                         self.hear(&mut agent);
@@ -178,14 +184,14 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
             _ => {
                 self.supervised = Supervised::No;
                 agent.gate = None;
-                self.start_successor();
+                self.start_successor(Wait::briefly());
             }
         }
     }
 
     /// Starts a new supervisor, unless somebody else has taken the task up already.
-    fn start_successor(&self) {
-        if let Ok(Some(lock)) = self.store.lock_task(self.plan.task, Wait::briefly()) {
+    fn start_successor(&self, wait: Wait) {
+        if let Ok(Some(lock)) = self.store.lock_task(self.plan.task, wait) {
             // If it cannot be started now, the end of the agent is the next occasion.
             let _ = launch::launch(&self.store, lock);
         }
