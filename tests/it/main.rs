@@ -8,5 +8,6 @@ mod house;
 mod landing;
 mod recovery;
 mod sandbox;
+mod steering;
 mod transitions;
 mod watching;
