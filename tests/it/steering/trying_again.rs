@@ -141,3 +141,36 @@ fn a_restored_task_can_be_tried_again() {
     assert_eq!(task["attempts"].as_array().map(Vec::len), Some(2));
     assert_eq!(repo.worktree_of(&task).read("lines.txt"), "line\nline\n");
 }
+
+#[test]
+fn while_another_attempt_is_made_nothing_is_forecast() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let gate = sandbox.gate("second");
+    let script = "test -e half.txt && exec \"$0\" \"$1\"; echo half > half.txt; exit 3";
+    repo.dispatch_to_end(
+        "t",
+        &["sh", "-c", script, &sandbox.agent("wait_for_gate"), &gate.argument()],
+    );
+    assert_eq!(repo.task("t")["forecast"]["verdict"], "clean");
+    repo.offshoot(&["retry", "t"]).ok();
+    gate.wait_for_arrival();
+    let task = repo.task("t");
+    assert_eq!((&task["state"], &task["forecast"]), (&"running".into(), &Value::Null));
+    gate.open();
+    assert_eq!(repo.wait_for("t")["forecast"]["verdict"], "clean");
+}
+
+#[test]
+fn a_task_whose_need_failed_runs_once_both_are_tried_again() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let script = "test -e half.txt || { echo half > half.txt; exit 3; }";
+    repo.dispatch_to_end("needed", &["sh", "-c", script]);
+    dispatch_with(&repo, "t", &["--after", "needed"], &["true"]);
+    assert_eq!(repo.wait_for("t")["outcome"]["kind"], "dependency_failed");
+    repo.offshoot(&["retry", "needed"]).ok();
+    repo.offshoot(&["retry", "t"]).ok();
+    let task = repo.wait_for("t");
+    assert_eq!((&task["state"], &task["attempt"]), (&"completed".into(), &1.into()));
+}
