@@ -11,7 +11,7 @@ use crate::landing::Verdict;
 use crate::ops;
 use crate::ops::land::LandRequest;
 use crate::ops::several::Several;
-use crate::view::{LandingList, LandingView, TaskList, TaskView};
+use crate::view::{LandingList, LandingState, LandingView, TaskList, TaskView};
 use serde::Serialize;
 
 /// `offshoot cancel`.
@@ -145,8 +145,14 @@ fn without_other_branches(mut error: Error) -> Error {
 /// `offshoot discard`.
 pub(super) fn discard(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
     let tasks = ops::discard::discard(context, tasks)?;
-    several_done(context, output, tasks, |task| {
-        format!("discarded `{0}`; `offshoot restore {0}` brings it back", task.name)
+    several_done(context, output, tasks, |task| match &task.landing {
+        // Landed with `--keep`: its work is where it was, and there is nothing to bring back.
+        LandingState::Landed { target, .. } => {
+            format!("released `{}`; its work stays on `{target}`", task.name)
+        }
+        LandingState::Open | LandingState::Empty | LandingState::Discarded { .. } => {
+            format!("discarded `{0}`; `offshoot restore {0}` brings it back", task.name)
+        }
     })
 }
 

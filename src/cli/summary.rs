@@ -118,6 +118,11 @@ fn state(task: &TaskView, paint: Paint) -> String {
     if let Some(waiting) = &task.waiting_for {
         match waiting.kind {
             "held" => words.push_str(", held"),
+            "task" => {
+                let names: Vec<String> =
+                    waiting.tasks.iter().map(|name| format!("`{}`", escape::line(name))).collect();
+                words.push_str(&format!(", waiting for the end of {}", names.join(", ")));
+            }
             kind => words.push_str(&format!(", waiting for a {kind}")),
         }
     }
@@ -165,6 +170,13 @@ fn whereabouts(around: &impl Surroundings, task: &TaskView, say: &mut impl FnMut
         if let Some(moment) = moment {
             say(label, &around.local_time(moment));
         }
+    }
+    if let Some(moment) = task.paused_at {
+        say("paused", &format!("since {}", around.local_time(moment)));
+    }
+    if task.attempts.len() > 1 || task.attempt > 1 {
+        let ended = task.attempts.iter().map(|it| format!("{}: {}", it.attempt, it.outcome));
+        say("attempts", &ended.collect::<Vec<_>>().join("\n"));
     }
 }
 

@@ -60,6 +60,10 @@ fn forecast(context: &Context, task: &Task) -> Result<Option<ForecastView>> {
     let (Some(tip), Landing::Open) = (task.record.head, &task.record.landing) else {
         return Ok(None);
     };
+    // While another attempt is made, the last one's result is nothing to land.
+    if task.ended().is_none() {
+        return Ok(None);
+    }
     let Some(target_commit) = target_tip(context, task)? else { return Ok(None) };
     let forecast = context.repo.forecast(target_commit, tip, snapshot(task));
     let (verdict, conflicts) = match forecast {

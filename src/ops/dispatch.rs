@@ -233,7 +233,8 @@ fn parent_task(context: &Context) -> Result<Option<Task>> {
             "`{}` is {} tasks deep, and deeper ones are not allowed",
             parent.name(),
             parent.spec.depth + 1
-        ))),
+        ))
+        .hint("run the command itself; it has the worktree of this task")),
         Ok(parent) => Ok(Some(parent)),
         // A task of another repository is no parent here.
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Usage) => Ok(None),

@@ -9,5 +9,6 @@ mod landing;
 mod limits;
 mod recovery;
 mod sandbox;
+mod steering;
 mod transitions;
 mod watching;

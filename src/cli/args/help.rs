@@ -16,6 +16,7 @@ const EXITS: &str = "\
 Exit status:
   0 done · 1 refused or failed · 2 wrong usage · 3 conflicts, nothing was changed
   4 the task did not complete · 5 busy · 124 the time limit of a waiting verb passed
+  130 you left `run` with Ctrl-C
 
 Examples:
   offshoot dispatch \"Fix the timeouts\"   give a prompt to an agent; returns at once
@@ -46,7 +47,8 @@ pub(super) const DISPATCH: &str = "\
 Examples:
   offshoot dispatch \"Fix the timeouts\"
   offshoot dispatch --name fix --base v1.2 --target release \"Fix the timeouts\"
-  offshoot dispatch --timeout 30m -- make test
+  offshoot dispatch --timeout 30m --retries 2 -- make test
+  offshoot dispatch --after fix,tests --priority 5 -- make release
   offshoot dispatch - < task.md
 
 Prints the task's name and id, and returns as soon as both are on disk.";
@@ -149,7 +151,9 @@ Refuses where it would touch files that you changed yourself.";
 pub(super) const DISCARD: &str = "\
 Examples:
   offshoot discard fix
-  offshoot discard fix && offshoot restore fix";
+  offshoot discard fix && offshoot restore fix
+
+Of a task that was landed with `--keep` it releases the worktree and the branch.";
 pub(super) const RESTORE: &str = "\
 Example:
   offshoot restore fix";
