@@ -26,11 +26,14 @@ pub fn restore(context: &Context, tasks: &[String]) -> Result<Several<TaskView>>
                 .hint(format!("offshoot status {}", task.name())));
         };
         context.store.begin(&lock)?;
-        // What the dispatcher's environment was is forgotten; another attempt has the caller's.
-        let environment = context.environment.without_git_location().without_parent_session();
-        context.store.keep_environment(&lock, &environment)?;
         let task = match bring_back(context, &task, &custody) {
-            Ok(worktree) => context.store.commit(&lock, &task, Change::Restored { worktree })?,
+            Ok(worktree) => {
+                // What the dispatcher's environment was is forgotten; another attempt has the caller's.
+                let environment =
+                    context.environment.without_git_location().without_parent_session();
+                context.store.keep_environment(&lock, &environment)?;
+                context.store.commit(&lock, &task, Change::Restored { worktree })?
+            }
             Err(error) => {
                 context.store.settle(&lock, &task)?;
                 return Err(error);

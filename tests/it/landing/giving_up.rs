@@ -115,3 +115,37 @@ fn a_branch_deleted_by_hand_loses_nothing_that_was_recorded() {
     repo.offshoot(&["merge", "discarded"]).ok();
     assert!(repo.exists("discarded"));
 }
+
+#[test]
+fn what_was_landed_and_kept_is_released_by_a_discard() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let task = repo.dispatch_to_end("t", &[&sandbox.agent("commit")]);
+    repo.offshoot(&["merge", "--keep", "t"]).ok();
+    let told = repo.offshoot(&["discard", "t"]).ok().stdout;
+    assert_eq!(told, "released `t`; its work stays on `main`\n");
+    assert_eq!(repo.branch_tip("offshoot/t"), None);
+    assert!(!repo.exists(text(&task["worktree"])));
+    assert_eq!(repo.task("t")["landing"]["kind"], "landed");
+    repo.offshoot(&["discard", "t"]).exits(1).says("already landed on `main`");
+}
+
+#[test]
+fn the_environment_of_a_task_goes_with_its_work_and_does_not_come_back_with_a_refused_restore() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let agent = sandbox.agent("commit");
+    let line = ["dispatch", "--name", "t", "--env", "TOKEN=hidden", "--", &agent];
+    let task = repo.offshoot_json(&line);
+    repo.wait_for("t");
+    let kept = |name: &str| repo.record_folder(&task).join(name).exists();
+    assert!(kept("env") && kept("secrets"));
+    repo.offshoot(&["discard", "t"]).ok();
+    assert!(!kept("env") && !kept("secrets"));
+    repo.git(&["branch", "offshoot/t", "main~1"]);
+    repo.offshoot(&["restore", "t"]).exits(1);
+    assert!(!kept("env"));
+    repo.git(&["branch", "-D", "offshoot/t"]);
+    repo.offshoot(&["restore", "t"]).ok();
+    assert!(kept("env") && !kept("secrets"));
+}

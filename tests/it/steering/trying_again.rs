@@ -4,11 +4,11 @@ use super::{Beating, assert_refused, dispatch_with};
 use crate::sandbox::{Sandbox, TestRepo, text};
 use serde_json::{Value, json};
 
-/// Fails until its worktree holds two lines of its own; each attempt says which it is.
+/// Fails until its worktree holds three lines; each attempt adds one and says which it is.
 const THIRD_TIME_LUCKY: &str = "echo line >> lines.txt; n=$(wc -l < lines.txt); echo attempt $n; \
     test $n -ge 3";
 
-fn unlucky<'a>(repo: &TestRepo<'_>, name: &str, options: &[&str]) -> Value {
+fn unlucky(repo: &TestRepo<'_>, name: &str, options: &[&str]) -> Value {
     dispatch_with(repo, name, options, &["sh", "-c", THIRD_TIME_LUCKY]);
     repo.wait_for(name)
 }
