@@ -59,6 +59,7 @@ fn what_happens_next(task: &TaskView, now: Timestamp) -> String {
         _ if task.state == StateName::Paused => {
             return format!("it is paused; `offshoot resume {name}` lets it go on");
         }
+        (Some("claim"), _) => "it waits for the paths it claims".to_owned(),
         (Some(kind), _) => format!("it waits for a {kind}"),
         (None, Some(at)) if durations::ago(at, now) != durations::ago(now, now) => {
             format!("it started {}", durations::ago(at, now))

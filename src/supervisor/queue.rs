@@ -4,6 +4,7 @@
 //! under the queue's lock. Slots are counted from the records of the tasks that are running; a paused
 //! task has given its slot back, and queues for one to go on.
 
+use super::claims::ClaimGate;
 use super::launch::launch;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -31,10 +32,12 @@ pub fn pump(store: &Store, config: &Config) -> Result<()> {
     let mut free = free_slots(store, config)?;
     // A task that ends for want of another may let a third one end, so the queue is walked again.
     let mut walk = Walk::Again;
+    let mut claims = ClaimGate::default();
     while walk == Walk::Again {
         walk = Walk::Done;
+        claims.walk_again();
         for id in &queued {
-            match admit(store, *id, free)? {
+            match admit(store, *id, free, &mut claims)? {
                 Admitted::Started => free -= 1,
                 Admitted::Ended => walk = Walk::Again,
                 Admitted::No => {}
@@ -60,7 +63,7 @@ enum Admitted {
     No,
 }
 
-fn admit(store: &Store, id: TaskId, free: usize) -> Result<Admitted> {
+fn admit(store: &Store, id: TaskId, free: usize, claims: &mut ClaimGate) -> Result<Admitted> {
     let Ok(task) = store.read(id) else { return Ok(Admitted::No) };
     if let TaskState::Running(running) = &task.record.state
         && running.waits_for_slot()
@@ -81,7 +84,7 @@ fn admit(store: &Store, id: TaskId, free: usize) -> Result<Admitted> {
         return Ok(Admitted::No);
     }
     match needs(store, &task)? {
-        Needs::Met if free > 0 => {}
+        Needs::Met if free > 0 && claims.admits(store, &task)? => {}
         Needs::Met | Needs::Open => return Ok(Admitted::No),
         Needs::Failed(name) => {
             store.begin(&lock)?;
@@ -100,13 +103,13 @@ fn admit(store: &Store, id: TaskId, free: usize) -> Result<Admitted> {
 }
 
 /// Whether the tasks that one waits for have ended as they must.
-enum Needs {
+pub(super) enum Needs {
     Met,
     Open,
     Failed(String),
 }
 
-fn needs(store: &Store, task: &Task) -> Result<Needs> {
+pub(super) fn needs(store: &Store, task: &Task) -> Result<Needs> {
     let mut open = false;
     for needed in &task.spec.after {
         let other = match store.read(needed.task) {
