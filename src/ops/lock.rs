@@ -12,7 +12,7 @@ use crate::escape;
 use crate::path_lock::{LockLimit, LockOwner, PathLock};
 use crate::process;
 use crate::supervisor::{self, Standing};
-use crate::watch::Watch;
+use crate::watch::{LOOK, Watch};
 use std::time::Duration;
 
 /// How long somebody waits for paths that others hold.
@@ -76,7 +76,7 @@ pub fn acquire(
         Patience::For(limit) => Some(context.clock.deadline(limit)),
         Patience::Endless => None,
     };
-    let layout = context.store.layout();
+    let (store, layout) = (&context.store, context.store.layout());
     // The folder too: files in it are replaced, and a watch on one ends with it.
     let watch = Watch::on(&[layout.root(), &layout.journal()]);
     let mut lending = Lending::possible(context);
@@ -89,10 +89,26 @@ pub fn acquire(
             Err(busy) => narrate(&busy.message),
         }
         lending.lend(context)?;
-        watch.wait(deadline)?;
         // A holder that died changes no file; somebody has to notice.
         recover(context)?;
+        watch.forget();
+        let look = context.clock.deadline(LOOK);
+        let until = deadline.filter(|limit| limit.left() < look.left()).unwrap_or(look);
+        // Several may wait here, and each wakes the others by closing lock files. So what is only read
+        // decides whether it is worth another try.
+        while !until.has_passed() && in_the_way(&Standing::read(store)?, &caller, &claims).is_some()
+        {
+            watch.wait(Some(until))?;
+        }
     }
+}
+
+fn in_the_way<'a>(
+    standing: &'a Standing,
+    caller: &Caller,
+    claims: &[Claim],
+) -> Option<&'a PathLock> {
+    standing.iter().find(|lock| caller.is_kept_out_by(&lock.owner) && lock.overlaps(claims))
 }
 
 /// One try. The inner error says who is in the way.
@@ -104,9 +120,7 @@ fn take(
 ) -> Result<Result<PathLock>> {
     let right = context.store.lock_paths()?;
     let standing = Standing::read(&context.store)?;
-    let theirs =
-        standing.iter().find(|lock| caller.is_kept_out_by(&lock.owner) && lock.overlaps(claims));
-    if let Some(theirs) = theirs {
+    if let Some(theirs) = in_the_way(&standing, caller, claims) {
         return Ok(Err(busy(request, claims, theirs)));
     }
     let lock = PathLock {
@@ -148,13 +162,18 @@ fn busy(request: &AcquireRequest, claims: &[Claim], theirs: &PathLock) -> Error 
     let purpose = theirs.purpose.as_deref().map(|it| format!(" ({})", escape::line(it)));
     let owner = &theirs.owner;
     let paths: Vec<String> = request.paths.iter().map(|path| escape::shell_word(path)).collect();
+    let asked = request.owner.as_deref().map(|it| format!("--owner={} ", escape::shell_word(it)));
     let error = Error::busy(format!(
         "cannot lock {}: `{owner}` holds {}{}",
         shown(&wanted),
         shown(&held),
         purpose.unwrap_or_default()
     ))
-    .hint(format!("offshoot lock acquire --wait 10m -- {}", paths.join(" ")));
+    .hint(format!(
+        "offshoot lock acquire {}--wait 10m -- {}",
+        asked.unwrap_or_default(),
+        paths.join(" ")
+    ));
     match owner {
         LockOwner::Task { name, .. } => error.hint(format!("offshoot status {name}")),
         LockOwner::Process { .. } | LockOwner::Named { .. } => {

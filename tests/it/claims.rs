@@ -45,6 +45,8 @@ fn locks(repo: &TestRepo<'_>) -> Vec<String> {
 fn tasks_whose_claims_overlap_run_one_after_the_other_in_order() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
+    // However few cores there are.
+    sandbox.write_config("max_parallel = 4\n");
     let first = claim(&sandbox, &repo, "first", "src");
     first.wait_for_arrival();
     let second = claim(&sandbox, &repo, "second", "src/a.rs,docs");
@@ -154,7 +156,7 @@ fn a_lock_is_told_to_others_and_keeps_tasks_with_such_claims_waiting() {
     --- stderr
     error: cannot lock `src/a.rs`: `ada` holds `src` (a talk)
 
-    hint: offshoot lock acquire --wait 10m -- src/a.rs notes.txt
+    hint: offshoot lock acquire --owner=bob --wait <duration> -- src/a.rs notes.txt
     hint: offshoot lock release --owner=ada
     ");
     let (code, refused) = repo.offshoot_json_exit(&["lock", "acquire", "--wait", "0s", "src"]);
@@ -289,6 +291,8 @@ fn what_makes_no_sense_to_lock_is_refused() {
 fn what_two_running_tasks_have_both_changed_is_told_while_they_run() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
+    // However few cores there are.
+    sandbox.write_config("max_parallel = 4\n");
     let held = |name: &str, script: &str| {
         let gate = sandbox.gate(name);
         let wait = sandbox.agent("wait_for_gate");
