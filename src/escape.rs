@@ -15,6 +15,17 @@ pub fn lines(text: &str) -> String {
     escape(text, |c| matches!(c, '\n' | '\t'))
 }
 
+/// An argument as a shell would take it; what could act on a terminal is escaped.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let safe = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(safe) {
+        word.to_owned()
+    } else {
+        format!("'{}'", line(word).replace('\'', r"'\''"))
+    }
+}
+
 /// Whether a character changes the direction in which its neighbours are shown.
 #[must_use]
 pub fn is_bidi_control(c: char) -> bool {

@@ -49,6 +49,12 @@ impl Layout {
         self.root.join("sequence")
     }
 
+    /// The locks on paths.
+    #[must_use]
+    pub fn path_locks(&self) -> PathBuf {
+        self.root.join("paths.json")
+    }
+
     /// A lock of the whole repository.
     #[must_use]
     pub fn lock(&self, lock: RepoLock) -> PathBuf {
@@ -56,6 +62,7 @@ impl Layout {
             RepoLock::Land => "land.lock",
             RepoLock::Repo => "repo.lock",
             RepoLock::Queue => "queue.lock",
+            RepoLock::Paths => "paths.lock",
             RepoLock::Journal => "journal.lock",
         })
     }
@@ -120,6 +127,8 @@ pub enum RepoLock {
     Repo,
     /// The queue and the slots.
     Queue,
+    /// Locks on paths, and which claims hold.
+    Paths,
     /// Appending events.
     Journal,
 }
@@ -246,6 +255,12 @@ impl TaskLayout {
     #[must_use]
     pub fn index(&self) -> PathBuf {
         self.root.join("index")
+    }
+
+    /// An index in which the process `pid` looks at the worktree while the task runs.
+    #[must_use]
+    pub fn live_index(&self, pid: u32) -> PathBuf {
+        self.root.join(format!("live-{pid}"))
     }
 
     /// Requests to the supervisor, numbered files.

@@ -6,6 +6,7 @@
 //! `supervisor`), **faces** (`cli`). `ARCHITECTURE.md` walks through them.
 
 // Words
+pub mod claim;
 pub mod diff;
 pub mod environment;
 pub mod error;
@@ -16,6 +17,7 @@ pub mod layout;
 pub mod names;
 pub mod outcome;
 pub mod path;
+pub mod path_lock;
 pub mod task;
 pub mod timestamp;
 pub mod view;

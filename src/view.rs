@@ -2,12 +2,15 @@
 //!
 //! The fields and their names are the contract's; adding is free, anything else needs a new `schema`.
 
+use crate::claim::Claim;
 use crate::diff::{DiffSummary, FileChange, FilePatch};
 use crate::error::Error;
 use crate::event::Event;
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::names::{BranchName, CommitId, TaskId, TaskName};
 use crate::outcome::Outcome;
+use crate::path::RepoPath;
+use crate::path_lock::PathLock;
 use crate::task::{Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Warning};
 use crate::timestamp::Timestamp;
 use serde::Serialize;
@@ -53,7 +56,7 @@ pub struct TaskView {
     /// Tasks it waits for.
     pub after: Vec<String>,
     /// Paths it claims.
-    pub claims: Vec<String>,
+    pub claims: Vec<Claim>,
     /// When it was dispatched.
     pub created_at: Timestamp,
     /// When it got its slot.
@@ -84,6 +87,8 @@ pub struct TaskView {
     pub verify: Option<()>,
     /// What landing it now would do.
     pub forecast: Option<ForecastView>,
+    /// Running tasks that changed the same paths so far, while it runs itself.
+    pub overlaps: Vec<OverlapView>,
     /// What became of its work.
     pub landing: LandingState,
     /// What a person should know.
@@ -106,7 +111,7 @@ pub struct BaseView {
 /// Why a pending task does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WaitingFor {
-    /// `slot`, `task` or `held`.
+    /// `slot`, `task`, `claim` or `held`.
     pub kind: &'static str,
     /// Behind whom.
     pub tasks: Vec<String>,
@@ -133,6 +138,15 @@ pub struct ForecastView {
     pub conflicts: Vec<Conflict>,
     /// Open tasks that changed the same paths; none is computed yet.
     pub overlaps: Vec<()>,
+}
+
+/// What another task changed too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OverlapView {
+    /// The other task.
+    pub task: TaskName,
+    /// The paths.
+    pub paths: Vec<RepoPath>,
 }
 
 /// What became of a task's work.
@@ -200,6 +214,23 @@ pub struct EventList<'a> {
     events: &'a [Event],
 }
 
+/// `{"schema":1,"locks":[…]}`.
+#[derive(Debug, Serialize)]
+pub struct LockList {
+    schema: u32,
+    locks: Vec<LockView>,
+}
+
+/// One lock on paths.
+#[derive(Debug, Serialize)]
+struct LockView {
+    paths: Vec<Claim>,
+    owner: String,
+    purpose: Option<String>,
+    since: Timestamp,
+    expires: Option<Timestamp>,
+}
+
 /// `{"schema":1,"landings":[…]}`.
 #[derive(Debug, Serialize)]
 pub struct LandingList<'a> {
@@ -255,6 +286,21 @@ impl<'a> EventList<'a> {
     #[must_use]
     pub fn new(events: &'a [Event]) -> Self {
         Self { schema: SCHEMA, events }
+    }
+}
+
+impl LockList {
+    /// A document of locks on paths.
+    #[must_use]
+    pub fn new(locks: &[PathLock]) -> Self {
+        let view = |lock: &PathLock| LockView {
+            paths: lock.paths.clone(),
+            owner: lock.owner.to_string(),
+            purpose: lock.purpose.clone(),
+            since: lock.since,
+            expires: lock.limit.map(|limit| limit.at),
+        };
+        Self { schema: SCHEMA, locks: locks.iter().map(view).collect() }
     }
 }
 
@@ -347,7 +393,7 @@ impl TaskView {
             head: record.head,
             priority: task.priority(),
             after: spec.after.iter().map(|needed| needed.name.to_string()).collect(),
-            claims: Vec::new(),
+            claims: spec.claims.clone(),
             created_at: spec.created_at,
             started_at,
             finished_at,
@@ -363,6 +409,7 @@ impl TaskView {
             diff: record.diff.map(|summary| DiffView { summary, changes: Vec::new() }),
             verify: None,
             forecast: None,
+            overlaps: Vec::new(),
             landing: LandingState::of(&record.landing),
             warnings: record.warnings.clone(),
             next: task.next(),

@@ -51,6 +51,13 @@ const PRESETS: &[Preset] = &[
     },
 ];
 
+/// Where sessions are told of: the kind, unless the value says it, and the variable's name.
+const SESSION_VARIABLES: &[(Option<&str>, &str)] = &[
+    (None, "OFFSHOOT_PARENT"),
+    (Some("claude"), "CLAUDE_CODE_SESSION_ID"),
+    (Some("codex"), "CODEX_THREAD_ID"),
+];
+
 /// A preset made ready for one prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentCommand {
@@ -124,12 +131,17 @@ pub fn calling_agent(environment: &Environment) -> Option<AgentName> {
 /// The session that dispatches, as `KIND:ID`.
 #[must_use]
 pub fn parent_session(environment: &Environment) -> Option<String> {
-    if let Some(parent) = environment.text("OFFSHOOT_PARENT") {
-        return Some(parent.to_owned());
-    }
-    [("claude", "CLAUDE_CODE_SESSION_ID"), ("codex", "CODEX_THREAD_ID")]
-        .into_iter()
-        .find_map(|(kind, name)| Some(format!("{kind}:{}", environment.text(name)?)))
+    SESSION_VARIABLES.iter().find_map(|(kind, name)| {
+        let id = environment.text(name)?;
+        Some(kind.map_or_else(|| id.to_owned(), |kind| format!("{kind}:{id}")))
+    })
+}
+
+/// The variable that tells of that session, as `NAME=value`.
+#[must_use]
+pub fn session_variable(environment: &Environment) -> Option<String> {
+    let given = |name: &&str| environment.text(name).map(|id| format!("{name}={id}"));
+    SESSION_VARIABLES.iter().find_map(|(_, name)| given(name))
 }
 
 fn find_program(program: &str, environment: &Environment) -> Option<PathBuf> {

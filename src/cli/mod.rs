@@ -15,6 +15,7 @@ mod exit;
 mod figures;
 mod interrupt;
 mod landing;
+mod locks;
 mod log_text;
 mod look;
 mod news;
@@ -147,6 +148,7 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Discard(args) => decide::discard(context, output, &args.tasks),
         InPlace::Restore(args) => decide::restore(context, output, &args.tasks),
         InPlace::Inbox(args) => news::inbox(context, output, &args),
+        InPlace::Lock { verb } => locks::lock(context, output, verb),
         InPlace::Events(args) => news::events(context, output, &args),
     }
 }

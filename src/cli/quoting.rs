@@ -13,12 +13,7 @@ pub(super) fn command(words: &[String]) -> String {
 
 /// An argument as a shell would take it.
 pub(super) fn word(word: &str) -> String {
-    let safe = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(safe) {
-        word.to_owned()
-    } else {
-        format!("'{}'", escape::line(word).replace('\'', r"'\''"))
-    }
+    escape::shell_word(word)
 }
 
 /// A path as git prints it where scripts read it (`core.quotePath`, as it is by default): bare, or in

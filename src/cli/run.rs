@@ -61,6 +61,7 @@ fn what_happens_next(task: &TaskView, now: Timestamp) -> String {
         }
         (Some("disk"), _) => "it waits for free disk space".to_owned(),
         (Some("task"), _) => "it waits for other tasks".to_owned(),
+        (Some("claim"), _) => "it waits for the paths it claims".to_owned(),
         (Some(kind), _) => format!("it waits for a {kind}"),
         (None, Some(at)) if durations::ago(at, now) != durations::ago(now, now) => {
             format!("it started {}", durations::ago(at, now))

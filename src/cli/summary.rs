@@ -6,8 +6,9 @@ use super::table::{self, state_style};
 use super::{durations, ending, figures, landing, quoting, sizes};
 use crate::context::Context;
 use crate::escape;
+use crate::path::RepoPath;
 use crate::timestamp::Timestamp;
-use crate::view::{DiffView, LandingState, TaskView};
+use crate::view::{DiffView, LandingState, TaskView, WaitingFor};
 
 /// The most files that a summary lists; `diff --stat` lists all.
 const MOST_FILES: usize = 20;
@@ -67,6 +68,9 @@ pub(super) fn of(
     if let Some(diff) = &task.diff {
         say("changes", &changes(diff, task, paint));
     }
+    if !task.overlaps.is_empty() {
+        say(&paint.apply(BUSY, "overlaps"), &overlaps(task));
+    }
     if let Some(words) = forecast_words(task, paint) {
         say("forecast", &words);
     }
@@ -91,12 +95,7 @@ fn next(task: &TaskView) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(forecast) = task.forecast.as_ref().filter(|it| it.verdict == "conflicts") {
         let paths: Vec<_> = forecast.conflicts.iter().map(|conflict| &conflict.path).collect();
-        let shown: Vec<_> = paths.iter().take(MOST_PATHS).map(|path| format!("`{path}`")).collect();
-        let more = match paths.len().saturating_sub(MOST_PATHS) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        lines.push(format!("(landing it conflicts in {}{more})", shown.join(", ")));
+        lines.push(format!("(landing it conflicts in {})", named(&paths)));
     }
     lines.extend(task.next.iter().map(|command| {
         let lands = ["merge", "rebase"].map(|verb| format!("offshoot {verb} "));
@@ -123,6 +122,7 @@ fn state(task: &TaskView, paint: Paint) -> String {
                     waiting.tasks.iter().map(|name| format!("`{}`", escape::line(name))).collect();
                 words.push_str(&format!(", waiting for the end of {}", names.join(", ")));
             }
+            "claim" => words.push_str(&format!(", waiting for paths that {} has", owners(waiting))),
             kind => words.push_str(&format!(", waiting for a {kind}")),
         }
     }
@@ -130,6 +130,31 @@ fn state(task: &TaskView, paint: Paint) -> String {
         words.push_str(&format!(" after {}", durations::words(millis)));
     }
     words
+}
+
+/// Who has what a task waits for; owners of locks may be called anything.
+fn owners(waiting: &WaitingFor) -> String {
+    let names: Vec<_> =
+        waiting.tasks.iter().map(|name| format!("`{}`", escape::line(name))).collect();
+    names.join(" and ")
+}
+
+/// What running tasks have changed too, a line for each.
+fn overlaps(task: &TaskView) -> String {
+    let lines = task.overlaps.iter().map(|overlap| {
+        let paths = named(&overlap.paths.iter().collect::<Vec<_>>());
+        format!("`{}` has changed {paths} too", overlap.task)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The first few of some paths, and how many more there are.
+fn named(paths: &[&RepoPath]) -> String {
+    let shown: Vec<_> = paths.iter().take(MOST_PATHS).map(|path| format!("`{path}`")).collect();
+    match paths.len().saturating_sub(MOST_PATHS) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn whereabouts(around: &impl Surroundings, task: &TaskView, say: &mut impl FnMut(&str, &str)) {
@@ -164,6 +189,10 @@ fn whereabouts(around: &impl Surroundings, task: &TaskView, say: &mut impl FnMut
                 say("worktree", &around.place(worktree));
             }
         }
+    }
+    if !task.claims.is_empty() {
+        let claims: Vec<_> = task.claims.iter().map(ToString::to_string).collect();
+        say("claims", &claims.join(", "));
     }
     say("created", &around.local_time(task.created_at));
     for (label, moment) in [("started", task.started_at), ("finished", task.finished_at)] {

@@ -96,7 +96,11 @@ fn work(task: &TaskView) -> String {
                 kind => format!("for {kind}"),
             })
         };
-        return waiting().or_else(|| task.phase.map(str::to_owned)).unwrap_or_default();
+        let mut words = waiting().or_else(|| task.phase.map(str::to_owned)).unwrap_or_default();
+        if !task.overlaps.is_empty() {
+            words.push_str(", overlaps");
+        }
+        return words;
     }
     match &task.landing {
         LandingState::Open => "to decide".to_owned(),

@@ -4,30 +4,96 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::git::{DiffRange, Forecast};
 use crate::names::CommitId;
-use crate::supervisor;
+use crate::supervisor::{self, Precedence};
 use crate::task::{Landing, Task, TaskState};
 use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
+use std::cell::OnceCell;
 
-/// A task as its record tells it.
-pub(super) fn describe_briefly(context: &Context, task: &Task) -> Result<TaskView> {
-    let mut view = TaskView::of(task);
-    view.waiting_for = waiting_for(context, task)?;
-    // One that somebody deleted by hand is not there, whatever the record says.
-    view.worktree = view.worktree.filter(|worktree| worktree.is_dir());
-    Ok(view)
+/// Tells of tasks; what several of them need is read once.
+pub(super) struct Teller<'a> {
+    context: &'a Context,
+    precedence: OnceCell<Precedence>,
+}
+
+impl<'a> Teller<'a> {
+    /// Nothing has been read yet.
+    pub(super) fn new(context: &'a Context) -> Self {
+        Self { context, precedence: OnceCell::new() }
+    }
+
+    /// A task as its record tells it.
+    pub(super) fn describe_briefly(&self, task: &Task) -> Result<TaskView> {
+        let mut view = TaskView::of(task);
+        view.waiting_for = self.waiting_for(task)?;
+        // One that somebody deleted by hand is not there, whatever the record says.
+        view.worktree = view.worktree.filter(|worktree| worktree.is_dir());
+        Ok(view)
+    }
+
+    /// A task with its files.
+    pub(super) fn describe(&self, task: &Task) -> Result<TaskView> {
+        let mut view = self.describe_briefly(task)?;
+        // Most tasks of a long list changed nothing; git need not be asked about them.
+        let changed = view.diff.as_mut().filter(|diff| diff.summary.figures.files > 0);
+        if let (Some(diff), Ok(Some(ends))) = (changed, ends(self.context, task)) {
+            let range = DiffRange { from: ends.from, to: ends.to, paths: &[] };
+            // A commit that was collected has no files to tell any more.
+            diff.changes = self.context.repo.changes(&range).unwrap_or_default();
+        }
+        Ok(view)
+    }
+
+    /// Why a task does not run now, if it is for want of something.
+    fn waiting_for(&self, task: &Task) -> Result<Option<WaitingFor>> {
+        let store = &self.context.store;
+        let waits = |kind, tasks| Ok(Some(WaitingFor { kind, tasks }));
+        match &task.record.state {
+            TaskState::Pending { held: true } => waits("held", Vec::new()),
+            TaskState::Pending { held: false } => {
+                let mut needed = Vec::new();
+                for other in &task.spec.after {
+                    if store.read(other.task).is_ok_and(|other| other.ended().is_none()) {
+                        needed.push(other.name.to_string());
+                    }
+                }
+                if !needed.is_empty() {
+                    return waits("task", needed);
+                }
+                if !supervisor::has_room(task, &self.context.config).unwrap_or(true) {
+                    return waits("disk", Vec::new());
+                }
+                match self.in_the_way_of(task)? {
+                    owners if owners.is_empty() => waits("slot", running_names(self.context)?),
+                    owners => waits("claim", owners),
+                }
+            }
+            TaskState::Running(running) if running.waits_for_slot() => {
+                waits("slot", running_names(self.context)?)
+            }
+            TaskState::Running(_) | TaskState::Ended { .. } => Ok(None),
+        }
+    }
+
+    /// Who keeps a task from what it claims.
+    fn in_the_way_of(&self, task: &Task) -> Result<Vec<String>> {
+        if task.spec.claims.is_empty() {
+            return Ok(Vec::new());
+        }
+        let store = &self.context.store;
+        let precedence = match self.precedence.get() {
+            Some(known) => known,
+            None => {
+                let read = Precedence::read(store)?;
+                self.precedence.get_or_init(|| read)
+            }
+        };
+        Ok(precedence.in_the_way_of(store, task).iter().map(ToString::to_string).collect())
+    }
 }
 
 /// A task with its files.
 pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
-    let mut view = describe_briefly(context, task)?;
-    // Most tasks of a long list changed nothing; git need not be asked about them.
-    let changed = view.diff.as_mut().filter(|diff| diff.summary.figures.files > 0);
-    if let (Some(diff), Ok(Some(ends))) = (changed, ends(context, task)) {
-        let range = DiffRange { from: ends.from, to: ends.to, paths: &[] };
-        // A commit that was collected has no files to tell any more.
-        diff.changes = context.repo.changes(&range).unwrap_or_default();
-    }
-    Ok(view)
+    Teller::new(context).describe(task)
 }
 
 /// A task with its files and with what landing it now would do.
@@ -79,32 +145,6 @@ fn forecast(context: &Context, task: &Task) -> Result<Option<ForecastView>> {
 /// The commit of the caller's uncommitted work that a task started from, if it did.
 pub(super) fn snapshot(task: &Task) -> Option<CommitId> {
     task.spec.starts_from_snapshot().then_some(task.spec.base.commit)
-}
-
-/// Why a task does not run now, if it is for want of something.
-fn waiting_for(context: &Context, task: &Task) -> Result<Option<WaitingFor>> {
-    let slot = || Ok(Some(WaitingFor { kind: "slot", tasks: running_names(context)? }));
-    match &task.record.state {
-        TaskState::Pending { held: true } => {
-            Ok(Some(WaitingFor { kind: "held", tasks: Vec::new() }))
-        }
-        TaskState::Pending { held: false } => {
-            let mut needed = Vec::new();
-            for other in &task.spec.after {
-                if context.store.read(other.task).is_ok_and(|other| other.ended().is_none()) {
-                    needed.push(other.name.to_string());
-                }
-            }
-            let full = || !supervisor::has_room(task, &context.config).unwrap_or(true);
-            match needed.is_empty() {
-                false => Ok(Some(WaitingFor { kind: "task", tasks: needed })),
-                true if full() => Ok(Some(WaitingFor { kind: "disk", tasks: Vec::new() })),
-                true => slot(),
-            }
-        }
-        TaskState::Running(running) if running.waits_for_slot() => slot(),
-        TaskState::Running(_) | TaskState::Ended { .. } => Ok(None),
-    }
 }
 
 fn running_names(context: &Context) -> Result<Vec<String>> {

@@ -1,6 +1,7 @@
 //! `dispatch`: record a task durably, queue it, and answer; the worktree is made later.
 
 use super::base::{settle_base, settle_target};
+use super::claiming::{claims, subdirectory};
 use super::describe::describe;
 use super::place::place;
 use super::recover::{find, recover};
@@ -72,6 +73,9 @@ pub struct DispatchRequest {
     pub after: Vec<String>,
     /// Tasks that must have ended first, whatever their outcome.
     pub after_any: Vec<String>,
+    /// Paths that no other task with claims on them may have while it runs, as pathspecs relative to
+    /// where the caller stands.
+    pub claims: Vec<String>,
     /// How often a failed attempt is followed by another one.
     pub retries: u32,
     /// How long the agent may run.
@@ -99,6 +103,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         None => TaskName::from_words(&request.work.words()),
     };
     let parent = parent_task(context)?;
+    let claims = claims(context, &request.claims)?;
     let id = TaskId::random();
     let after = dependencies(context, &request)?;
     let (agent, command, session) = settle_work(context, &request, id)?;
@@ -123,6 +128,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         umask: process::umask(),
         priority: request.priority,
         after,
+        claims,
         timeout_ms: request.timeout.map(in_millis),
         retries: request.retries,
         idle_timeout_ms: request.idle_timeout.map(in_millis),
@@ -240,12 +246,6 @@ fn parent_task(context: &Context) -> Result<Option<Task>> {
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Usage) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn subdirectory(context: &Context) -> PathBuf {
-    let root = context.repo.here().map(|here| here.root.as_path());
-    let inner = root.and_then(|root| context.directory.strip_prefix(root).ok());
-    inner.unwrap_or_else(|| Path::new("")).to_owned()
 }
 
 impl Work {

@@ -31,7 +31,7 @@ impl Lending {
 }
 
 /// The running task of this repository that the caller is a process of.
-fn enclosing_task(context: &Context) -> Option<TaskId> {
+pub(super) fn enclosing_task(context: &Context) -> Option<TaskId> {
     let id = context.environment.text("OFFSHOOT_TASK_ID")?.parse().ok()?;
     let task = context.store.read(id).ok()?;
     matches!(task.record.state, TaskState::Running(_)).then_some(id)

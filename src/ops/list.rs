@@ -1,6 +1,7 @@
 //! `list`: the tasks that still need somebody, or all of them.
 
-use super::describe::{describe, describe_briefly};
+use super::describe::Teller;
+use super::overlaps::tell_overlaps;
 use super::recover::recover_if_possible;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -69,10 +70,12 @@ pub fn list(context: &Context, request: &ListRequest) -> Result<Listing> {
         }
     }
     tasks.sort_by_key(|task| task.spec.sequence);
-    let tell = match request.detail {
-        Detail::Figures => describe_briefly,
-        Detail::Files => describe,
+    let teller = Teller::new(context);
+    let tell = |task| match request.detail {
+        Detail::Figures => teller.describe_briefly(task),
+        Detail::Files => teller.describe(task),
     };
-    let tasks = tasks.iter().map(|task| tell(context, task)).collect::<Result<_>>()?;
+    let mut tasks = tasks.iter().map(tell).collect::<Result<Vec<_>>>()?;
+    tell_overlaps(context, &mut tasks);
     Ok(Listing { tasks, unreadable })
 }

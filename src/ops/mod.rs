@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod job_control;
 pub mod land;
 pub mod list;
+pub mod lock;
 pub mod logs;
 pub mod pager;
 pub mod processes;
@@ -22,8 +23,10 @@ pub mod status;
 pub mod wait;
 
 mod base;
+mod claiming;
 mod describe;
 mod lending;
+mod overlaps;
 mod place;
 mod recover;
 mod release;

@@ -1,6 +1,7 @@
 //! `status` and `result`: one task, in full.
 
 use super::describe::describe_in_full;
+use super::overlaps::tell_overlaps;
 use super::recover::{find, recover_if_possible};
 use crate::context::Context;
 use crate::error::Result;
@@ -12,5 +13,7 @@ use crate::view::TaskView;
 /// `not_found` when no task is meant.
 pub fn status(context: &Context, task: &str) -> Result<TaskView> {
     recover_if_possible(context);
-    describe_in_full(context, &find(context, task)?)
+    let mut view = describe_in_full(context, &find(context, task)?)?;
+    tell_overlaps(context, std::slice::from_mut(&mut view));
+    Ok(view)
 }

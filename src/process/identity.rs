@@ -1,5 +1,6 @@
 //! Which process it is: number, start time, boot and PID namespace.
 
+use super::tree::carries;
 use crate::error::{Attempt, Error, Result};
 use crate::task::ProcessIdentity;
 use std::ffi::{OsStr, OsString};
@@ -59,6 +60,23 @@ pub fn is_alive(process: &ProcessIdentity) -> Result<bool> {
     }
     Ok(Stat::read(process.pid)
         .is_some_and(|stat| stat.start_time == process.start_time && !stat.is_zombie()))
+}
+
+/// The process that started this one, unless it has ended already.
+#[must_use]
+pub fn parent() -> Option<i32> {
+    rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get())
+}
+
+/// The process that gave `variable` (`NAME=value`) to those below it: the nearest one above this
+/// process that was started without it. `None` when all of them were started with it.
+#[must_use]
+pub fn giver_of(variable: &str) -> Option<i32> {
+    let mut next = parent()?;
+    while carries(next, variable) {
+        next = Stat::read(next)?.parent;
+    }
+    (next > 0).then_some(next)
 }
 
 /// The arguments of a process, behind the program's name; `None` when there is no such process.

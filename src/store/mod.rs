@@ -1,4 +1,5 @@
-//! The door to our own records: tasks, the journal of events, the inbox and the indexes.
+//! The door to our own records: tasks, the journal of events, the inbox, the locks on paths and
+//! the indexes.
 //!
 //! The record on disk is the truth. A task's `state.json` is replaced as a whole and holds the events
 //! that the change caused until the journal has them, so a crash in between loses no news. The index
@@ -12,10 +13,12 @@ mod files;
 mod inbox;
 mod index;
 mod journal;
+mod paths;
 mod records;
 
 pub use inbox::InboxEntry;
 pub use journal::JournalReader;
+pub use paths::PathsLock;
 pub use records::{Naming, NewTask, Placing, TaskLock};
 
 use crate::clock::Clock;

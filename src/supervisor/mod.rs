@@ -10,6 +10,7 @@
 //! whoever called it.
 
 mod attend;
+mod claims;
 mod finish;
 mod gate;
 mod launch;
@@ -21,6 +22,7 @@ mod readable;
 mod requests;
 mod shim;
 
+pub use claims::{Precedence, Standing, family};
 pub use gate::gate;
 pub use queue::{free_slots, has_room, pump, revive};
 pub use shim::shim;

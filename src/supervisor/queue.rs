@@ -4,6 +4,7 @@
 //! under the queue's lock. Slots are counted from the records of the tasks that are running; a paused
 //! task has given its slot back, and queues for one to go on.
 
+use super::claims::ClaimGate;
 use super::launch::launch;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -32,10 +33,12 @@ pub fn pump(store: &Store, config: &Config) -> Result<()> {
     let mut free = free_slots(store, config)?;
     // A task that ends for want of another may let a third one end, so the queue is walked again.
     let mut walk = Walk::Again;
+    let mut admission = Admission { store, config, claims: ClaimGate::default() };
     while walk == Walk::Again {
         walk = Walk::Done;
+        admission.claims.walk_again();
         for id in &queued {
-            match admit(store, config, *id, free)? {
+            match admit(&mut admission, *id, free)? {
                 Admitted::Started => free -= 1,
                 Admitted::Ended => walk = Walk::Again,
                 Admitted::No => {}
@@ -61,7 +64,15 @@ enum Admitted {
     No,
 }
 
-fn admit(store: &Store, config: &Config, id: TaskId, free: usize) -> Result<Admitted> {
+/// What admitting a task needs besides the task.
+struct Admission<'a> {
+    store: &'a Store,
+    config: &'a Config,
+    claims: ClaimGate,
+}
+
+fn admit(admission: &mut Admission<'_>, id: TaskId, free: usize) -> Result<Admitted> {
+    let (store, config) = (admission.store, admission.config);
     let Ok(task) = store.read(id) else { return Ok(Admitted::No) };
     if let TaskState::Running(running) = &task.record.state
         && running.waits_for_slot()
@@ -82,7 +93,8 @@ fn admit(store: &Store, config: &Config, id: TaskId, free: usize) -> Result<Admi
         return Ok(Admitted::No);
     }
     match needs(store, &task)? {
-        Needs::Met if free > 0 && has_room(&task, config)? => {}
+        Needs::Met
+            if free > 0 && has_room(&task, config)? && admission.claims.admits(store, &task)? => {}
         Needs::Met | Needs::Open => return Ok(Admitted::No),
         Needs::Failed(name) => {
             store.begin(&lock)?;
@@ -110,13 +122,13 @@ pub fn has_room(task: &Task, config: &Config) -> Result<bool> {
 }
 
 /// Whether the tasks that one waits for have ended as they must.
-enum Needs {
+pub(super) enum Needs {
     Met,
     Open,
     Failed(String),
 }
 
-fn needs(store: &Store, task: &Task) -> Result<Needs> {
+pub(super) fn needs(store: &Store, task: &Task) -> Result<Needs> {
     let mut open = false;
     for needed in &task.spec.after {
         let other = match store.read(needed.task) {

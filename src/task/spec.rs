@@ -1,5 +1,6 @@
 //! What was asked for. Written once at dispatch; every attempt reads it again.
 
+use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::names::{BranchName, CommitId, TaskId, TaskName};
@@ -130,6 +131,9 @@ pub struct TaskSpec {
     /// The tasks that must have ended before it starts.
     #[serde(default)]
     pub after: Vec<Dependency>,
+    /// The paths that no other task may claim while it runs.
+    #[serde(default)]
+    pub claims: Vec<Claim>,
     /// How long the agent may run, in milliseconds.
     pub timeout_ms: Option<u64>,
     /// How often a failed attempt is followed by another one.

@@ -205,7 +205,7 @@ fn a_task_as_json_has_every_field_of_the_contract() {
         "next",
     ];
     // Not in the contract's example, but in its options: adding is free.
-    let added = ["model"];
+    let added = ["model", "overlaps"];
     for document in [&task, &ended, &repo.task("shape"), &repo.offshoot_json(&["result", "shape"])]
     {
         let expected: BTreeSet<&str> = top.into_iter().chain(added).collect();

@@ -17,6 +17,7 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
     (
         "words",
         &[
+            "claim",
             "diff",
             "environment",
             "error",
@@ -27,6 +28,7 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
             "names",
             "outcome",
             "path",
+            "path_lock",
             "task",
             "timestamp",
             "view",

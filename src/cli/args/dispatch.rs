@@ -49,6 +49,9 @@ pub(in crate::cli) struct DispatchArgs {
     /// Start once these tasks have ended, whatever their outcome
     #[arg(long, value_name = "TASK", value_delimiter = ',')]
     after_any: Vec<String>,
+    /// Run only while no other task with a claim on these paths does: files, folders or patterns
+    #[arg(long, value_name = "PATHSPEC", value_delimiter = ',')]
+    claim: Vec<String>,
     /// Try again this often when an attempt fails
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
@@ -98,6 +101,7 @@ impl DispatchArgs {
             priority: self.priority,
             after: self.after,
             after_any: self.after_any,
+            claims: self.claim,
             retries: self.retries,
             timeout: self.timeout,
             idle_timeout: self.idle_timeout,

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Steer it", &["pause", "resume", "cancel", "retry", "priority"]),
     ("Look at what it did", &["result", "diff"]),
     ("Decide", &["merge", "rebase", "apply", "discard", "restore"]),
-    ("For scripts and agents", &["inbox", "events", "completions"]),
+    ("For scripts and agents", &["inbox", "lock", "events", "completions"]),
 ];
 
 const EXITS: &str = "\
@@ -49,6 +49,7 @@ Examples:
   offshoot dispatch --name fix --base v1.2 --target release \"Fix the timeouts\"
   offshoot dispatch --timeout 30m --retries 2 -- make test
   offshoot dispatch --after fix,tests --priority 5 -- make release
+  offshoot dispatch --claim src/parser,docs \"Rename the parser\"
   offshoot dispatch - < task.md
 
 Prints the task's name and id, and returns as soon as both are on disk.";
@@ -162,6 +163,32 @@ Examples:
   offshoot inbox
   offshoot inbox --wait 10m --json
   offshoot inbox --ack 42 43";
+pub(super) const LOCK: &str = "\
+Examples:
+  offshoot lock acquire --purpose 'rename the parser' src/parser
+  offshoot lock list
+  offshoot lock release
+
+Locks are advice: they keep nobody from writing, but other lockers and tasks with claims on
+the same paths (`offshoot dispatch --claim`) wait or are told.";
+pub(super) const LOCK_ACQUIRE: &str = "\
+Examples:
+  offshoot lock acquire src/parser docs/*.md
+  offshoot lock acquire --for 10m --purpose 'rename the parser' src
+  offshoot lock acquire --wait 5m .
+
+A lock falls when it is released, when its time is over, when the machine starts again, and when
+its owner has ended: the task, session or process. One with --owner stands by its name alone.
+What you hold already is extended.
+
+Exit status 5: somebody else holds some of the paths; the message says who.";
+pub(super) const LOCK_RELEASE: &str = "\
+Examples:
+  offshoot lock release
+  offshoot lock release src/parser
+  offshoot lock release --owner ada
+
+Without arguments every lock of yours is released.";
 pub(super) const EVENTS: &str = "\
 Examples:
   offshoot events --since 42

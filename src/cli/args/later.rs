@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 11] = [
+const VERBS: [(&str, &str); 10] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
     (
         "undo",
@@ -15,7 +15,6 @@ const VERBS: [(&str, &str); 11] = [
     ),
     ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
     ("review", "`offshoot diff TASK` shows what a task changed"),
-    ("lock", "nothing serves meanwhile; `offshoot list` shows who else is at work"),
     ("mcp", "every verb takes `--json`"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
     ("hook", "`offshoot inbox --json` tells what ended"),
@@ -38,13 +37,7 @@ type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 const OPTIONS: [Row; 5] = [
     (
         &["dispatch", "run"],
-        &[
-            ("verify", Values),
-            ("claim", Values),
-            ("on-done", Values),
-            ("count", Values),
-            ("sandbox", Values),
-        ],
+        &[("verify", Values), ("on-done", Values), ("count", Values), ("sandbox", Values)],
     ),
     (
         &["merge", "rebase"],

@@ -8,11 +8,13 @@ mod dispatch;
 mod help;
 mod landing;
 mod later;
+mod locks;
 mod misread;
 mod tasks;
 
 pub(super) use dispatch::DispatchArgs;
 pub(super) use landing::{MergeArgs, RebaseArgs};
+pub(super) use locks::LockVerb;
 pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
     RetryArgs, WaitArgs,
@@ -134,6 +136,13 @@ pub(super) enum InPlace {
     /// Show completions that nobody has acknowledged
     #[command(after_help = help::INBOX)]
     Inbox(InboxArgs),
+    /// Tell others which files and folders you are at work on
+    #[command(subcommand_required = true, after_help = help::LOCK)]
+    Lock {
+        /// What to do
+        #[command(subcommand)]
+        verb: LockVerb,
+    },
     /// Show the journal of everything that happened
     #[command(after_help = help::EVENTS)]
     Events(EventsArgs),
@@ -254,16 +263,14 @@ mod tests {
         for line in [
             &["retry", "--with-feedback", "x"][..],
             &["setup", "claude", "--repo"],
-            &["lock", "acquire", "src", "--", "-x"],
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
             &["rebase", "x", "--no-land"],
-            &["dispatch", "--claim", "a", "b"],
             &["run", "--verify", "make test", "prompt"],
             &["inbox", "--follow", "--json"],
             &["--json", "gc", "--dry-run"],
             &["help", "undo"],
-            &["-C", "x", "--json", "help", "lock", "acquire"],
+            &["-C", "x", "--json", "help", "doctor"],
         ] {
             let error = refusal(line);
             assert!(error.message.ends_with("is not built yet"), "{line:?}: {error}");

@@ -39,7 +39,6 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
         &["undo"],
         &["forecast"],
         &["review"],
-        &["lock", "list"],
         &["mcp"],
         &["setup", "claude", "--dry-run"],
         &["hook", "claude"],
@@ -48,7 +47,6 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
         &["gc", "--dry-run"],
         &["dispatch", "--count", "3", "--", "true"],
         &["dispatch", "--sandbox", "strict", "--", "true"],
-        &["run", "--claim", "src", "--", "true"],
         &["dispatch", "--verify", "make test", "--", "true"],
         &["merge", "--resolve", "t"],
         &["merge", "--take-leftovers", "t"],
@@ -82,6 +80,7 @@ fn help_shows_every_verb_in_its_group_with_examples() {
         "discard",
         "restore",
         "inbox",
+        "lock",
         "events",
         "completions",
     ];
