@@ -105,7 +105,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
     let parent = parent_task(context)?;
     let claims = claims(context, &request.claims)?;
     let id = TaskId::random();
-    let after = dependencies(context, &request)?;
+    let after = dependencies(context, &request, parent.as_ref())?;
     let (agent, command, session) = settle_work(context, &request, id)?;
     let base = settle_base(context, &request, id)?;
     let target = settle_target(context, &request, &base, parent.as_ref())?;
@@ -162,17 +162,41 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
     describe(context, &context.store.read(task.id())?)
 }
 
+/// The tasks around a new one, innermost first.
+fn enclosing(context: &Context, parent: Option<&Task>) -> Vec<TaskId> {
+    let mut around = Vec::new();
+    let mut next = parent.map(Task::id);
+    while let Some(id) = next {
+        around.push(id);
+        next = context.store.read(id).ok().and_then(|task| task.spec.parent_task);
+    }
+    around
+}
+
 fn in_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The tasks to wait for. They were all dispatched before, so there can be no cycle.
-fn dependencies(context: &Context, request: &DispatchRequest) -> Result<Vec<Dependency>> {
+/// The tasks to wait for. They were all dispatched before, so there is no cycle among them; but a task
+/// must not wait for the one that it is dispatched inside of, which may wait for it.
+fn dependencies(
+    context: &Context,
+    request: &DispatchRequest,
+    parent: Option<&Task>,
+) -> Result<Vec<Dependency>> {
+    let around = enclosing(context, parent);
     let needs = [(&request.after, Need::Completed), (&request.after_any, Need::Ended)];
     let mut after = Vec::new();
     for (names, need) in needs {
         for text in names {
             let other = find(context, text)?;
+            if around.contains(&other.id()) {
+                return Err(Error::usage(format!(
+                    "a task cannot wait for `{}`, inside of which it is dispatched",
+                    other.name()
+                ))
+                .hint("leave it out of `--after`"));
+            }
             after.push(Dependency { task: other.id(), name: other.spec.name, need });
         }
     }
