@@ -23,12 +23,19 @@ pub struct Claim(String);
 /// A piece of a claim as it is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece {
-    /// This byte.
-    Byte(u8),
-    /// Any one byte.
+    /// This byte or character.
+    Exactly(u32),
+    /// Any one.
     Any,
-    /// Any bytes, or none.
+    /// Any, or none.
     Run,
+}
+
+/// What `?` stands for: git takes it for a byte, people for a character, so both count.
+#[derive(Debug, Clone, Copy)]
+enum Unit {
+    Byte,
+    Character,
 }
 
 impl Claim {
@@ -86,8 +93,10 @@ impl Claim {
     /// Whether one path could be meant by both.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        let (mine, theirs) = (self.forms(), other.forms());
-        mine.iter().any(|one| theirs.iter().any(|another| meet(one, another)))
+        [Unit::Byte, Unit::Character].into_iter().any(|unit| {
+            let (mine, theirs) = (self.forms(unit), other.forms(unit));
+            mine.iter().any(|one| theirs.iter().any(|another| meet(one, another)))
+        })
     }
 
     /// Whether `other` means nothing that this one does not mean.
@@ -98,27 +107,35 @@ impl Claim {
     }
 
     /// The forms that a path may have: the file itself, and what is below a folder of that name.
-    fn forms(&self) -> Vec<Vec<Piece>> {
+    fn forms(&self, unit: Unit) -> Vec<Vec<Piece>> {
         if self.0 == "." {
             return vec![vec![Piece::Run]];
         }
-        let mut file = Vec::new();
-        for byte in self.0.bytes() {
-            file.push(match byte {
-                b'*' | b'[' | b'\\' => Piece::Run,
-                b'?' => Piece::Any,
-                byte => Piece::Byte(byte),
-            });
-            if matches!(byte, b'[' | b'\\') {
-                // Nothing is known of what follows.
-                break;
-            }
+        // Of a class or an escape nothing is understood, nor of what follows it.
+        let understood = self.0.find(['[', '\\']).map_or(self.0.as_str(), |end| &self.0[..end]);
+        let units: Vec<u32> = match unit {
+            Unit::Byte => understood.bytes().map(u32::from).collect(),
+            Unit::Character => understood.chars().map(u32::from).collect(),
+        };
+        let mut file: Vec<Piece> = units.into_iter().map(Piece::of).collect();
+        if understood.len() < self.0.len() {
+            file.push(Piece::Run);
         }
         if is_pattern(&self.0) {
             return vec![file];
         }
-        let folder = file.iter().copied().chain([Piece::Byte(b'/'), Piece::Run]).collect();
-        vec![file, folder]
+        let folder = [Piece::of(u32::from('/')), Piece::Run];
+        vec![file.clone(), file.into_iter().chain(folder).collect()]
+    }
+}
+
+impl Piece {
+    fn of(unit: u32) -> Self {
+        match char::from_u32(unit) {
+            Some('*') => Self::Run,
+            Some('?') => Self::Any,
+            _ => Self::Exactly(unit),
+        }
     }
 }
 
@@ -138,7 +155,7 @@ fn meet(one: &[Piece], another: &[Piece]) -> bool {
                 (None, None) => true,
                 (Some(Piece::Run), _) => below[j] || (j < end && row[j + 1]),
                 (_, Some(Piece::Run)) => row[j + 1] || (i < one.len() && below[j]),
-                (Some(Piece::Byte(mine)), Some(Piece::Byte(theirs))) => {
+                (Some(Piece::Exactly(mine)), Some(Piece::Exactly(theirs))) => {
                     mine == theirs && below[j + 1]
                 }
                 (Some(_), Some(_)) => below[j + 1],
@@ -221,7 +238,7 @@ mod tests {
             ("src/**", "docs/a"),
             ("src/*.rs", "src.rs"),
             ("a?c", "abbc"),
-            ("a??", "a"),
+            ("a??", "b"),
             ("src/[ab].rs", "docs/zebra"),
             ("Src", "src"),
         ] {

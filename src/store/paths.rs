@@ -41,12 +41,13 @@ impl Store {
         Ok(kept.map_or_else(Vec::new, |kept| kept.locks))
     }
 
-    /// Writes the locks on paths. Not durably: after a power cut they have fallen anyway.
+    /// Writes the locks on paths. After a power cut they have fallen anyway, but a file that was cut off
+    /// could not be read.
     ///
     /// # Errors
     /// `io` when they cannot be written.
     pub fn keep_path_locks(&self, _right: &PathsLock, locks: Vec<PathLock>) -> Result<()> {
         let bytes = files::to_json(&PathLocks { schema: SCHEMA, locks })?;
-        files::replace(&self.layout.path_locks(), &bytes, files::Durability::Crash)
+        files::replace(&self.layout.path_locks(), &bytes, files::Durability::PowerCut)
     }
 }

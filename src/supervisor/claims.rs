@@ -102,10 +102,11 @@ impl Precedence {
     pub fn read(store: &Store) -> Result<Self> {
         let mut waiting = Vec::new();
         for id in store.queued_ids()? {
+            // What is wrong with a record is told by whoever lists it, and spoils no other's answer.
             let Ok(task) = store.read(id) else { continue };
-            let pending = task.record.state == TaskState::Pending { held: false };
-            if pending && !task.spec.claims.is_empty() && matches!(needs(store, &task)?, Needs::Met)
-            {
+            let pending = task.record.state == (TaskState::Pending { held: false });
+            let claims = pending && !task.spec.claims.is_empty();
+            if claims && matches!(needs(store, &task), Ok(Needs::Met)) {
                 waiting.push(PathLock::of_task(&task, ""));
             }
         }

@@ -16,16 +16,23 @@ pub(super) fn in_our_words(
     command: &Command,
     arguments: &[OsString],
 ) -> Error {
-    if error.kind() == ErrorKind::MissingSubcommand {
-        return Error::usage("no verb was given").hint("`offshoot --help` lists the verbs");
-    }
-    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
-        return no_such_verb(word, error.get(ContextKind::SuggestedSubcommand), command);
-    }
-    let (message, mut hints) = paragraphs(&error.render().to_string());
     let words: Vec<&str> =
         arguments.iter().skip(1).filter_map(|argument| argument.to_str()).collect();
     let verb = words.iter().find_map(|word| command.find_subcommand(word));
+    if error.kind() == ErrorKind::MissingSubcommand {
+        return match verb.filter(|verb| verb.has_subcommands()) {
+            Some(verb) => Error::usage(format!("`offshoot {}` is no whole verb", verb.get_name()))
+                .hint(format!("`offshoot {} --help` says what it takes", verb.get_name())),
+            None => Error::usage("no verb was given").hint("`offshoot --help` lists the verbs"),
+        };
+    }
+    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
+        if let Some(verb) = verb.filter(|verb| verb.has_subcommands()) {
+            return no_such_verb_of(verb, word);
+        }
+        return no_such_verb(word, error.get(ContextKind::SuggestedSubcommand), command);
+    }
+    let (message, mut hints) = paragraphs(&error.render().to_string());
     let name = verb.map(Command::get_name);
     let takes_work = matches!(name, Some("dispatch" | "run"));
     if name != Some("diff") {
@@ -97,6 +104,16 @@ fn no_such_verb(word: &str, alike: Option<&ContextValue>, command: &Command) -> 
     error.hint("`offshoot --help` lists the verbs")
 }
 
+/// A verb of two words whose second one means nothing.
+fn no_such_verb_of(verb: &Command, word: &str) -> Error {
+    let name = verb.get_name();
+    let known: Vec<_> =
+        verb.get_subcommands().map(|sub| format!("`offshoot {name} {}`", sub.get_name())).collect();
+    let known: Vec<_> = known.into_iter().filter(|verb| !verb.ends_with(" help`")).collect();
+    Error::usage(format!("there is no verb `{name} {}`", escape::line(word)))
+        .hint(format!("there are {}", known.join(", ")))
+}
+
 /// Clap renders `error: …`, then `tip: …` and `Usage: …` in paragraphs of their own.
 fn paragraphs(text: &str) -> (String, Vec<String>) {
     let mut paragraphs = text.split("\n\n").map(|paragraph| {
@@ -135,6 +152,10 @@ mod tests {
         let error = refusal(&["disptch", "x"]);
         assert_eq!(error.message, "there is no verb `disptch`");
         assert!(error.hints[0].starts_with("did you mean `offshoot dispatch`"), "{error:?}");
+        let error = refusal(&["lock", "aquire", "x"]);
+        assert_eq!(error.message, "there is no verb `lock aquire`");
+        assert!(error.hints[0].contains("`offshoot lock acquire`"), "{error:?}");
+        assert_eq!(refusal(&["lock"]).message, "`offshoot lock` is no whole verb");
         let error = refusal(&["dispatch", "Fix", "it"]);
         assert!(error.hints[0].contains("in quotes"), "{error:?}");
     }

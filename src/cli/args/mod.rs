@@ -137,7 +137,7 @@ pub(super) enum InPlace {
     #[command(after_help = help::INBOX)]
     Inbox(InboxArgs),
     /// Tell others which files and folders you are at work on
-    #[command(subcommand_required = true, after_help = help::LOCK)]
+    #[command(arg_required_else_help = false, after_help = help::LOCK)]
     Lock {
         /// What to do
         #[command(subcommand)]
