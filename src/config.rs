@@ -28,6 +28,31 @@ pub struct Config {
     pub branch_prefix: String,
     /// How long a process may take to end after it was asked to.
     pub grace: Duration,
+    /// How long what was released is kept.
+    pub keep: Keep,
+}
+
+/// How long the work of landed and discarded tasks is kept before `gc` frees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Refs that hold commits.
+    pub refs: Duration,
+    /// Folders of released worktrees.
+    pub folders: Duration,
+    /// How much all these folders may take together.
+    pub folders_bytes: u64,
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { refs: days(14), folders: days(3), folders_bytes: 2 << 30 }
+    }
+}
+
+fn days(number: u64) -> Duration {
+    Duration::from_secs(number.saturating_mul(DAY))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -38,6 +63,16 @@ struct ConfigFile {
     worktree_root: Option<PathBuf>,
     branch_prefix: Option<String>,
     grace_seconds: Option<u64>,
+    #[serde(default)]
+    keep: KeepFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeepFile {
+    refs_days: Option<u64>,
+    folders_days: Option<u64>,
+    folders_bytes: Option<u64>,
 }
 
 impl Config {
@@ -53,6 +88,7 @@ impl Config {
             worktree_root: None,
             branch_prefix: "offshoot/".to_owned(),
             grace: GRACE,
+            keep: Keep::default(),
         };
         let personal = environment
             .get("XDG_CONFIG_HOME")
@@ -84,6 +120,11 @@ impl Config {
             self.branch_prefix = prefix;
         }
         self.worktree_root = file.worktree_root.or(self.worktree_root.take());
+        self.keep = Keep {
+            refs: file.keep.refs_days.map_or(self.keep.refs, days),
+            folders: file.keep.folders_days.map_or(self.keep.folders, days),
+            folders_bytes: file.keep.folders_bytes.unwrap_or(self.keep.folders_bytes),
+        };
         self.grace = file.grace_seconds.map_or(self.grace, Duration::from_secs);
         Ok(())
     }
@@ -122,6 +163,11 @@ fn from_environment(environment: &Environment) -> Result<ConfigFile> {
         worktree_root: environment.get("OFFSHOOT_WORKTREE_ROOT").map(PathBuf::from),
         branch_prefix: environment.text("OFFSHOOT_BRANCH_PREFIX").map(str::to_owned),
         grace_seconds: number("OFFSHOOT_GRACE_SECONDS")?,
+        keep: KeepFile {
+            refs_days: number("OFFSHOOT_KEEP_REFS_DAYS")?,
+            folders_days: number("OFFSHOOT_KEEP_FOLDERS_DAYS")?,
+            folders_bytes: number("OFFSHOOT_KEEP_FOLDERS_BYTES")?,
+        },
     })
 }
 

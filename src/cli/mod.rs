@@ -29,6 +29,7 @@ mod run;
 mod sizes;
 mod summary;
 mod table;
+mod upkeep;
 
 use crate::context::Context;
 use crate::environment::Environment;
@@ -148,6 +149,8 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Restore(args) => decide::restore(context, output, &args.tasks),
         InPlace::Inbox(args) => news::inbox(context, output, &args),
         InPlace::Events(args) => news::events(context, output, &args),
+        InPlace::Doctor(args) => upkeep::doctor(context, output, &args),
+        InPlace::Gc(args) => upkeep::gc(context, output, &args),
     }
 }
 

@@ -11,10 +11,12 @@ mod control;
 mod files;
 mod inbox;
 mod index;
+mod inspect;
 mod journal;
 mod records;
 
 pub use inbox::InboxEntry;
+pub use inspect::{OpenToOthers, StrayEntry};
 pub use journal::JournalReader;
 pub use records::{Naming, NewTask, Placing, TaskLock};
 

@@ -5,6 +5,7 @@ mod endings;
 mod fixtures;
 mod git_landing;
 mod house;
+mod keeping;
 mod landing;
 mod recovery;
 mod sandbox;

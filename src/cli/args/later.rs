@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 11] = [
+const VERBS: [(&str, &str); 9] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
     (
         "undo",
@@ -20,8 +20,6 @@ const VERBS: [(&str, &str); 11] = [
     ("setup", "`offshoot dispatch` can be called by any agent"),
     ("hook", "`offshoot inbox --json` tells what ended"),
     ("trust", "commands of a repository's configuration are never run yet"),
-    ("doctor", "nothing serves meanwhile; every verb takes up by itself what was cut off"),
-    ("gc", "`offshoot discard TASK` releases a worktree"),
 ];
 
 /// What an option takes.
