@@ -327,7 +327,10 @@ pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
 /// Finishes or takes back every landing that was cut off, whichever task it is of, and records it.
 pub(super) fn finish_all(context: &Context) -> Result<()> {
     let _landing = lock_landings(context)?;
-    let recovered = context.repo.recover_landings(&context.store.layout().landings())?;
+    let folder = context.store.layout().landings();
+    let _ = context.repo.recover_landings(&folder)?;
+    // Once more: what belongs to no landing any more now is swept away.
+    let recovered = context.repo.recover_landings(&folder)?;
     record_finished(context, &context.store.all_ids()?)?;
     let stuck = recovered.into_iter().find_map(|landing| match landing.outcome {
         Recovery::Stuck(error) => Some(error),

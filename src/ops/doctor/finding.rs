@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::names::{CommitId, TaskId, TaskName};
 use crate::store::{OpenToOthers, StrayEntry};
 
-/// One inconsistency.
+/// One inconsistency. Its words are the same as long as it is the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) kind: &'static str,

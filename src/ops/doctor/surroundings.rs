@@ -78,9 +78,10 @@ pub(super) fn clock_was_set_back(look: &Look<'_>) -> Result<Vec<Finding>> {
     });
     let found = ahead.map(|task| {
         let (name, at) = (task.name(), task.spec.created_at);
+        // Without the present time: what is found twice must be told in the same words.
         let message = format!(
-            "the clock says {now}, and `{name}` was dispatched at {at}: `gc` takes what is kept for \
-             younger than it is"
+            "the clock was set back: `{name}` was dispatched at {at}, which is still to come, so `gc` \
+             takes what is kept for younger than it is"
         );
         Finding::new("clock_set_back", message, Mend::Person("set the clock right".to_owned()))
     });

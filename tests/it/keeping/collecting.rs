@@ -19,11 +19,9 @@ fn sorts(freed: &[(String, String)]) -> Vec<&str> {
     freed.iter().map(|(what, _)| &**what).collect()
 }
 
-/// Sets when a task was released.
-fn released_days_ago(repo: &TestRepo<'_>, task: &Value, days: i64) {
+/// Lets a task have been released long ago; the clock is not a test's to set.
+fn released_long_ago(repo: &TestRepo<'_>, task: &Value) {
     let mut record = repo.record(task, "state.json");
-    // Of 2030-01-01; the clock of a test is not ours to set.
-    let _ = days;
     record["landing"]["custody"]["released_at"] = json!("2020-01-01T00:00:00Z");
     let file = repo.record_folder(task).join("state.json");
     std::fs::write(file, record.to_string()).expect("the record");
@@ -112,7 +110,7 @@ fn the_oldest_folders_go_first_when_all_take_too_much() {
         tasks.push(repo.dispatch_to_end(name, &["sh", "-c", &script]));
         repo.offshoot(&["discard", name]).ok();
     }
-    released_days_ago(&repo, &tasks[1], 1);
+    released_long_ago(&repo, &tasks[1]);
     sandbox.write_config(
         "[keep]\nrefs_days = 100000\nfolders_days = 100000\nfolders_bytes = 500000\n",
     );
