@@ -184,9 +184,18 @@ mod tests {
         let config = Config::load(Some(folder.path()), &environment).expect("loads");
         assert_eq!((config.max_parallel, config.branch_prefix.as_str()), (7, "t/"));
 
-        for wrong in
-            ["max_paralel = 3", "max_parallel = 0", "branch_prefix = \"-\"", "max_parallel ="]
-        {
+        write("[keep]\nrefs_days = 1\nfolders_days = 0\n").expect("writes");
+        let keep = Config::load(Some(folder.path()), &environment).expect("loads").keep;
+        assert_eq!((keep.refs, keep.folders, keep.folders_bytes), (days(1), days(0), 2 << 30));
+
+        for wrong in [
+            "max_paralel = 3",
+            "max_parallel = 0",
+            "branch_prefix = \"-\"",
+            "max_parallel =",
+            "[keep]\nrefs_day = 1",
+            "[keep]\nrefs_days = -1",
+        ] {
             write(wrong).expect("writes");
             assert!(Config::load(Some(folder.path()), &environment).is_err(), "{wrong}");
         }

@@ -103,25 +103,17 @@ fn held(context: &Context, errors: &mut Vec<Error>) -> Result<Vec<Thing>> {
             Err(error) => errors.push(error),
         }
     }
-    let entries = context.store.layout().trash();
-    let mut trashed = Vec::new();
+    let mut trashed = whose(&context.store.layout().trash(), What::Entry)?;
     for trash in trashes(&released) {
-        trashed.extend(
-            git::trashed_in(&trash)?.into_iter().map(|found| (found, What::Folder as fn(_) -> _)),
-        );
+        // Folders come before entries: what can be brought back whole goes whole.
+        trashed.splice(0..0, whose(&trash, What::Folder)?);
     }
-    trashed.extend(
-        git::trashed_in(&entries)?.into_iter().map(|found| (found, What::Entry as fn(_) -> _)),
-    );
     let mut things = Vec::new();
     for task in released {
         let since = released_at(&task);
         let thing = |what, bytes| Thing { task: task.clone(), since, what, bytes };
-        for (Trashed { path, is_half_deleted, .. }, what) in
-            trashed.iter().filter(|(found, _)| found.task == task.id())
-        {
-            let what = if *is_half_deleted { What::HalfDeleted } else { *what };
-            things.push(thing(what(path.clone()), git::size_of(path)));
+        for (_, path, what) in trashed.iter().filter(|(owner, ..)| *owner == task.id()) {
+            things.push(thing(what.clone(), git::size_of(path)));
         }
         for name in context.repo.refs_below(&kept_refs(&task))? {
             things.push(thing(What::Ref(name), 0));
@@ -133,8 +125,18 @@ fn held(context: &Context, errors: &mut Vec<Error>) -> Result<Vec<Thing>> {
     Ok(things)
 }
 
+/// What lies in a trash, and whose it is by its name.
+fn whose(trash: &Path, whole: fn(PathBuf) -> What) -> Result<Vec<(TaskId, PathBuf, What)>> {
+    let found =
+        git::trashed_in(trash)?.into_iter().map(|Trashed { path, task, is_half_deleted }| {
+            let what = if is_half_deleted { What::HalfDeleted } else { whole };
+            (task, path.clone(), what(path))
+        });
+    Ok(found.collect())
+}
+
 /// The folders that released worktrees were moved into.
-pub(super) fn trashes(tasks: &[Task]) -> BTreeSet<PathBuf> {
+fn trashes(tasks: &[Task]) -> BTreeSet<PathBuf> {
     let mut trashes = BTreeSet::new();
     for task in tasks {
         trashes.insert(task.spec.worktree.with_file_name(".trash"));

@@ -1,7 +1,7 @@
 //! The verbs: one file each, plain functions from a request to an answer.
 //!
 //! They print nothing and know nothing of command lines. Each begins by taking up what died before
-//! (`recover`), so that what it says is the truth.
+//! (`recover`), so that what it says is the truth; only `doctor` and a dry run of `gc` just look.
 
 pub mod apply;
 pub mod diff;

@@ -7,7 +7,6 @@ use crate::git::{self, Journaled, OwnedEntry};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::TaskId;
-use crate::ops::gc::trashes;
 use crate::ops::land::{self, PINS, is_undecided};
 use crate::ops::place::worktree_root;
 use crate::ops::release::{BASES, base_pin};
@@ -177,9 +176,7 @@ pub(super) fn folders_of_nobody(look: &Look<'_>) -> Result<Vec<Finding>> {
     let ours = |folder: &PathBuf| {
         trashed.iter().any(|it| it.path == *folder && context.store.has_folder(it.task))
     };
-    if trashes(&look.tasks).contains(&trash) || trash.is_dir() {
-        folders.extend(children(&trash)?.into_iter().filter(|folder| !ours(folder)));
-    }
+    folders.extend(children(&trash)?.into_iter().filter(|folder| !ours(folder)));
     let found = folders.into_iter().map(|folder| {
         let message = format!("`{}` belongs to no task; it is left alone", folder.display());
         Finding::new("foreign_folder", message, Mend::Nobody)

@@ -5,6 +5,7 @@ use super::Look;
 use super::finding::{Finding, Fix, Mend, discard_and_restore, word};
 use crate::error::Result;
 use crate::names::CommitId;
+use crate::ops::land::is_undecided;
 use crate::ops::release::kept_refs;
 use crate::task::{Task, WarningKind};
 
@@ -35,11 +36,12 @@ pub(super) fn result_is_missing(look: &Look<'_>) -> Result<Vec<Finding>> {
     Ok(found)
 }
 
-/// Branches that are gone, or that do not lead to the result any more.
+/// Branches that are gone, or that do not lead to the result any more. Work that is landed is on its
+/// target; there a person may have tidied up by hand.
 pub(super) fn branch_is_elsewhere(look: &Look<'_>) -> Result<Vec<Finding>> {
     let repo = &look.context.repo;
     let mut found = Vec::new();
-    for (task, head) in results(look) {
+    for (task, head) in results(look).filter(|(task, _)| is_undecided(task)) {
         // The task's own doing is told by its warning.
         let diverged = |warning: &crate::task::Warning| warning.kind == WarningKind::BranchDiverged;
         if repo.tree_of(head).is_err() || task.record.warnings.iter().any(diverged) {
@@ -90,8 +92,11 @@ pub(super) fn worktree_is_gone(look: &Look<'_>) -> Result<Vec<Finding>> {
             continue;
         }
         let (name, place) = (task.name(), worktree.display());
-        let again = discard_and_restore(name);
-        let (message, command) = if worktree.is_dir() {
+        // A landed task has nothing that must come back.
+        let landed = !is_undecided(task);
+        let again =
+            if landed { format!("offshoot discard {name}") } else { discard_and_restore(name) };
+        let (message, command) = if worktree.is_dir() && !landed {
             let aside = worktree.with_file_name(format!("{name}.aside"));
             (
                 format!("git does not know the worktree `{place}` of `{name}` any more"),

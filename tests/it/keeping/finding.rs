@@ -326,6 +326,20 @@ fn a_worktree_that_is_gone_is_told_with_the_way_back() {
 }
 
 #[test]
+fn a_landed_task_whose_worktree_was_removed_by_hand_only_needs_a_discard() {
+    let sandbox = Sandbox::new();
+    let (repo, task) = with_a_task(&sandbox);
+    repo.offshoot(&["merge", "--keep", "t"]).ok();
+    repo.git(&["worktree", "remove", text(&task["worktree"])]);
+    repo.git(&["branch", "--quiet", "-D", "offshoot/t"]);
+    let (_, found) = findings(&repo, &[]);
+    let told: Vec<_> = found.iter().map(|it| (text(&it["kind"]), text(&it["fix"]))).collect();
+    assert_eq!(told, [("worktree_gone", "offshoot discard t")]);
+    repo.offshoot(&["discard", "t"]).ok();
+    assert_in_order(&repo);
+}
+
+#[test]
 fn worktrees_of_tasks_without_a_record_are_told_and_gone_ones_put_away() {
     let sandbox = Sandbox::new();
     let (repo, task) = with_a_task(&sandbox);
