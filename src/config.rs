@@ -33,6 +33,31 @@ pub struct Config {
     pub grace: Duration,
     /// The least free disk, in bytes, with which a task is still started.
     pub min_free_disk: u64,
+    /// How long what was released is kept.
+    pub keep: Keep,
+}
+
+/// How long the work of landed and discarded tasks is kept before `gc` frees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Refs that hold commits.
+    pub refs: Duration,
+    /// Folders of released worktrees.
+    pub folders: Duration,
+    /// How much all these folders may take together.
+    pub folders_bytes: u64,
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { refs: days(14), folders: days(3), folders_bytes: 2 << 30 }
+    }
+}
+
+fn days(number: u64) -> Duration {
+    Duration::from_secs(number.saturating_mul(DAY))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -44,6 +69,16 @@ struct ConfigFile {
     branch_prefix: Option<String>,
     grace_seconds: Option<u64>,
     min_free_disk_mib: Option<u64>,
+    #[serde(default)]
+    keep: KeepFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeepFile {
+    refs_days: Option<u64>,
+    folders_days: Option<u64>,
+    folders_bytes: Option<u64>,
 }
 
 impl Config {
@@ -60,6 +95,7 @@ impl Config {
             branch_prefix: "offshoot/".to_owned(),
             grace: GRACE,
             min_free_disk: FREE_DISK,
+            keep: Keep::default(),
         };
         let personal = environment
             .get("XDG_CONFIG_HOME")
@@ -94,6 +130,11 @@ impl Config {
         self.min_free_disk = file
             .min_free_disk_mib
             .map_or(self.min_free_disk, |mib| mib.saturating_mul(1024 * 1024));
+        self.keep = Keep {
+            refs: file.keep.refs_days.map_or(self.keep.refs, days),
+            folders: file.keep.folders_days.map_or(self.keep.folders, days),
+            folders_bytes: file.keep.folders_bytes.unwrap_or(self.keep.folders_bytes),
+        };
         self.grace = file.grace_seconds.map_or(self.grace, Duration::from_secs);
         Ok(())
     }
@@ -133,6 +174,11 @@ fn from_environment(environment: &Environment) -> Result<ConfigFile> {
         branch_prefix: environment.text("OFFSHOOT_BRANCH_PREFIX").map(str::to_owned),
         grace_seconds: number("OFFSHOOT_GRACE_SECONDS")?,
         min_free_disk_mib: number("OFFSHOOT_MIN_FREE_DISK_MIB")?,
+        keep: KeepFile {
+            refs_days: number("OFFSHOOT_KEEP_REFS_DAYS")?,
+            folders_days: number("OFFSHOOT_KEEP_FOLDERS_DAYS")?,
+            folders_bytes: number("OFFSHOOT_KEEP_FOLDERS_BYTES")?,
+        },
     })
 }
 
@@ -149,9 +195,18 @@ mod tests {
         let config = Config::load(Some(folder.path()), &environment).expect("loads");
         assert_eq!((config.max_parallel, config.branch_prefix.as_str()), (7, "t/"));
 
-        for wrong in
-            ["max_paralel = 3", "max_parallel = 0", "branch_prefix = \"-\"", "max_parallel ="]
-        {
+        write("[keep]\nrefs_days = 1\nfolders_days = 0\n").expect("writes");
+        let keep = Config::load(Some(folder.path()), &environment).expect("loads").keep;
+        assert_eq!((keep.refs, keep.folders, keep.folders_bytes), (days(1), days(0), 2 << 30));
+
+        for wrong in [
+            "max_paralel = 3",
+            "max_parallel = 0",
+            "branch_prefix = \"-\"",
+            "max_parallel =",
+            "[keep]\nrefs_day = 1",
+            "[keep]\nrefs_days = -1",
+        ] {
             write(wrong).expect("writes");
             assert!(Config::load(Some(folder.path()), &environment).is_err(), "{wrong}");
         }

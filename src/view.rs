@@ -2,6 +2,10 @@
 //!
 //! The fields and their names are the contract's; adding is free, anything else needs a new `schema`.
 
+mod upkeep;
+
+pub use upkeep::{FindingList, FindingView, FreedList, FreedView};
+
 use crate::claim::Claim;
 use crate::diff::{DiffSummary, FileChange, FilePatch};
 use crate::error::Error;

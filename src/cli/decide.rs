@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::landing::Verdict;
 use crate::ops;
 use crate::ops::land::LandRequest;
+use crate::ops::restore::Worktree;
 use crate::ops::several::Several;
 use crate::view::{LandingList, LandingState, LandingView, TaskList, TaskView};
 use serde::Serialize;
@@ -158,7 +159,16 @@ pub(super) fn discard(context: &Context, output: &Output, tasks: &[String]) -> R
 
 /// `offshoot restore`.
 pub(super) fn restore(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
-    let tasks = ops::restore::restore(context, tasks)?;
+    let restored = ops::restore::restore(context, tasks)?;
+    for new in restored.done.iter().filter(|task| task.worktree == Worktree::MadeAnew) {
+        output.tell(&format!(
+            "the worktree of `{}` is a new one: what it had not committed, and what git ignores, is \
+             not in it",
+            new.task.name
+        ));
+    }
+    let done = restored.done.into_iter().map(|restored| restored.task).collect();
+    let tasks = Several { done, stopped: restored.stopped };
     several_done(context, output, tasks, |task| {
         let place = task.worktree.as_deref().map(|path| context.relative(path));
         let place = place.map(|path| format!(" at {}", crate::escape::line(&path)));

@@ -30,6 +30,7 @@ mod run;
 mod sizes;
 mod summary;
 mod table;
+mod upkeep;
 
 use crate::context::Context;
 use crate::environment::Environment;
@@ -150,6 +151,8 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Inbox(args) => news::inbox(context, output, &args),
         InPlace::Lock { verb } => locks::lock(context, output, verb),
         InPlace::Events(args) => news::events(context, output, &args),
+        InPlace::Doctor(args) => upkeep::doctor(context, output, &args),
+        InPlace::Gc(args) => upkeep::gc(context, output, &args),
     }
 }
 

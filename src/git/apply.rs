@@ -18,7 +18,7 @@ use std::fs::{self, File};
 use std::io::Write;
 
 /// The name of the staging folder; the landing lock keeps it to one at a time.
-const NAME: &str = "offshoot-apply";
+pub(super) const NAME: &str = "offshoot-apply";
 
 impl Repo {
     /// Puts what differs between `head` (the checkout's HEAD, which the result was planned on) and

@@ -115,11 +115,7 @@ impl Repo {
     /// # Errors
     /// `io` when the entries cannot be listed.
     pub fn entry_of(&self, task: TaskId) -> Result<Option<PathBuf>> {
-        let owner = task.to_string();
-        let is_its = |entry: &PathBuf| {
-            fs::read_to_string(entry.join(OWNER)).is_ok_and(|text| text.trim() == owner)
-        };
-        Ok(self.entries()?.into_iter().find(is_its))
+        Ok(self.entries()?.into_iter().find(|entry| owner_of(entry) == Some(task)))
     }
 
     fn entry_at(&self, root: &Path) -> Result<Option<Checkout>> {
@@ -129,7 +125,7 @@ impl Repo {
         Ok(found.map(|git_dir| Checkout { root, git_dir }))
     }
 
-    fn entries(&self) -> Result<Vec<PathBuf>> {
+    pub(super) fn entries(&self) -> Result<Vec<PathBuf>> {
         let folder = self.common_dir().join("worktrees");
         let attempt = || format!("list `{}`", folder.display());
         match fs::read_dir(&folder) {
@@ -221,6 +217,12 @@ impl Repo {
         fs::rename(folder, root).attempt(attempt)?;
         Ok(Some(Checkout { root: root.to_owned(), git_dir: place }))
     }
+}
+
+/// The task that a worktree entry says it was made for.
+#[must_use]
+pub fn owner_of(entry: &Path) -> Option<TaskId> {
+    fs::read_to_string(entry.join(OWNER)).ok()?.trim().parse().ok()
 }
 
 /// Whether an entry names `root`, be it there or not.

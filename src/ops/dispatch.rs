@@ -5,6 +5,7 @@ use super::claiming::{claims, subdirectory};
 use super::describe::describe;
 use super::place::place;
 use super::recover::{find, recover};
+use super::release::base_pin;
 use crate::agent::{self, Assignment};
 use crate::context::Context;
 use crate::environment::Variable;
@@ -205,13 +206,18 @@ fn dependencies(
 
 /// Pins the base, so that no `git gc` takes it away, then makes the record.
 fn record(context: &Context, new: NewTask) -> Result<Task> {
-    let pin = format!("refs/offshoot/base/{}", new.spec.id);
+    let pin = base_pin(new.spec.id);
     let (id, base) = (new.spec.id, new.spec.base.commit);
     context.repo.set_ref(&pin, Expected::Absent, base, "offshoot: base of a task")?;
     let made = context.store.create(new, |spec| place(context, spec));
     match &made {
         // The same request was recorded before, or nothing was: the pin is not needed.
-        Ok(task) if task.id() == id => {}
+        // The same look that `doctor` takes: it removes the pin of a task that is not recorded (yet).
+        Ok(task) if task.id() == id => {
+            if context.repo.read_ref(&pin)?.is_none() {
+                context.repo.set_ref(&pin, Expected::Absent, base, "offshoot: base of a task")?;
+            }
+        }
         _ => context.repo.delete_ref(&pin, base)?,
     }
     made

@@ -9,11 +9,11 @@ use super::several::{Several, each};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::escape;
-use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned};
+use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned, Recovery};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
-use crate::names::{BranchName, CommitId};
+use crate::names::{BranchName, CommitId, TaskId};
 use crate::store::TaskLock;
 use crate::task::{Afterwards, Change, Custody, Landing, Task};
 use crate::view::LandingView;
@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a result is planned again because the target moved in between.
 const PLANS: usize = 5;
+
+/// What the refs begin with that keep the ends of landings.
+pub(super) const PINS: &str = "refs/offshoot/landing/";
 
 /// Whether anything is to move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +171,7 @@ impl<'a> Candidate<'a> {
         context.store.begin(lock)?;
         // Kept from `git gc` while the landing goes on, and afterwards for taking it back.
         let pins = [("before", before), ("after", planned.commit)]
-            .map(|(end, commit)| (format!("refs/offshoot/landing/{number}/{end}"), commit));
+            .map(|(end, commit)| (format!("{PINS}{number}/{end}"), commit));
         for (pin, commit) in &pins {
             let expected = context.repo.read_ref(pin)?.map_or(Expected::Absent, Expected::At);
             context.repo.set_ref(pin, expected, *commit, "offshoot: landing")?;
@@ -307,8 +310,7 @@ pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
     let mut suspects = Vec::new();
     for id in context.store.active_ids()? {
         if let Ok(task) = context.store.read(id)
-            && task.ended().is_some()
-            && matches!(task.record.landing, Landing::Open | Landing::Empty { .. })
+            && is_undecided(&task)
         {
             suspects.push(id);
         }
@@ -318,14 +320,37 @@ pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
     }
     // Somebody who holds it is landing right now.
     let Some(_landing) = context.store.try_lock(RepoLock::Land, Wait::No)? else { return Ok(()) };
+    let _ = context.repo.recover_landings(&context.store.layout().landings())?;
+    record_finished(context, &suspects)
+}
+
+/// Finishes or takes back every landing that was cut off, whichever task it is of, and records it.
+pub(super) fn finish_all(context: &Context) -> Result<()> {
+    let _landing = lock_landings(context)?;
     let folder = context.store.layout().landings();
     let _ = context.repo.recover_landings(&folder)?;
-    for id in suspects {
-        let Ok(Some(lock)) = context.store.lock_task(id, Wait::No) else { continue };
-        let Ok(task) = context.store.read(id) else { continue };
+    // Once more: what belongs to no landing any more now is swept away.
+    let recovered = context.repo.recover_landings(&folder)?;
+    record_finished(context, &context.store.all_ids()?)?;
+    let stuck = recovered.into_iter().find_map(|landing| match landing.outcome {
+        Recovery::Stuck(error) => Some(error),
+        Recovery::Finished { .. } | Recovery::TakenBack { .. } => None,
+    });
+    stuck.map_or(Ok(()), Err)
+}
+
+/// Records landings that moved their target in tasks that do not know of it. The caller holds the
+/// landing lock.
+fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
+    let folder = context.store.layout().landings();
+    for id in tasks {
+        if !context.store.read(*id).is_ok_and(|task| is_undecided(&task)) {
+            continue;
+        }
+        let Ok(Some(lock)) = context.store.lock_task(*id, Wait::No) else { continue };
+        let Ok(task) = context.store.read(*id) else { continue };
         let done = context.repo.finished_landing(&folder, &id.to_string())?;
-        let undecided = matches!(task.record.landing, Landing::Open | Landing::Empty { .. });
-        if let (Some(done), true) = (done, undecided) {
+        if let (Some(done), true) = (done, is_undecided(&task)) {
             let landing = Landing::Landed {
                 id: done.number,
                 target: done.target,
@@ -342,4 +367,9 @@ pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a task has ended and nobody has decided about its work.
+pub(super) fn is_undecided(task: &Task) -> bool {
+    task.ended().is_some() && matches!(task.record.landing, Landing::Open | Landing::Empty { .. })
 }

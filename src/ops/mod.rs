@@ -1,13 +1,15 @@
 //! The verbs: one file each, plain functions from a request to an answer.
 //!
 //! They print nothing and know nothing of command lines. Each begins by taking up what died before
-//! (`recover`), so that what it says is the truth.
+//! (`recover`), so that what it says is the truth; only `doctor` and a dry run of `gc` just look.
 
 pub mod apply;
 pub mod diff;
 pub mod discard;
 pub mod dispatch;
+pub mod doctor;
 pub mod events;
+pub mod gc;
 pub mod inbox;
 pub mod job_control;
 pub mod land;

@@ -52,7 +52,7 @@ pub(super) fn place(context: &Context, spec: &mut TaskSpec) -> Result<Placing> {
 }
 
 /// The folder that holds worktrees: as configured, else `<repo>.offshoots` beside the repository.
-fn worktree_root(context: &Context) -> PathBuf {
+pub(super) fn worktree_root(context: &Context) -> PathBuf {
     let home = context.repo.home();
     match &context.config.worktree_root {
         Some(root) => normal(&home.join(root)),

@@ -1,9 +1,10 @@
 //! Taking up what died: the first step of every verb. Usually there is nothing, and it costs a look
 //! into one small folder.
 
-use super::release;
+use super::release::{self, base_pin};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::layout::RepoLock;
 use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::process;
@@ -23,6 +24,11 @@ pub(super) fn recover(context: &Context) -> Result<()> {
     }
     store.rebuild_indexes(&process::boot_id()?)?;
     super::land::finish_interrupted(context)?;
+    for id in store.active_ids()? {
+        if !store.has_folder(id) {
+            forget_pin(context, id)?;
+        }
+    }
     supervisor::revive(store)?;
     for id in store.active_ids()? {
         let Ok(Some(lock)) = store.lock_task(id, Wait::No) else { continue };
@@ -34,6 +40,17 @@ pub(super) fn recover(context: &Context) -> Result<()> {
         }
     }
     supervisor::pump(store, &context.config)
+}
+
+/// Lets go of the base of a dispatch that died before its record was there. One that goes on in this
+/// moment looks at its pin once more when it has the record.
+pub(super) fn forget_pin(context: &Context, id: TaskId) -> Result<()> {
+    let _queue = context.store.lock(RepoLock::Queue)?;
+    let pin = base_pin(id);
+    match context.repo.read_ref(&pin)? {
+        Some(base) if !context.store.has_folder(id) => context.repo.delete_ref(&pin, base),
+        _ => Ok(()),
+    }
 }
 
 /// The same for verbs that only look: what they show is on record, so a disk that is full or may not

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::git::{Checkout, Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart};
 use crate::layout::RepoLock;
-use crate::names::CommitId;
+use crate::names::{CommitId, TaskId};
 use crate::store::TaskLock;
 use crate::task::{Change, Custody, Task};
 use std::path::PathBuf;
@@ -22,9 +22,14 @@ pub(super) fn put_aside(context: &Context, task: &Task) -> Result<()> {
 /// Releases a task whose record says that it is to be released.
 pub(super) fn release(context: &Context, lock: &TaskLock, task: &Task) -> Result<Task> {
     let tip = branch_tip(context, task)?;
-    let custody = Custody { refs: keep(context, task)?, tip, ..move_worktree(context, task)? };
+    let custody = Custody {
+        refs: keep(context, task)?,
+        tip,
+        released_at: Some(context.now()),
+        ..move_worktree(context, task)?
+    };
     drop_branch(context, task)?;
-    let pin = base_pin(task);
+    let pin = base_pin(task.id());
     if let Some(base) = context.repo.read_ref(&pin)? {
         context.repo.delete_ref(&pin, base)?;
     }
@@ -49,12 +54,15 @@ fn tip_of_branch(context: &Context, task: &Task) -> Option<CommitId> {
 
 /// The ref that keeps where the task's branch was when it was released.
 fn kept_tip(task: &Task) -> String {
-    format!("refs/offshoot/kept/{}/tip", task.id())
+    format!("{}tip", kept_refs(task))
 }
 
+/// What the refs begin with that keep the bases of open tasks.
+pub(super) const BASES: &str = "refs/offshoot/base/";
+
 /// The ref that keeps a task's base while the task is open.
-pub(super) fn base_pin(task: &Task) -> String {
-    format!("refs/offshoot/base/{}", task.id())
+pub(super) fn base_pin(task: TaskId) -> String {
+    format!("{BASES}{task}")
 }
 
 /// Makes refs for every tip of the task's work, and for what is in its worktree besides.
@@ -75,13 +83,23 @@ fn keep(context: &Context, task: &Task) -> Result<Vec<String>> {
         let expected = expected.map_or(Expected::Absent, Expected::At);
         context.repo.set_ref(&kept_tip(task), expected, tip, "offshoot: kept")?;
     }
-    let folder = format!("refs/offshoot/kept/{}/", task.id());
+    keep_commits(context, task, &tips)
+}
+
+/// Makes a ref for a commit of a task's, unless one keeps it already.
+pub(super) fn keep_commit(context: &Context, task: &Task, commit: CommitId) -> Result<()> {
+    keep_commits(context, task, &[commit]).map(drop)
+}
+
+/// Makes refs for those commits that have none; answers every ref that keeps something of the task.
+fn keep_commits(context: &Context, task: &Task, tips: &[CommitId]) -> Result<Vec<String>> {
+    let folder = kept_refs(task);
     let mut refs = context.repo.refs_below(&folder)?;
     let mut kept = Vec::new();
     for name in &refs {
         kept.extend(context.repo.read_ref(name)?);
     }
-    for tip in tips {
+    for tip in tips.iter().copied() {
         if kept.contains(&tip) {
             continue;
         }
@@ -149,10 +167,16 @@ fn move_worktree(context: &Context, task: &Task) -> Result<Custody> {
     };
     Ok(Custody {
         refs: Vec::new(),
+        released_at: None,
         tip: None,
         folder: released.folder.or_else(|| moved_before(trash)),
         entry: released.entry.or_else(|| moved_before(entries)),
     })
+}
+
+/// What the refs begin with that keep a released task's work.
+pub(super) fn kept_refs(task: &Task) -> String {
+    format!("refs/offshoot/kept/{}/", task.id())
 }
 
 /// Beside the worktree, on its file system; a person may have moved it elsewhere (`git worktree move`).

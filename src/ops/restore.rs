@@ -13,26 +13,46 @@ use crate::task::{Change, Custody, Landing, Task};
 use crate::view::TaskView;
 use std::path::PathBuf;
 
+/// A task that is back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restored {
+    /// The task.
+    pub task: TaskView,
+    /// What its worktree is.
+    pub worktree: Worktree,
+}
+
+/// What the worktree of a task that is back is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worktree {
+    /// The one that it had, with everything in it.
+    AsItWas,
+    /// A new one at the result: what git ignores, and what was not committed, is not in it.
+    MadeAnew,
+}
+
 /// Brings the tasks back.
 ///
 /// # Errors
 /// `not_found` when no task is meant, `refused` when the first was not discarded, was collected, or its
 /// branch or folder is taken by now.
-pub fn restore(context: &Context, tasks: &[String]) -> Result<Several<TaskView>> {
+pub fn restore(context: &Context, tasks: &[String]) -> Result<Several<Restored>> {
     each(context, tasks, |id| {
         let (lock, task) = take(context, id)?;
         let Landing::Discarded { custody, .. } = task.record.landing.clone() else {
             return Err(Error::refused(format!("`{}` was not discarded", task.name()))
                 .hint(format!("offshoot status {}", task.name())));
         };
+        refuse_collected(context, &task, &custody)?;
         context.store.begin(&lock)?;
-        let task = match bring_back(context, &task, &custody) {
-            Ok(worktree) => {
+        let (task, worktree) = match bring_back(context, &task, &custody) {
+            Ok((place, worktree)) => {
                 // What the dispatcher's environment was is forgotten; another attempt has the caller's.
                 let environment =
                     context.environment.without_git_location().without_parent_session();
                 context.store.keep_environment(&lock, &environment)?;
-                context.store.commit(&lock, &task, Change::Restored { worktree })?
+                let change = Change::Restored { worktree: place };
+                (context.store.commit(&lock, &task, change)?, worktree)
             }
             Err(error) => {
                 context.store.settle(&lock, &task)?;
@@ -40,28 +60,52 @@ pub fn restore(context: &Context, tasks: &[String]) -> Result<Several<TaskView>>
             }
         };
         context.store.settle(&lock, &task)?;
-        describe(context, &task)
+        Ok(Restored { task: describe(context, &task)?, worktree })
     })
 }
 
-fn bring_back(context: &Context, task: &Task, custody: &Custody) -> Result<PathBuf> {
-    let tip = custody.tip.or(task.record.head).unwrap_or(task.spec.base.commit);
+/// Where the task's branch is to be again.
+fn tip(task: &Task, custody: &Custody) -> CommitId {
+    custody.tip.or(task.record.head).unwrap_or(task.spec.base.commit)
+}
+
+/// Refuses when git has thrown away what `gc` let go; before anything is changed.
+fn refuse_collected(context: &Context, task: &Task, custody: &Custody) -> Result<()> {
+    let (name, tip, base) = (task.name(), tip(task, custody), task.spec.base.commit);
+    if context.repo.is_whole(tip, base)? {
+        return Ok(());
+    }
+    let mut error = Error::refused(format!(
+        "cannot restore `{name}`: its work was collected, and {} is not in the repository any more",
+        tip.short()
+    ));
+    if let Some(folder) = custody.folder.as_ref().filter(|folder| folder.is_dir()) {
+        error = error.hint(format!("its files are still in `{}`", folder.display()));
+    }
+    if context.repo.is_whole(base, base)? {
+        error = error.hint(format!("offshoot dispatch --base {}  starts again", base.short()));
+    }
+    Err(error.hint(format!("offshoot logs {name}  shows what it wrote")))
+}
+
+fn bring_back(context: &Context, task: &Task, custody: &Custody) -> Result<(PathBuf, Worktree)> {
+    let tip = tip(task, custody);
     let _repo = context.store.lock(RepoLock::Repo)?;
     bring_back_branch(context, task, tip)?;
-    let pin = base_pin(task);
+    let pin = base_pin(task.id());
     if context.repo.read_ref(&pin)?.is_none() {
         let base = task.spec.base.commit;
         context.repo.set_ref(&pin, Expected::Absent, base, "offshoot: base of a task")?;
     }
     // One that was restored before this was cut off is there already.
     if let Some(there) = context.repo.worktree_of(task.id())? {
-        return Ok(there.root);
+        return Ok((there.root, Worktree::AsItWas));
     }
     let released =
         ReleasedWorktree { folder: custody.folder.clone(), entry: custody.entry.clone() };
     let root = &task.spec.worktree;
     if let Some(checkout) = context.repo.bring_back_worktree(task.id(), &released, root)? {
-        return Ok(checkout.root);
+        return Ok((checkout.root, Worktree::AsItWas));
     }
     let layout = context.store.layout().task(task.id());
     let made = context.repo.create_worktree(&NewWorktree {
@@ -71,7 +115,7 @@ fn bring_back(context: &Context, task: &Task, custody: &Custody) -> Result<PathB
         base: tip,
         intent: &layout.intent(),
     })?;
-    Ok(made.root)
+    Ok((made.root, Worktree::MadeAnew))
 }
 
 fn bring_back_branch(context: &Context, task: &Task, tip: CommitId) -> Result<()> {

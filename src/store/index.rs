@@ -153,39 +153,27 @@ impl Store {
     /// # Errors
     /// `io` when they cannot be written.
     pub fn settle(&self, lock: &TaskLock, task: &Task) -> Result<()> {
-        let id = lock.id().to_string();
-        let record = &task.record;
-        let busy = record.releasing
-            || !record.outbox.is_empty()
-            || matches!(record.state, TaskState::Running(_));
-        let set = |index: Index, name: &str, wanted: bool| {
-            let path = self.layout.index(index).join(name);
-            if wanted { files::touch(&path) } else { files::remove(&path) }
-        };
-        set(Index::Open, &id, task.needs_somebody())?;
-        let queued = match &record.state {
-            TaskState::Pending { held } => !held,
-            TaskState::Running(running) => running.waits_for_slot(),
-            TaskState::Ended { .. } => false,
-        };
-        self.remove_other_queue_entries(task)?;
-        set(Index::Queue, &queue_entry(task), queued)?;
-        set(Index::Active, &id, busy)
+        debug_assert_eq!(lock.id(), task.id(), "a lock is for one task");
+        for entry in self.other_queue_entries(task)? {
+            files::remove(&self.layout.index(Index::Queue).join(entry))?;
+        }
+        // The mark of being changed goes last.
+        for filing in filings(task) {
+            let path = self.layout.index(filing.index).join(filing.name);
+            if filing.wanted { files::touch(&path) } else { files::remove(&path) }?;
+        }
+        Ok(())
     }
 
     /// A task whose priority was changed has an entry under the old one.
-    fn remove_other_queue_entries(&self, task: &Task) -> Result<()> {
+    pub(super) fn other_queue_entries(&self, task: &Task) -> Result<Vec<String>> {
         if task.record.priority.is_none() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let (folder, wanted) = (self.layout.index(Index::Queue), queue_entry(task));
-        let id = task.id().to_string();
-        for entry in files::names_in(&folder)? {
-            if entry.ends_with(&id) && entry != wanted {
-                files::remove(&folder.join(entry))?;
-            }
-        }
-        Ok(())
+        let (wanted, id) = (queue_entry(task), task.id().to_string());
+        let mut entries = files::names_in(&self.layout.index(Index::Queue))?;
+        entries.retain(|entry| entry.ends_with(&id) && *entry != wanted);
+        Ok(entries)
     }
 
     /// Takes a task out of the queue: it was given a slot.
@@ -242,7 +230,32 @@ impl Store {
     }
 }
 
-fn read_id(path: &Path) -> Result<Option<TaskId>> {
+/// What an index is to say of a task.
+pub(super) struct Filing {
+    pub(super) index: Index,
+    pub(super) name: String,
+    pub(super) wanted: bool,
+}
+
+/// What the indexes of states are to say of a task, by its record.
+pub(super) fn filings(task: &Task) -> [Filing; 3] {
+    let (id, record) = (task.id().to_string(), &task.record);
+    let busy = record.releasing
+        || !record.outbox.is_empty()
+        || matches!(record.state, TaskState::Running(_));
+    let queued = match &record.state {
+        TaskState::Pending { held } => !held,
+        TaskState::Running(running) => running.waits_for_slot(),
+        TaskState::Ended { .. } => false,
+    };
+    [
+        Filing { index: Index::Open, name: id.clone(), wanted: task.needs_somebody() },
+        Filing { index: Index::Queue, name: queue_entry(task), wanted: queued },
+        Filing { index: Index::Active, name: id, wanted: busy },
+    ]
+}
+
+pub(super) fn read_id(path: &Path) -> Result<Option<TaskId>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(text.trim().parse().ok()),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),

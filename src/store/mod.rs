@@ -12,11 +12,13 @@ mod control;
 mod files;
 mod inbox;
 mod index;
+mod inspect;
 mod journal;
 mod paths;
 mod records;
 
 pub use inbox::InboxEntry;
+pub use inspect::{OpenToOthers, StrayEntry};
 pub use journal::JournalReader;
 pub use paths::PathsLock;
 pub use records::{Naming, NewTask, Placing, TaskLock};

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk;
 use crate::error::{ErrorKind, Result};
-use crate::layout::{Index, RepoLock};
+use crate::layout::RepoLock;
 use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::process;
@@ -185,7 +185,7 @@ pub fn revive(store: &Store) -> Result<()> {
             Ok(Some(lock)) => lock,
             Ok(None) => continue,
             Err(error) if error.kind == ErrorKind::NotFound => {
-                forget_half_dispatched(store, id)?;
+                store.forget_half_dispatched(id)?;
                 continue;
             }
             Err(error) => return Err(error),
@@ -205,19 +205,5 @@ pub fn revive(store: &Store) -> Result<()> {
             TaskState::Ended { .. } => store.settle(&lock, &task)?,
         }
     }
-    Ok(())
-}
-
-/// A dispatch that died before its task was there leaves an entry and a hidden folder.
-fn forget_half_dispatched(store: &Store, id: TaskId) -> Result<()> {
-    // Under the queue's lock nobody is in the middle of a dispatch.
-    let _queue = store.lock(RepoLock::Queue)?;
-    if store.layout().task(id).root().is_dir() {
-        return Ok(());
-    }
-    let hidden = store.layout().tasks().join(format!(".new-{id}"));
-    // It was never answered for, so nothing is lost with it.
-    let _ = std::fs::remove_dir_all(hidden);
-    let _ = std::fs::remove_file(store.layout().index(Index::Active).join(id.to_string()));
     Ok(())
 }

@@ -71,6 +71,14 @@ impl Task {
         }
     }
 
+    /// Whether its worktree and branch were let go, so that what is left of it is only kept.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        let decided =
+            matches!(self.record.landing, Landing::Landed { .. } | Landing::Discarded { .. });
+        decided && !self.record.releasing && self.record.worktree.is_none()
+    }
+
     /// The commands that make sense now, most useful first.
     #[must_use]
     pub fn next(&self) -> Vec<String> {

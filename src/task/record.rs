@@ -106,6 +106,9 @@ pub enum Landing {
 pub struct Custody {
     /// Refs that hold the tip and what was in the worktree besides.
     pub refs: Vec<String>,
+    /// When it was released; records of the first version do not say.
+    #[serde(default)]
+    pub released_at: Option<Timestamp>,
     /// Where the task's branch was.
     #[serde(default)]
     pub tip: Option<CommitId>,

@@ -6,6 +6,7 @@ mod endings;
 mod fixtures;
 mod git_landing;
 mod house;
+mod keeping;
 mod landing;
 mod limits;
 mod recovery;

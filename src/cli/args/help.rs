@@ -3,12 +3,13 @@
 use clap::Command;
 
 /// The verbs as `offshoot --help` groups them.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Start work", &["dispatch", "run"]),
     ("Watch it", &["list", "status", "wait", "logs"]),
     ("Steer it", &["pause", "resume", "cancel", "retry", "priority"]),
     ("Look at what it did", &["result", "diff"]),
     ("Decide", &["merge", "rebase", "apply", "discard", "restore"]),
+    ("Keep it in order", &["doctor", "gc"]),
     ("For scripts and agents", &["inbox", "lock", "events", "completions"]),
 ];
 
@@ -195,6 +196,25 @@ Examples:
   offshoot events --follow --json
 
 With --follow --json it prints one document a line.";
+pub(super) const DOCTOR: &str = "\
+Examples:
+  offshoot doctor
+  offshoot doctor --fix
+  offshoot doctor --json | jq -r '.findings[] | .kind + \": \" + .message'
+
+Looks at records, refs, worktrees and landings, and changes nothing without --fix. What --fix
+cannot mend is told with what you can do. Folders that are nobody's, and records that cannot be
+read, are told and left alone.
+
+Exit status 0: everything is in order (or was mended), 1: something is not.";
+pub(super) const GC: &str = "\
+Examples:
+  offshoot gc --dry-run
+  offshoot gc
+
+Frees folders of landed and discarded tasks after 3 days, or the oldest when all take more than
+2 GiB, and their refs after 14 days; `[keep]` in the configuration changes this. Open tasks, logs
+and records stay. What the refs kept is freed by `git gc`, later.";
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   offshoot completions bash > ~/.local/share/bash-completion/completions/offshoot

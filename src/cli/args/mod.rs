@@ -11,6 +11,7 @@ mod later;
 mod locks;
 mod misread;
 mod tasks;
+mod upkeep;
 
 pub(super) use dispatch::DispatchArgs;
 pub(super) use landing::{MergeArgs, RebaseArgs};
@@ -19,6 +20,7 @@ pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
     RetryArgs, WaitArgs,
 };
+pub(super) use upkeep::{DoctorArgs, GcArgs};
 
 use crate::error::Result;
 use crate::names::TaskId;
@@ -146,6 +148,12 @@ pub(super) enum InPlace {
     /// Show the journal of everything that happened
     #[command(after_help = help::EVENTS)]
     Events(EventsArgs),
+    /// Say what is inconsistent, and mend it
+    #[command(after_help = help::DOCTOR)]
+    Doctor(DoctorArgs),
+    /// Free what was kept of landed and discarded tasks long enough
+    #[command(after_help = help::GC)]
+    Gc(GcArgs),
 }
 
 /// One task.
@@ -268,7 +276,7 @@ mod tests {
             &["rebase", "x", "--no-land"],
             &["run", "--verify", "make test", "prompt"],
             &["inbox", "--follow", "--json"],
-            &["--json", "gc", "--dry-run"],
+            &["--json", "mcp", "--stdio"],
             &["help", "undo"],
             &["-C", "x", "--json", "help", "doctor"],
         ] {
@@ -286,7 +294,7 @@ mod tests {
         }
         let completed: Vec<_> =
             completable().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-        for hidden in ["supervise", "gate", "doctor"] {
+        for hidden in ["supervise", "gate", "trust"] {
             assert!(!help.contains(hidden) && !completed.contains(&hidden.to_owned()), "{help}");
         }
     }

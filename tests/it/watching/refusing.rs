@@ -17,7 +17,7 @@ fn under_json_every_error_is_a_document_with_the_contracts_exit_status() {
         (&["list", "--no-such-option"], 2, "usage"),
         (&["no-such-verb"], 2, "usage"),
         (&["dispatch", "x", "--timeout", "soon"], 2, "usage"),
-        (&["gc"], 2, "usage"),
+        (&["undo"], 2, "usage"),
         (&["-C", "/nowhere/at-all", "list"], 1, "io"),
     ] {
         let ran = repo.offshoot(&[line, &["--json"]].concat()).exits(code);
@@ -43,8 +43,6 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
         &["setup", "claude", "--dry-run"],
         &["hook", "claude"],
         &["trust"],
-        &["doctor", "--fix"],
-        &["gc", "--dry-run"],
         &["dispatch", "--count", "3", "--", "true"],
         &["dispatch", "--sandbox", "strict", "--", "true"],
         &["dispatch", "--verify", "make test", "--", "true"],

@@ -1,0 +1,187 @@
+//! Folders of released worktrees in the trash: which are a task's, how big they are, and how they go.
+//!
+//! Only a real folder named by a task's id (with a number where there were several) is ever taken for
+//! one. It is renamed to `.deleting-…` first and then deleted, so that a deletion which was cut off is
+//! known as one and never mistaken for work. No symbolic link is followed.
+
+use crate::error::{Attempt, Error, Result};
+use crate::names::TaskId;
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What the name of a folder begins with whose deletion has begun.
+const DELETING: &str = ".deleting-";
+
+/// A released task's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trashed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whose it is, by its name.
+    pub task: TaskId,
+    /// Whether its deletion has begun.
+    pub is_half_deleted: bool,
+}
+
+/// The folders of tasks in a trash; none where there is no trash, or a symbolic link in its place.
+///
+/// # Errors
+/// `io` when it cannot be listed.
+pub fn trashed_in(trash: &Path) -> Result<Vec<Trashed>> {
+    if !fs::symlink_metadata(trash).is_ok_and(|found| found.is_dir()) {
+        return Ok(Vec::new());
+    }
+    let list = || format!("list `{}`", trash.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(trash).attempt(list)? {
+        let entry = entry.attempt(list)?;
+        // Of the entry itself: a symbolic link is no folder here.
+        if !entry.file_type().attempt(list)?.is_dir() {
+            continue;
+        }
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let (name, is_half_deleted) = match name.strip_prefix(DELETING) {
+            Some(name) => (name.to_owned(), true),
+            None => (name, false),
+        };
+        found.extend(owner(&name).map(|task| Trashed {
+            path: entry.path(),
+            task,
+            is_half_deleted,
+        }));
+    }
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(found)
+}
+
+/// The task that `<id>` or `<id>-<number>` names.
+fn owner(name: &str) -> Option<TaskId> {
+    let (id, rest) = name.split_at_checked(36)?;
+    let task: TaskId = id.parse().ok()?;
+    let number = rest.strip_prefix('-').unwrap_or("0");
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_named = rest.is_empty() || rest.starts_with('-');
+    (is_named && is_number && task.to_string() == id).then_some(task)
+}
+
+/// How many bytes of the disk a folder takes; what cannot be read counts nothing.
+#[must_use]
+pub fn size_of(folder: &Path) -> u64 {
+    let (mut bytes, mut seen, mut folders) = (0, HashSet::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let Ok(found) = entry.metadata() else { continue };
+            if found.is_dir() {
+                folders.push(entry.path());
+            } else if found.nlink() > 1 && !seen.insert((found.dev(), found.ino())) {
+                continue;
+            }
+            bytes += found.blocks() * 512;
+        }
+    }
+    bytes
+}
+
+/// Takes a folder out of use: from here on it is only there to be deleted. The caller holds the
+/// task's lock.
+///
+/// # Errors
+/// `io` when it cannot be renamed; then it is as it was.
+pub fn doom(folder: &Path) -> Result<PathBuf> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let wanted = format!("{DELETING}{name}");
+    let taken = |name: &str| folder.with_file_name(name).symlink_metadata().is_ok();
+    let numbered = (1u32..).map(|number| format!("{wanted}-{number}"));
+    let free = std::iter::once(wanted.clone()).chain(numbered).find(|name| !taken(name));
+    let doomed = folder.with_file_name(free.expect("invariant: some number is free"));
+    fs::rename(folder, &doomed).attempt(|| format!("move `{}` away", folder.display()))?;
+    Ok(doomed)
+}
+
+/// Deletes a folder for good, folders in it that may not be written to included.
+///
+/// # Errors
+/// `io` when something cannot be deleted; the rest is deleted by the next call.
+pub fn delete(doomed: &Path) -> Result<()> {
+    let mut deleted = fs::remove_dir_all(doomed);
+    if deleted.as_ref().is_err_and(|cause| cause.kind() == ErrorKind::PermissionDenied) {
+        make_writable(doomed);
+        deleted = fs::remove_dir_all(doomed);
+    }
+    match deleted {
+        // Another process may be deleting it too.
+        Err(cause) if doomed.symlink_metadata().is_ok() => {
+            Err(Error::io(format!("delete `{}`", doomed.display()), &cause))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Lets the owner into every folder (package managers write-protect their caches).
+fn make_writable(folder: &Path) {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        if !fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir()) {
+            continue;
+        }
+        // What cannot be changed makes the deletion fail, which says why.
+        let _ = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700));
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "3f2a9c1e-0000-4000-8000-000000000000";
+
+    #[test]
+    fn only_real_folders_named_by_an_id_are_a_tasks() {
+        let trash = tempfile::tempdir().expect("temporary folder");
+        let inside = |name: &str| trash.path().join(name);
+        let upper = ID.to_ascii_uppercase();
+        let numbered = [format!("{ID}-1"), format!("{DELETING}{ID}-2")];
+        let foreign = [format!("{ID}-"), format!("{ID}x"), format!("{ID}-1x"), upper];
+        for name in [ID, "notes", "größe-größe-größe-größe-größe-größe"] {
+            fs::create_dir(inside(name)).expect("a folder");
+        }
+        for name in numbered.iter().chain(&foreign) {
+            fs::create_dir(inside(name)).expect("a folder");
+        }
+        std::os::unix::fs::symlink(inside(ID), inside(&format!("{ID}-3"))).expect("a link");
+        fs::write(inside(&format!("{ID}-4")), "").expect("a file");
+        let found = trashed_in(trash.path()).expect("lists");
+        let names: Vec<_> = found.iter().filter_map(|it| it.path.file_name()?.to_str()).collect();
+        assert_eq!(names, [&numbered[1], ID, &numbered[0]]);
+        let link = trash.path().join("link");
+        std::os::unix::fs::symlink(trash.path(), &link).expect("a link");
+        assert_eq!(trashed_in(&link).expect("lists"), []);
+    }
+
+    #[test]
+    fn deleting_follows_no_link_and_stops_at_no_write_protection() {
+        let trash = tempfile::tempdir().expect("temporary folder");
+        let (folder, outside) = (trash.path().join(ID), trash.path().join("outside"));
+        fs::create_dir_all(folder.join("cache/inner")).expect("folders");
+        fs::create_dir(&outside).expect("a folder");
+        fs::write(outside.join("precious"), "kept").expect("a file");
+        fs::write(folder.join("cache/inner/file"), "x".repeat(9000)).expect("a file");
+        std::os::unix::fs::symlink(&outside, folder.join("link")).expect("a link");
+        assert!(size_of(&folder) >= 9000);
+        fs::set_permissions(folder.join("cache"), fs::Permissions::from_mode(0o500)).expect("set");
+        let doomed = doom(&folder).expect("moves");
+        assert!(!folder.exists() && doomed.ends_with(format!("{DELETING}{ID}")));
+        delete(&doomed).expect("deletes");
+        delete(&doomed).expect("is gone already");
+        assert!(!doomed.exists());
+        assert_eq!(fs::read_to_string(outside.join("precious")).expect("is there"), "kept");
+    }
+}

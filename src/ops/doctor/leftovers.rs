@@ -1,0 +1,207 @@
+//! Checks of what was left in the repository and beside it: refs, landings, worktrees and folders.
+
+use super::Look;
+use super::finding::{Finding, Fix, Mend, word};
+use crate::error::{Attempt, Result};
+use crate::git::{self, Journaled, OwnedEntry};
+use crate::layout::RepoLock;
+use crate::lock::{FileLock, Wait};
+use crate::names::TaskId;
+use crate::ops::land::{self, PINS, is_undecided};
+use crate::ops::place::worktree_root;
+use crate::ops::release::{BASES, base_pin};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The landing lock; none while somebody is landing, whose steps are nothing to tell.
+fn nobody_lands(look: &Look<'_>) -> Result<Option<FileLock>> {
+    if look.context.store.exists() {
+        look.context.store.try_lock(RepoLock::Land, Wait::No)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Landings that are neither done nor taken back, and what they work in.
+pub(super) fn landings_were_cut_off(look: &Look<'_>) -> Result<Vec<Finding>> {
+    let Some(_landing) = nobody_lands(look)? else { return Ok(Vec::new()) };
+    let repo = &look.context.repo;
+    let mut found = Vec::new();
+    for (landing, ended) in repo.landings(&look.context.store.layout().landings())? {
+        if ended == Journaled::CutOff {
+            let message = format!(
+                "landing {} of task {} on `{}` was cut off",
+                landing.number,
+                landing.task.get(..8).unwrap_or(&landing.task),
+                landing.target
+            );
+            found.push(Finding::new("unfinished_landing", message, fix_landings()));
+        }
+    }
+    if found.is_empty() {
+        for place in repo.leftover_stagings()? {
+            let locked = place.with_file_name("index.lock").exists();
+            let lock = if locked { ", and with it maybe git's `index.lock` there" } else { "" };
+            let message = format!("a landing left `{}`{lock}", place.display());
+            found.push(Finding::new("landing_leftover", message, fix_landings()));
+        }
+    }
+    Ok(found)
+}
+
+fn fix_landings() -> Mend {
+    Mend::Ours(Fix::FinishLandings)
+}
+
+/// Landings that moved their target while their task says that nobody has decided.
+pub(super) fn landings_are_not_recorded(look: &Look<'_>) -> Result<Vec<Finding>> {
+    let Some(_landing) = nobody_lands(look)? else { return Ok(Vec::new()) };
+    let landings = look.context.repo.landings(&look.context.store.layout().landings())?;
+    let mut found = Vec::new();
+    for task in look.tasks.iter().filter(|task| is_undecided(task)) {
+        let id = task.id().to_string();
+        let done = landings.iter().find(|(it, ended)| it.task == id && *ended == Journaled::Done);
+        if let Some((landing, _)) = done {
+            let message = format!(
+                "landing {} put `{}` on `{}`, and its record does not say so",
+                landing.number,
+                task.name(),
+                landing.target
+            );
+            found.push(Finding::new("unrecorded_landing", message, fix_landings()));
+        }
+    }
+    Ok(found)
+}
+
+/// Pins of bases that nobody needs, and bases that nothing pins.
+pub(super) fn pins_of_bases(look: &Look<'_>) -> Result<Vec<Finding>> {
+    let repo = &look.context.repo;
+    let mut found = Vec::new();
+    for name in repo.refs_below(BASES)? {
+        let Some(id) = name.strip_prefix(BASES).and_then(|id| id.parse::<TaskId>().ok()) else {
+            continue;
+        };
+        let is_needed = match look.task(id) {
+            Some(task) => !task.is_released(),
+            // A record that cannot be read may be of an open task.
+            None => look.context.store.has_folder(id),
+        };
+        if !is_needed {
+            let message = format!("`{name}` keeps the base of no open task");
+            found.push(Finding::new("leaked_pin", message, Mend::Ours(Fix::DropBasePin(id))));
+        }
+    }
+    for task in look.tasks.iter().filter(|task| !task.is_released() && !task.record.releasing) {
+        let base = task.spec.base.commit;
+        if repo.read_ref(&base_pin(task.id()))?.is_none() && repo.tree_of(base).is_ok() {
+            let name = task.name();
+            let message = format!("nothing keeps the base {base} of `{name}` from `git gc`");
+            found.push(Finding::new("unpinned_base", message, Mend::Ours(Fix::PinBase(task.id()))));
+        }
+    }
+    Ok(found)
+}
+
+/// Pins of landings that have not happened.
+pub(super) fn pins_of_landings(look: &Look<'_>) -> Result<Vec<Finding>> {
+    let Some(_landing) = nobody_lands(look)? else { return Ok(Vec::new()) };
+    let repo = &look.context.repo;
+    let landings = repo.landings(&look.context.store.layout().landings())?;
+    let mut numbers = BTreeSet::new();
+    for name in repo.refs_below(land::PINS)? {
+        let number: Option<u64> =
+            name.strip_prefix(PINS).and_then(|rest| rest.split('/').next()?.parse().ok());
+        numbers.extend(number);
+    }
+    numbers.retain(|number| !landings.iter().any(|(landing, _)| landing.number == *number));
+    let found = numbers.into_iter().map(|number| {
+        let message = format!("`{PINS}{number}/…` is of a landing that has not happened");
+        Finding::new("leaked_pin", message, Mend::Ours(Fix::DropLandingPins(number)))
+    });
+    Ok(found.collect())
+}
+
+/// Worktrees in git's list that were made for tasks which have none.
+pub(super) fn worktrees_without_task(look: &Look<'_>) -> Result<Vec<Finding>> {
+    let mut found = Vec::new();
+    for OwnedEntry { task: id, git_dir, root } in look.context.repo.owned_entries()? {
+        let released = match look.task(id) {
+            Some(task) if !task.is_released() => continue,
+            Some(task) => Some(task.name()),
+            None if look.context.store.has_folder(id) => continue,
+            None => None,
+        };
+        let entry = git_dir.display();
+        let (message, mend) = match (root, released) {
+            (None, _) => (
+                format!("git's entry `{entry}` is of task {}, and the folder is gone", id.short()),
+                Mend::Ours(Fix::PutEntryAway(id)),
+            ),
+            (Some(root), Some(name)) => (
+                format!("`{name}` was released, and its worktree `{}` is there", root.display()),
+                Mend::Person(format!("offshoot restore {name}")),
+            ),
+            (Some(root), None) => (
+                format!("`{}` is the worktree of task {}, which has no record", root.display(), id),
+                Mend::Person(format!("git worktree remove {}", word(&root))),
+            ),
+        };
+        found.push(Finding::new("worktree_without_task", message, mend));
+    }
+    Ok(found)
+}
+
+/// Folders among the worktrees that are nobody's. They are told and never deleted.
+pub(super) fn folders_of_nobody(look: &Look<'_>) -> Result<Vec<Finding>> {
+    let context = look.context;
+    // A folder that a person chose may hold other repositories' worktrees, and anything else.
+    if !context.store.exists() || context.config.worktree_root.is_some() {
+        return Ok(Vec::new());
+    }
+    let root = worktree_root(context);
+    let mut owned: BTreeSet<PathBuf> = look
+        .tasks
+        .iter()
+        .filter(|task| !task.is_released())
+        .map(|it| resolved(&it.spec.worktree))
+        .collect();
+    // Every worktree that git knows is somebody's; ours were looked at before.
+    owned.extend(context.repo.checkouts()?.into_iter().map(|checkout| checkout.root));
+    let trash = root.join(".trash");
+    let mut folders: Vec<PathBuf> =
+        children(&root)?.into_iter().filter(|it| *it != trash).collect();
+    folders.retain(|folder| !owned.contains(&resolved(folder)));
+    let trashed = git::trashed_in(&trash)?;
+    let ours = |folder: &PathBuf| {
+        trashed.iter().any(|it| it.path == *folder && context.store.has_folder(it.task))
+    };
+    folders.extend(children(&trash)?.into_iter().filter(|folder| !ours(folder)));
+    let found = folders.into_iter().map(|folder| {
+        let message = format!("`{}` belongs to no task; it is left alone", folder.display());
+        Finding::new("foreign_folder", message, Mend::Nobody)
+    });
+    Ok(found.collect())
+}
+
+fn children(folder: &Path) -> Result<Vec<PathBuf>> {
+    let list = || format!("list `{}`", folder.display());
+    let entries = match std::fs::read_dir(folder) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.attempt(list)?,
+    };
+    let mut children = Vec::new();
+    for entry in entries {
+        children.push(entry.attempt(list)?.path());
+    }
+    children.sort();
+    Ok(children)
+}
+
+/// A path without symbolic links in the folder that it lies in.
+fn resolved(path: &Path) -> PathBuf {
+    match (path.parent().map(std::fs::canonicalize), path.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,247 @@
+//! `gc`: free what was kept of landed and discarded tasks for long enough.
+//!
+//! What is there is looked at first, then it is decided what has expired, and only then anything is
+//! freed, each thing under its task's lock and after a second look at the record. Whatever belongs to
+//! a task that is open, or that no record names, is not even a candidate. Logs and records stay.
+
+use super::recover::recover;
+use super::release::kept_refs;
+use crate::config::Keep;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::git::{self, Trashed};
+use crate::lock::Wait;
+use crate::names::TaskId;
+use crate::store::TaskLock;
+use crate::task::{Custody, Landing, Task};
+use crate::timestamp::Timestamp;
+use crate::view::FreedView;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Whether anything is to be freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Yes.
+    Free,
+    /// Only say what would be.
+    DryRun,
+}
+
+/// What was freed, and what could not be.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collected {
+    /// What was, or would be.
+    pub freed: Vec<FreedView>,
+    /// Why other things were not.
+    pub errors: Vec<Error>,
+}
+
+/// Frees what has expired.
+///
+/// # Errors
+/// `io` when the records cannot be listed; what goes wrong with one thing is in the answer.
+pub fn gc(context: &Context, mode: Mode) -> Result<Collected> {
+    if mode == Mode::Free {
+        recover(context)?;
+    }
+    let mut collected = Collected { freed: Vec::new(), errors: Vec::new() };
+    let held = held(context, &mut collected.errors)?;
+    for thing in expired(held, &context.config.keep, context.now()) {
+        let freed = match mode {
+            Mode::DryRun => Ok(()),
+            Mode::Free => free(context, &thing),
+        };
+        match freed {
+            Ok(()) => collected.freed.push(thing.view()),
+            Err(error) => collected.errors.push(error),
+        }
+    }
+    Ok(collected)
+}
+
+/// Something that is kept of a released task.
+struct Thing {
+    task: Task,
+    since: Timestamp,
+    what: What,
+    bytes: u64,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum What {
+    HalfDeleted(PathBuf),
+    Folder(PathBuf),
+    Entry(PathBuf),
+    Ref(String),
+    Environment(PathBuf),
+}
+
+impl Thing {
+    fn view(&self) -> FreedView {
+        let shown = |path: &Path| path.to_string_lossy().into_owned();
+        let (what, path) = match &self.what {
+            What::HalfDeleted(path) => ("half_deleted", shown(path)),
+            What::Folder(path) => ("folder", shown(path)),
+            What::Entry(path) => ("entry", shown(path)),
+            What::Ref(name) => ("ref", name.clone()),
+            What::Environment(path) => ("environment", shown(path)),
+        };
+        FreedView { what, path, bytes: self.bytes, task: self.task.name().clone() }
+    }
+}
+
+/// Everything that is kept of released tasks. A record that cannot be read keeps what is its task's.
+fn held(context: &Context, errors: &mut Vec<Error>) -> Result<Vec<Thing>> {
+    let mut released = Vec::new();
+    for id in context.store.all_ids()? {
+        match context.store.read(id) {
+            Ok(task) if task.is_released() => released.push(task),
+            Ok(_) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    let mut trashed = whose(&context.store.layout().trash(), What::Entry)?;
+    for trash in trashes(&released) {
+        // Folders come before entries: what can be brought back whole goes whole.
+        trashed.splice(0..0, whose(&trash, What::Folder)?);
+    }
+    let mut things = Vec::new();
+    for task in released {
+        let since = released_at(&task);
+        let thing = |what, bytes| Thing { task: task.clone(), since, what, bytes };
+        for (_, path, what) in trashed.iter().filter(|(owner, ..)| *owner == task.id()) {
+            things.push(thing(what.clone(), git::size_of(path)));
+        }
+        for name in context.repo.refs_below(&kept_refs(&task))? {
+            things.push(thing(What::Ref(name), 0));
+        }
+        for (path, bytes) in context.store.environment_files(task.id()) {
+            things.push(thing(What::Environment(path), bytes));
+        }
+    }
+    Ok(things)
+}
+
+/// What lies in a trash, and whose it is by its name.
+fn whose(trash: &Path, whole: fn(PathBuf) -> What) -> Result<Vec<(TaskId, PathBuf, What)>> {
+    let found =
+        git::trashed_in(trash)?.into_iter().map(|Trashed { path, task, is_half_deleted }| {
+            let what = if is_half_deleted { What::HalfDeleted } else { whole };
+            (task, path.clone(), what(path))
+        });
+    Ok(found.collect())
+}
+
+/// The folders that released worktrees were moved into.
+fn trashes(tasks: &[Task]) -> BTreeSet<PathBuf> {
+    let mut trashes = BTreeSet::new();
+    for task in tasks {
+        trashes.insert(task.spec.worktree.with_file_name(".trash"));
+        let folder = custody(task).and_then(|custody| custody.folder.as_ref());
+        let moved = folder.and_then(|folder| folder.parent());
+        trashes.extend(moved.filter(|place| place.ends_with(".trash")).map(Path::to_owned));
+    }
+    trashes
+}
+
+/// What was kept of a task when it was released.
+fn custody(task: &Task) -> Option<&Custody> {
+    match &task.record.landing {
+        Landing::Landed { custody, .. } | Landing::Discarded { custody, .. } => Some(custody),
+        Landing::Open | Landing::Empty { .. } => None,
+    }
+}
+
+fn released_at(task: &Task) -> Timestamp {
+    let decided = match &task.record.landing {
+        Landing::Landed { at, .. } | Landing::Discarded { at, .. } => *at,
+        Landing::Open | Landing::Empty { .. } => task.spec.created_at,
+    };
+    custody(task).and_then(|custody| custody.released_at).unwrap_or(decided)
+}
+
+/// Those whose time is over, and the oldest folders beyond what all of them may take together.
+fn expired(mut things: Vec<Thing>, keep: &Keep, now: Timestamp) -> Vec<Thing> {
+    things.sort_by_key(|thing| (thing.since, thing.task.spec.sequence));
+    let is_over = |since: Timestamp, limit: Duration| {
+        // A clock that was set back makes nothing older than it is.
+        let age = now.as_millis().saturating_sub(since.as_millis()).max(0);
+        u128::try_from(age).unwrap_or(0) >= limit.as_millis()
+    };
+    let folders = || things.iter().filter(|thing| matches!(thing.what, What::Folder(_)));
+    let mut left: u64 = folders().map(|thing| thing.bytes).sum();
+    let mut kept: BTreeSet<TaskId> = BTreeSet::new();
+    let mut gone: Vec<PathBuf> = Vec::new();
+    for thing in folders() {
+        if is_over(thing.since, keep.folders) || left > keep.folders_bytes {
+            left -= thing.bytes;
+            gone.extend(thing.path());
+        } else {
+            kept.insert(thing.task.id());
+        }
+    }
+    things.retain(|thing| match &thing.what {
+        What::HalfDeleted(_) | What::Environment(_) => true,
+        What::Folder(path) => gone.contains(path),
+        // An entry without its folder serves nobody.
+        What::Entry(_) => !kept.contains(&thing.task.id()),
+        What::Ref(_) => is_over(thing.since, keep.refs),
+    });
+    things
+}
+
+impl Thing {
+    fn path(&self) -> Option<PathBuf> {
+        match &self.what {
+            What::HalfDeleted(path)
+            | What::Folder(path)
+            | What::Entry(path)
+            | What::Environment(path) => Some(path.clone()),
+            What::Ref(_) => None,
+        }
+    }
+}
+
+fn free(context: &Context, thing: &Thing) -> Result<()> {
+    let lock = still_released(context, thing)?;
+    match &thing.what {
+        What::HalfDeleted(path) => git::delete(path),
+        What::Folder(path) => delete(lock, path),
+        What::Entry(path) => match git::owner_of(path) {
+            Some(owner) if owner == thing.task.id() => delete(lock, path),
+            // It never said whose it is, so it is not ours to delete.
+            _ => Err(Error::refused(format!("`{}` names no task as its owner", path.display()))
+                .hint("offshoot doctor")),
+        },
+        What::Ref(name) => match context.repo.read_ref(name)? {
+            Some(commit) => context.repo.delete_ref(name, commit),
+            None => Ok(()),
+        },
+        What::Environment(_) => context.store.forget_environment(&lock),
+    }
+}
+
+/// The lock is only needed until nobody can take the folder for something to bring back.
+fn delete(lock: TaskLock, path: &Path) -> Result<()> {
+    let doomed = git::doom(path)?;
+    drop(lock);
+    git::delete(&doomed)
+}
+
+/// The task's lock, if it is still as it was looked at: somebody may have restored it meanwhile.
+fn still_released(context: &Context, thing: &Thing) -> Result<TaskLock> {
+    let name = thing.task.name();
+    let lock = context.store.lock_task(thing.task.id(), Wait::briefly())?.ok_or_else(|| {
+        Error::busy(format!("somebody else is changing `{name}`"))
+            .hint(format!("offshoot status {name}"))
+    })?;
+    let now = context.store.read(thing.task.id())?;
+    if now.is_released() && released_at(&now) == thing.since {
+        return Ok(lock);
+    }
+    Err(Error::refused(format!("`{name}` was restored meanwhile"))
+        .hint(format!("offshoot status {name}")))
+}
