@@ -59,8 +59,12 @@ impl Repo {
     pub(super) fn checkouts_on(&self, branch: &BranchName) -> Result<Vec<Checkout>> {
         let mut on_it = Vec::new();
         for checkout in self.checkouts()? {
-            if self.head_of(&checkout.git_dir)?.branch.as_ref() == Some(branch) {
-                on_it.push(checkout);
+            match self.head_of(&checkout.git_dir) {
+                Ok(head) if head.branch.as_ref() == Some(branch) => on_it.push(checkout),
+                Ok(_) => {}
+                // Released in this instant, or not made yet: it is on no branch.
+                Err(_) if !checkout.git_dir.join("HEAD").exists() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(on_it)

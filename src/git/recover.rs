@@ -18,7 +18,7 @@
 use super::apply::take_back_unfinished;
 use super::land::Carried;
 use super::landing_journal::{Journal, Phase};
-use super::repo::Repo;
+use super::repo::{Checkout, Repo};
 use super::staging::{PREFIX, Staging};
 use super::survey::Manner;
 use super::swap::Swap;
@@ -181,16 +181,25 @@ impl Repo {
     fn sweep(&self, unfinished: &[Journal]) -> Result<()> {
         let is_needed = |number| unfinished.iter().any(|j| j.record.landing.number == number);
         for checkout in self.checkouts()? {
-            take_back_unfinished(&checkout)?;
-            let Ok(entries) = fs::read_dir(&checkout.git_dir) else { continue };
-            for entry in entries.flatten() {
-                let name = entry.file_name();
-                let number = name.to_str().and_then(|n| n.strip_prefix(PREFIX)?.parse().ok());
-                if let Some(number) = number.filter(|number| !is_needed(*number)) {
-                    Staging::of_landing(&checkout, number)?.remove()?;
-                }
+            match sweep_checkout(&checkout, &is_needed) {
+                // Released in this instant, which nobody does in the middle of a landing.
+                Err(_) if !checkout.git_dir.exists() || !checkout.root.exists() => {}
+                swept => swept?,
             }
         }
         Ok(())
     }
+}
+
+fn sweep_checkout(checkout: &Checkout, is_needed: &dyn Fn(u64) -> bool) -> Result<()> {
+    take_back_unfinished(checkout)?;
+    let Ok(entries) = fs::read_dir(&checkout.git_dir) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|n| n.strip_prefix(PREFIX)?.parse().ok());
+        if let Some(number) = number.filter(|number| !is_needed(*number)) {
+            Staging::of_landing(checkout, number)?.remove()?;
+        }
+    }
+    Ok(())
 }

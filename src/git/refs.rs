@@ -5,10 +5,16 @@ use super::error::from_git2;
 use super::repo::{Checkout, Repo, commit_id, oid};
 use crate::error::{Error, Result};
 use crate::names::{CommitId, ObjectId};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How often a ref that is locked at the moment (a commit, a `git gc`) is tried again, 10 ms apart.
 const TRIES: u32 = 50;
+
+/// A lock is held for milliseconds; one that stays for this long after the tries is nobody's any more.
+const ABANDONED: Duration = Duration::from_secs(1);
 
 /// What a ref must be for a move to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +23,15 @@ pub enum Expected {
     Absent,
     /// The ref must be at this commit.
     At(CommitId),
+}
+
+/// A lock file beside a ref, as it was seen.
+#[derive(Debug, PartialEq, Eq)]
+struct RefLock {
+    path: PathBuf,
+    /// Inode and time of the last change: a lock taken anew differs.
+    identity: (u64, i64, i64),
+    content: Vec<u8>,
 }
 
 impl Repo {
@@ -48,7 +63,7 @@ impl Repo {
         to: CommitId,
         message: &str,
     ) -> Result<()> {
-        self.with_retry(name, || match expected {
+        self.with_retry(name, Some(to), || match expected {
             Expected::Absent => self.inner.reference(name, oid(to.0), false, message).map(drop),
             Expected::At(old) => {
                 self.inner.reference_matching(name, oid(to.0), true, oid(old.0), message).map(drop)
@@ -100,7 +115,7 @@ impl Repo {
             }
             Some(_) => {}
         }
-        self.with_retry(name, || match self.inner.find_reference(name) {
+        self.with_retry(name, None, || match self.inner.find_reference(name) {
             // libgit2 deletes by the value it read, so a move in between is an error, not a loss.
             Ok(mut reference) if reference.target() == Some(oid(expected.0)) => reference.delete(),
             Ok(_) => Err(git2::Error::new(
@@ -131,19 +146,48 @@ impl Repo {
     fn with_retry(
         &self,
         name: &str,
+        to: Option<CommitId>,
         mut move_it: impl FnMut() -> std::result::Result<(), git2::Error>,
     ) -> Result<()> {
         let mut tries = 0;
+        let mut found = None;
         loop {
             match move_it() {
                 Ok(()) => return Ok(()),
                 Err(cause) if cause.code() == git2::ErrorCode::Locked && tries < TRIES => {
                     tries += 1;
+                    found = found.or_else(|| self.ref_lock(name));
                     std::thread::sleep(Duration::from_millis(10));
                 }
-                Err(cause) => return Err(cannot_move(name, &cause)),
+                Err(cause) => {
+                    let locked = cause.code() == git2::ErrorCode::Locked;
+                    match found.take() {
+                        Some(lock) if locked && self.remove_abandoned(name, to, &lock) => {}
+                        _ => return Err(cannot_move(name, &cause)),
+                    }
+                }
             }
         }
+    }
+
+    /// Removes the lock that a killed process of ours left on a ref. In our own namespace only the
+    /// holder of a task's or the landing's lock moves refs, and that is the caller; elsewhere the lock
+    /// must hold what the caller wants to write, or nothing.
+    fn remove_abandoned(&self, name: &str, to: Option<CommitId>, found: &RefLock) -> bool {
+        let content = found.content.trim_ascii_end();
+        let wanted = to.is_some_and(|to| to.to_string().as_bytes() == content);
+        if !(name.starts_with("refs/offshoot/") || content.is_empty() || wanted) {
+            return false;
+        }
+        std::thread::sleep(ABANDONED);
+        self.ref_lock(name).as_ref() == Some(found) && fs::remove_file(&found.path).is_ok()
+    }
+
+    fn ref_lock(&self, name: &str) -> Option<RefLock> {
+        let path = self.common_dir().join(format!("{name}.lock"));
+        let (metadata, content) = (fs::metadata(&path).ok()?, fs::read(&path).ok()?);
+        let identity = (metadata.ino(), metadata.mtime(), metadata.mtime_nsec());
+        Some(RefLock { path, identity, content })
     }
 }
 

@@ -323,3 +323,18 @@ fn an_untracked_cache_stays_right() {
     assert_eq!(sandbox.git(&["status", "--porcelain"]), "?? d/mine\n?? fresh/mine");
     sandbox.assert_nothing_left();
 }
+
+#[test]
+fn a_worktree_that_somebody_makes_or_releases_just_now_keeps_nobody_from_landing() {
+    let sandbox = Sandbox::with(&[("a", "1\n")]);
+    sandbox.on_task(|s| s.write("a", "2\n"));
+    // Its HEAD is not there yet, or not any more.
+    let entry = sandbox.root().join(".git/worktrees/other");
+    let folder = sandbox.root().with_file_name("other");
+    fs::create_dir_all(&entry).expect("make an entry");
+    fs::create_dir(&folder).expect("make a folder");
+    let link = folder.join(".git");
+    fs::write(entry.join("gitdir"), format!("{}\n", link.display())).expect("write");
+    sandbox.land().expect("it lands");
+    assert_eq!(sandbox.read("a"), "2\n");
+}

@@ -2,6 +2,7 @@
 
 use super::Sandbox;
 use offshoot::error::ErrorKind;
+use offshoot::git::Expected;
 use offshoot::landing::Strategy;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -222,4 +223,24 @@ fn an_editor_that_is_faster_than_the_landing_wins() {
         assert_eq!(status.trim_start(), expected);
         sandbox.assert_nothing_left();
     }
+}
+
+#[test]
+fn a_lock_that_a_killed_process_left_on_a_ref_of_ours_is_removed_and_a_strangers_is_not() {
+    let sandbox = Sandbox::with(&[("a", "1\n")]);
+    let (repo, tip) = (sandbox.repo(), sandbox.at("main"));
+    let left = |name: &str, content: &str| {
+        let lock = sandbox.root().join(".git").join(format!("{name}.lock"));
+        fs::create_dir_all(lock.parent().expect("a folder")).expect("make the folder");
+        fs::write(lock, content).expect("write");
+    };
+    let make = |name: &str| repo.set_ref(name, Expected::Absent, tip, "offshoot: test");
+    left("refs/offshoot/kept/x", "");
+    make("refs/offshoot/kept/x").expect("made");
+    left("refs/heads/offshoot/y", &format!("{tip}\n"));
+    make("refs/heads/offshoot/y").expect("made");
+    left("refs/heads/offshoot/y", "");
+    repo.delete_ref("refs/heads/offshoot/y", tip).expect("deleted");
+    left("refs/heads/z", "1234567812345678123456781234567812345678\n");
+    assert_eq!(make("refs/heads/z").expect_err("is locked").kind, ErrorKind::Busy);
 }
