@@ -211,13 +211,13 @@ fn record(context: &Context, new: NewTask) -> Result<Task> {
     context.repo.set_ref(&pin, Expected::Absent, base, "offshoot: base of a task")?;
     let made = context.store.create(new, |spec| place(context, spec));
     match &made {
-        // The same request was recorded before, or nothing was: the pin is not needed.
-        // The same look that `doctor` takes: it removes the pin of a task that is not recorded (yet).
+        // Whoever found the pin before the record was there took it for a leaked one.
         Ok(task) if task.id() == id => {
             if context.repo.read_ref(&pin)?.is_none() {
                 context.repo.set_ref(&pin, Expected::Absent, base, "offshoot: base of a task")?;
             }
         }
+        // The same request was recorded before, or nothing was: the pin is not needed.
         _ => context.repo.delete_ref(&pin, base)?,
     }
     made

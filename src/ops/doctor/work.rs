@@ -49,8 +49,9 @@ pub(super) fn branch_is_elsewhere(look: &Look<'_>) -> Result<Vec<Finding>> {
         }
         let (name, branch) = (task.name(), &task.spec.branch);
         let Some(tip) = repo.read_ref(&branch.full_ref())? else {
-            let message = format!("the branch `{branch}` of `{name}` is gone; it was at {head}");
-            let fix = Fix::MakeBranch(task.id(), head);
+            let last = last_tip(look, task, head)?;
+            let message = format!("the branch `{branch}` of `{name}` is gone; it was at {last}");
+            let fix = Fix::MakeBranch(task.id(), last);
             found.push(Finding::new("branch_gone", message, Mend::Ours(fix)));
             continue;
         };
@@ -69,6 +70,15 @@ pub(super) fn branch_is_elsewhere(look: &Look<'_>) -> Result<Vec<Finding>> {
         }
     }
     Ok(found)
+}
+
+/// Where the branch was last, as far as its worktree remembers: commits that somebody added after the
+/// end belong to the work.
+fn last_tip(look: &Look<'_>, task: &Task, head: CommitId) -> Result<CommitId> {
+    let repo = &look.context.repo;
+    let checkout = repo.worktree_of(task.id())?;
+    let logged = checkout.and_then(|checkout| repo.last_logged_head(&checkout));
+    Ok(logged.filter(|tip| repo.is_ancestor(head, *tip).unwrap_or(false)).unwrap_or(head))
 }
 
 fn is_kept(look: &Look<'_>, task: &Task, head: CommitId) -> Result<bool> {

@@ -249,6 +249,11 @@ fn a_branch_that_is_gone_is_made_again_at_the_result() {
     repo.git(&["update-ref", "-d", "refs/heads/offshoot/t"]);
     is_found_and_mended(&repo, &["branch_gone"]);
     assert_eq!(repo.branch_tip("offshoot/t").as_deref(), task["head"].as_str());
+    // With what somebody added after the end.
+    let more = repo.worktree_of(&task).commit_all("more");
+    repo.git(&["update-ref", "-d", "refs/heads/offshoot/t"]);
+    is_found_and_mended(&repo, &["branch_gone"]);
+    assert_eq!(repo.branch_tip("offshoot/t"), Some(more));
 }
 
 #[test]
