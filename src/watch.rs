@@ -25,11 +25,8 @@ impl Watch {
         let Ok(descriptor) = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK) else {
             return Self { notification: None };
         };
-        let changes = WatchFlags::CREATE
-            | WatchFlags::MODIFY
-            | WatchFlags::MOVED_TO
-            | WatchFlags::CLOSE_WRITE
-            | WatchFlags::DELETE;
+        let changes =
+            WatchFlags::CREATE | WatchFlags::MODIFY | WatchFlags::MOVED_TO | WatchFlags::DELETE;
         for path in paths {
             match inotify::add_watch(&descriptor, *path, changes) {
                 Ok(_) | Err(rustix::io::Errno::NOENT) => {}
