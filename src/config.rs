@@ -15,6 +15,11 @@ use std::time::Duration;
 /// How long a process may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
+const MIB: u64 = 1024 * 1024;
+
+/// The size above which a file is seldom meant to be committed.
+const LARGE_FILE: u64 = 50 * MIB;
+
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -28,6 +33,8 @@ pub struct Config {
     pub branch_prefix: String,
     /// How long a process may take to end after it was asked to.
     pub grace: Duration,
+    /// Leftovers above this size, in bytes, are warned of.
+    pub large_file: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -38,6 +45,7 @@ struct ConfigFile {
     worktree_root: Option<PathBuf>,
     branch_prefix: Option<String>,
     grace_seconds: Option<u64>,
+    large_file_mib: Option<u64>,
 }
 
 impl Config {
@@ -53,6 +61,7 @@ impl Config {
             worktree_root: None,
             branch_prefix: "offshoot/".to_owned(),
             grace: GRACE,
+            large_file: LARGE_FILE,
         };
         let personal = environment
             .get("XDG_CONFIG_HOME")
@@ -84,6 +93,8 @@ impl Config {
             self.branch_prefix = prefix;
         }
         self.worktree_root = file.worktree_root.or(self.worktree_root.take());
+        self.large_file =
+            file.large_file_mib.map_or(self.large_file, |mib| mib.saturating_mul(MIB));
         self.grace = file.grace_seconds.map_or(self.grace, Duration::from_secs);
         Ok(())
     }
@@ -122,6 +133,7 @@ fn from_environment(environment: &Environment) -> Result<ConfigFile> {
         worktree_root: environment.get("OFFSHOOT_WORKTREE_ROOT").map(PathBuf::from),
         branch_prefix: environment.text("OFFSHOOT_BRANCH_PREFIX").map(str::to_owned),
         grace_seconds: number("OFFSHOOT_GRACE_SECONDS")?,
+        large_file_mib: number("OFFSHOOT_LARGE_FILE_MIB")?,
     })
 }
 

@@ -230,6 +230,12 @@ impl TaskLayout {
         self.root.join("spawn_error")
     }
 
+    /// What all worktrees shared when the agent was let go.
+    #[must_use]
+    pub fn fingerprint(&self) -> PathBuf {
+        self.root.join("fingerprint.json")
+    }
+
     /// There while the worktree is being made.
     #[must_use]
     pub fn intent(&self) -> PathBuf {

@@ -41,6 +41,19 @@ impl Repo {
         Ok(Journal::numbers(journal_dir)?.last().map_or(1, |last| last + 1))
     }
 
+    /// The landings from number `first` on, whatever became of them.
+    ///
+    /// # Errors
+    /// When the journals cannot be read.
+    pub fn landings_since(&self, journal_dir: &Path, first: u64) -> Result<Vec<Landing>> {
+        let numbers = Journal::numbers(journal_dir)?.into_iter().filter(|number| *number >= first);
+        let mut landings = Vec::new();
+        for number in numbers {
+            landings.push(Journal::read(journal_dir, number)?.record.landing);
+        }
+        Ok(landings)
+    }
+
     /// The last landing of a task that moved its target, if one did.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 mod attend;
 mod finish;
 mod gate;
+mod isolation;
 mod launch;
 mod prepare;
 mod protocol;

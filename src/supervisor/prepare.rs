@@ -73,6 +73,7 @@ impl Life {
     fn start_agent(&mut self, checkout: &Checkout) -> Result<()> {
         let (mut shim, ready) = self.start_shim(checkout)?;
         let (watcher, agent) = ready;
+        self.note_surroundings(checkout);
         self.take_cancellation()?;
         if self.is_stopping() {
             // Dropping the pipe closes the gate for good.
