@@ -236,6 +236,18 @@ impl TaskLayout {
         self.root.join("fingerprint.json")
     }
 
+    /// What the set-up command wrote.
+    #[must_use]
+    pub fn setup_log(&self) -> PathBuf {
+        self.root.join("setup.log")
+    }
+
+    /// The ports that the task may use while it runs.
+    #[must_use]
+    pub fn ports(&self) -> PathBuf {
+        self.root.join("ports.json")
+    }
+
     /// There while the worktree is being made.
     #[must_use]
     pub fn intent(&self) -> PathBuf {

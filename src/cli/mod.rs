@@ -29,6 +29,7 @@ mod run;
 mod sizes;
 mod summary;
 mod table;
+mod trust;
 
 use crate::context::Context;
 use crate::environment::Environment;
@@ -148,6 +149,7 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Restore(args) => decide::restore(context, output, &args.tasks),
         InPlace::Inbox(args) => news::inbox(context, output, &args),
         InPlace::Events(args) => news::events(context, output, &args),
+        InPlace::Trust => trust::trust(context, output),
     }
 }
 

@@ -12,6 +12,7 @@ mod files;
 mod inbox;
 mod index;
 mod journal;
+mod ports;
 mod records;
 
 pub use inbox::InboxEntry;

@@ -158,9 +158,9 @@ impl Life {
     fn changed_stash(&self, seen: &Seen) -> Option<Warning> {
         let (before, after) = (&seen.before.stash, &seen.after.stash);
         let is_anothers = |entry: &&StashEntry| {
-            let place = entry.message.split_once("On ").or(entry.message.split_once("WIP on "));
-            let branch =
-                place.and_then(|(_, rest)| rest.split_once(": ").map(|(branch, _)| branch));
+            let message = &entry.message;
+            let rest = message.strip_prefix("On ").or_else(|| message.strip_prefix("WIP on "));
+            let branch = rest.and_then(|rest| rest.split_once(": ").map(|(branch, _)| branch));
             branch.is_some_and(|branch| self.is_anothers(branch))
         };
         let put: Vec<_> = after

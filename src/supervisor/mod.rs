@@ -19,6 +19,7 @@ mod protocol;
 mod queue;
 mod readable;
 mod requests;
+mod setup;
 mod shim;
 
 pub use gate::gate;

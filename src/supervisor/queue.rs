@@ -34,7 +34,7 @@ pub fn pump(store: &Store, config: &Config) -> Result<()> {
     while walk == Walk::Again {
         walk = Walk::Done;
         for id in &queued {
-            match admit(store, *id, free)? {
+            match admit(store, config, *id, free)? {
                 Admitted::Started => free -= 1,
                 Admitted::Ended => walk = Walk::Again,
                 Admitted::No => {}
@@ -60,7 +60,7 @@ enum Admitted {
     No,
 }
 
-fn admit(store: &Store, id: TaskId, free: usize) -> Result<Admitted> {
+fn admit(store: &Store, config: &Config, id: TaskId, free: usize) -> Result<Admitted> {
     let Ok(task) = store.read(id) else { return Ok(Admitted::No) };
     if let TaskState::Running(running) = &task.record.state
         && running.waits_for_slot()
@@ -92,6 +92,7 @@ fn admit(store: &Store, id: TaskId, free: usize) -> Result<Admitted> {
         }
     }
     store.begin(&lock)?;
+    store.assign_ports(&lock, config.ports, &store.active_ids()?)?;
     let started = Change::Started { tick_ms: Clock.tick_ms(), boot_id: process::boot_id()? };
     let task = store.commit(&lock, &task, started)?;
     store.settle(&lock, &task)?;

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Steer it", &["pause", "resume", "cancel", "retry", "priority"]),
     ("Look at what it did", &["result", "diff"]),
     ("Decide", &["merge", "rebase", "apply", "discard", "restore"]),
-    ("For scripts and agents", &["inbox", "events", "completions"]),
+    ("For scripts and agents", &["inbox", "events", "trust", "completions"]),
 ];
 
 const EXITS: &str = "\
@@ -164,6 +164,15 @@ Examples:
   offshoot events --follow --json
 
 With --follow --json it prints one document a line.";
+pub(super) const TRUST: &str = "\
+Example:
+  offshoot trust
+
+Shows the set-up command and variables of `.offshoot.toml` in the main checkout. On a terminal it
+asks first; elsewhere the call itself is the consent. A change of the file has to be accepted
+again. What you accepted lies outside the repository; a task cannot accept anything.
+
+Exit status 1: not accepted.";
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   offshoot completions bash > ~/.local/share/bash-completion/completions/offshoot

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 11] = [
+const VERBS: [(&str, &str); 10] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
     (
         "undo",
@@ -19,7 +19,6 @@ const VERBS: [(&str, &str); 11] = [
     ("mcp", "every verb takes `--json`"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
     ("hook", "`offshoot inbox --json` tells what ended"),
-    ("trust", "commands of a repository's configuration are never run yet"),
     ("doctor", "nothing serves meanwhile; every verb takes up by itself what was cut off"),
     ("gc", "`offshoot discard TASK` releases a worktree"),
 ];

@@ -137,6 +137,9 @@ pub(super) enum InPlace {
     /// Show the journal of everything that happened
     #[command(after_help = help::EVENTS)]
     Events(EventsArgs),
+    /// Accept what this repository's `.offshoot.toml` runs for tasks, as it is now
+    #[command(after_help = help::TRUST)]
+    Trust,
 }
 
 /// One task.
