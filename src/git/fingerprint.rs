@@ -3,12 +3,11 @@
 //! uncommitted files.
 //!
 //! Values are kept as hashes, so that no secret of a configuration is copied. Taking it writes nothing
-//! anywhere; one git process is started, for the main checkout, and none in a bare repository. Who
-//! changed something is not to be seen here; that is judged by whoever compares.
+//! anywhere. Git is started only for the main checkout, and may run beside other work ([`MainCheckout`]
+//! can go to another thread). Who changed something is not to be seen here; whoever compares judges.
 
-use super::error::GitAttempt;
+use super::command::Git;
 use super::repo::{Checkout, Repo};
-use crate::error::{Attempt, Result};
 use crate::path::RepoPath;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +21,9 @@ const NOT_SHARED: [&str; 2] = ["refs/offshoot/", "refs/stash"];
 
 /// More uncommitted files than this in the main checkout are not compared.
 const MOST_FILES: usize = 10_000;
+
+/// The name of what cannot be read.
+const UNREADABLE: &str = "(unreadable)";
 
 /// Names by their values at one moment.
 type Values = BTreeMap<String, String>;
@@ -65,30 +67,46 @@ pub struct MainFile {
     staged: bool,
 }
 
+/// The main checkout, apart from the repository's handle, which stays with one thread.
+#[derive(Debug, Clone)]
+pub struct MainCheckout {
+    git: Git,
+    place: Checkout,
+}
+
 impl Repo {
-    /// The present state of what all worktrees share, as seen from a task's worktree.
-    ///
-    /// # Errors
-    /// When refs or files cannot be read.
-    pub fn fingerprint(&self, checkout: &Checkout) -> Result<Fingerprint> {
+    /// The present state of what all worktrees share, as seen from a task's worktree, but for the main
+    /// checkout's files, which are looked at apart.
+    /// What cannot be read is part of it as such: somebody may have made it so.
+    #[must_use]
+    pub fn fingerprint(&self, checkout: &Checkout) -> Fingerprint {
         let common = self.common_dir();
-        Ok(Fingerprint {
-            refs: self.shared_refs()?,
+        Fingerprint {
+            refs: self.shared_refs(),
             config: config_of(&common.join("config")),
             info: values_of(&common.join("info"), &["attributes", "exclude"]),
-            hooks: files_in(&common.join("hooks"))?,
+            hooks: files_in(&common.join("hooks")),
             stash: stash_in(&common.join("logs/refs/stash")),
             links: links_of(checkout),
-            // Whatever keeps git from telling (an index that is being written), the rest still counts.
-            main: self.main_files().ok().flatten(),
-        })
+            main: None,
+        }
     }
 
-    fn shared_refs(&self) -> Result<Values> {
-        let attempt = || "list the refs";
+    /// The main checkout, to be looked at; none in a bare repository.
+    #[must_use]
+    pub fn main_checkout(&self) -> Option<MainCheckout> {
+        let root = self.main_worktree()?.to_owned();
+        let git_dir = self.common_dir().to_owned();
+        Some(MainCheckout { git: self.git.clone(), place: Checkout { root, git_dir } })
+    }
+
+    fn shared_refs(&self) -> Values {
         let mut refs = Values::new();
-        for reference in self.inner.references().git_attempt(attempt)? {
-            let reference = reference.git_attempt(attempt)?;
+        for reference in self.inner.references().into_iter().flatten() {
+            let Ok(reference) = reference else {
+                refs.insert(UNREADABLE.to_owned(), String::new());
+                break;
+            };
             let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
             if NOT_SHARED.iter().any(|prefix| name.starts_with(prefix)) {
                 continue;
@@ -105,23 +123,7 @@ impl Repo {
             let value = value.unwrap_or_else(|| String::from_utf8_lossy(head).into_owned());
             refs.insert("HEAD".to_owned(), value);
         }
-        Ok(refs)
-    }
-
-    /// Git says which files of the main checkout differ from its index or are untracked.
-    fn main_files(&self) -> Result<Option<Vec<MainFile>>> {
-        let Some(root) = self.main_worktree() else { return Ok(None) };
-        let git = self.git.at(self.common_dir(), "status").work_tree(root);
-        let options = ["--porcelain", "-z", "--untracked-files=all"];
-        let output = git.args(options).args(["--no-renames", "--ignore-submodules=all"]).run()?;
-        if output.fields().nth(MOST_FILES).is_some() {
-            return Ok(None);
-        }
-        let file = |field: &[u8]| {
-            let staged = field.get(1) == Some(&b' ');
-            field.get(3..).map(|path| MainFile::at(root, RepoPath::new(path), staged))
-        };
-        Ok(Some(output.fields().filter_map(file).collect()))
+        refs
     }
 
     /// The files of the main checkout that are others now than they were: new among the uncommitted
@@ -151,6 +153,26 @@ impl Repo {
     }
 }
 
+impl MainCheckout {
+    /// Its uncommitted files; none when there are too many, or git cannot tell.
+    #[must_use]
+    pub fn files(&self) -> Option<Vec<MainFile>> {
+        let Checkout { root, git_dir } = &self.place;
+        let git = self.git.at(git_dir, "status").work_tree(root);
+        let options = ["--porcelain=v1", "-z", "--untracked-files=all"];
+        let git = git.args(options).args(["--no-renames", "--ignore-submodules=all"]);
+        let output = git.run().ok()?;
+        if output.fields().nth(MOST_FILES).is_some() {
+            return None;
+        }
+        let file = |field: &[u8]| {
+            let staged = field.get(1) == Some(&b' ');
+            field.get(3..).map(|path| MainFile::at(root, RepoPath::new(path), staged))
+        };
+        Some(output.fields().filter_map(file).collect())
+    }
+}
+
 impl Fingerprint {
     /// The main checkout's commit.
     fn head(&self) -> Option<&String> {
@@ -177,7 +199,7 @@ impl MainFile {
 
 /// The names whose values are others now, or that are new or gone.
 #[must_use]
-pub fn changed(before: &Values, after: &Values) -> Vec<String> {
+pub fn changed_names(before: &Values, after: &Values) -> Vec<String> {
     let gone = before.keys().filter(|name| !after.contains_key(*name));
     let other = after.iter().filter(|(name, value)| before.get(*name) != Some(value));
     let mut names: Vec<_> = gone.chain(other.map(|(name, _)| name)).cloned().collect();
@@ -212,7 +234,7 @@ fn config_of(file: &Path) -> Values {
         }
         return values;
     }
-    values.insert("(unreadable)".to_owned(), hash(&bytes));
+    values.insert(UNREADABLE.to_owned(), hash(&bytes));
     values
 }
 
@@ -237,19 +259,13 @@ fn value_of(path: &Path) -> Option<String> {
     })
 }
 
-fn files_in(folder: &Path) -> Result<Values> {
-    let attempt = || format!("list `{}`", folder.display());
-    let mut values = Values::new();
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(_) => return Ok(values),
-    };
-    for entry in entries {
-        let entry = entry.attempt(attempt)?;
+fn files_in(folder: &Path) -> Values {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let file = |entry: fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        values.extend(value_of(&entry.path()).map(|value| (name, value)));
-    }
-    Ok(values)
+        value_of(&entry.path()).map(|value| (name, value))
+    };
+    entries.filter_map(file).collect()
 }
 
 /// The stash is the reflog of a ref; each of its lines is an entry.
@@ -285,7 +301,7 @@ mod tests {
     fn what_is_new_gone_or_different_is_named_once() {
         let before = values(&[("gone", "1"), ("other", "1"), ("same", "1")]);
         let after = values(&[("new", "1"), ("other", "2"), ("same", "1")]);
-        assert_eq!(changed(&before, &after), ["gone", "new", "other"]);
+        assert_eq!(changed_names(&before, &after), ["gone", "new", "other"]);
     }
 
     #[test]
@@ -298,8 +314,11 @@ mod tests {
         };
         let before = read("[remote \"o\"]\n\turl = a\n\turl = b\n[core]\n\tbare = false\n");
         let after = read("[core]\n\tbare = false\n[remote \"o\"]\n\turl = b\n\turl = a\n");
-        assert_eq!(changed(&before, &after), ["remote.o.url"]);
+        assert_eq!(changed_names(&before, &after), ["remote.o.url"]);
         assert!(!before.values().any(|value| value.contains("false")), "{before:?}");
-        assert_eq!(changed(&after, &read("[core")), ["(unreadable)", "core.bare", "remote.o.url"]);
+        assert_eq!(
+            changed_names(&after, &read("[core")),
+            ["(unreadable)", "core.bare", "remote.o.url"]
+        );
     }
 }

@@ -34,7 +34,7 @@ mod worktree;
 
 pub use changes::DiffRange;
 pub use command::{Git, GitCommand, Output};
-pub use fingerprint::{Fingerprint, MainFile, StashEntry, changed};
+pub use fingerprint::{Fingerprint, MainCheckout, MainFile, StashEntry, changed_names};
 pub use landing_journal::Landing;
 pub use objects::{NewCommit, Signing};
 pub use plan::{Forecast, Plan, PlanRequest, Planned};

@@ -85,8 +85,9 @@ pub struct DispatchRequest {
 /// Records and queues a task, and starts it if a slot is free.
 ///
 /// # Errors
-/// `untrusted` while the repository's file runs something that was not accepted, `usage` for a bad name or command, `not_found` for a missing revision, branch or agent, `refused`
-/// on an unborn branch, a taken name or too deep a nesting. Then nothing is left behind.
+/// `usage` for a bad name or command, `not_found` for a missing revision, branch or agent, `refused`
+/// on an unborn branch, a taken name or too deep a nesting, `untrusted` while the repository's file
+/// runs what nobody accepted. Then nothing is left behind.
 pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView> {
     super::trust::require(context)?;
     recover(context)?;

@@ -31,13 +31,14 @@ impl Life {
     /// Records the work of the agent that has ended.
     pub(super) fn finish(&mut self) -> Result<()> {
         let seen = self.look_around();
-        let mut work = self.gather()?;
+        let (work, main) = self.looking_at_main(Self::gather);
+        let mut work = work?;
         if self.stragglers > 0 {
             let message =
                 format!("{} processes outlived the agent and were ended", self.stragglers);
             work.warnings.push(Warning::new(WarningKind::Stragglers, message));
         }
-        work.warnings.extend(self.judge(seen, work.head));
+        work.warnings.extend(self.judge((seen, main), work.head));
         let diff = self.measure(&work)?;
         self.commit(Change::Finished(FinishedWork {
             worktree: work.checkout.map(|checkout| checkout.root),

@@ -9,7 +9,9 @@
 use super::Life;
 use crate::error::Result;
 use crate::escape;
-use crate::git::{Checkout, Fingerprint, Landing, StashEntry, changed};
+use crate::git::{
+    Checkout, Fingerprint, Landing, MainCheckout, MainFile, StashEntry, changed_names,
+};
 use crate::names::{BranchName, CommitId};
 use crate::path::RepoPath;
 use crate::task::{SCHEMA, Warning, WarningKind};
@@ -20,6 +22,9 @@ const MOST_PATHS: usize = 100;
 
 /// The most other names that a warning names.
 const MOST_NAMES: usize = 10;
+
+/// The main checkout's uncommitted files, where they could be told.
+type MainFiles = Option<Vec<MainFile>>;
 
 /// What was noted when the agent was let go.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,19 +43,27 @@ pub(super) struct Seen {
 }
 
 impl Life {
-    /// Notes what the agent finds. Without it there is no check at the end, and that must not keep the
-    /// task from running.
-    pub(super) fn note_surroundings(&self, checkout: &Checkout) {
-        let noted = self.repo.fingerprint(checkout).and_then(|fingerprint| {
-            let next = self.repo.next_landing_number(&self.store.layout().landings())?;
-            let first_landing = next.saturating_sub(1);
-            let note = Note { schema: SCHEMA, first_landing, fingerprint };
-            self.store.write_fingerprint(&self.lock, &note)
-        });
-        drop(noted);
+    /// Does something while git looks at the main checkout, which takes it some milliseconds.
+    pub(super) fn looking_at_main<T>(&self, act: impl FnOnce(&Self) -> T) -> (T, MainFiles) {
+        let main = self.repo.main_checkout();
+        std::thread::scope(|scope| {
+            let look = scope.spawn(|| main.as_ref().and_then(MainCheckout::files));
+            let done = act(self);
+            (done, look.join().unwrap_or_default())
+        })
     }
 
-    /// What there is now beside what was noted; before anything is mended.
+    /// Notes what the agent finds. If that cannot be written there is no check at the end, and that
+    /// must not keep the task from running.
+    pub(super) fn note_surroundings(&self, checkout: &Checkout, main: MainFiles) {
+        let fingerprint = Fingerprint { main, ..self.repo.fingerprint(checkout) };
+        let next = self.repo.next_landing_number(&self.store.layout().landings());
+        let first_landing = next.unwrap_or(1).saturating_sub(1);
+        let note = Note { schema: SCHEMA, first_landing, fingerprint };
+        drop(self.store.write_fingerprint(&self.lock, &note));
+    }
+
+    /// What there is now beside what was noted, but for the main checkout; before anything is mended.
     pub(super) fn look_around(&self) -> Option<Seen> {
         let note: Note = self.store.fingerprint(self.task.id()).ok()??;
         let checkout = self.repo.worktree_of(self.task.id()).ok().flatten();
@@ -58,33 +71,38 @@ impl Life {
         // Without its worktree only the links cannot be compared; that it is gone is told elsewhere.
         let gone = Checkout { root: spec.worktree.clone(), git_dir: spec.worktree.clone() };
         let is_there = checkout.is_some();
-        let mut after = self.repo.fingerprint(&checkout.unwrap_or(gone)).ok()?;
+        let mut after = self.repo.fingerprint(&checkout.unwrap_or(gone));
         if !is_there {
             after.links.clone_from(&note.fingerprint.links);
         }
         Some(Seen { first_landing: note.first_landing, before: note.fingerprint, after })
     }
 
-    /// The warnings about what changed, and those of earlier attempts that still hold. `head` is the
-    /// task's result.
-    pub(super) fn judge(&self, seen: Option<Seen>, head: CommitId) -> Vec<Warning> {
+    /// The warnings about what changed, `main` included, and those of earlier attempts that still
+    /// hold. `head` is the task's result.
+    pub(super) fn judge(
+        &self,
+        (seen, main): (Option<Seen>, MainFiles),
+        head: CommitId,
+    ) -> Vec<Warning> {
         let earlier = &self.task.record.warnings;
         let mut warnings: Vec<_> =
             earlier.iter().filter(|warning| warning.outlasts_its_attempt()).cloned().collect();
-        if let Some(seen) = seen {
+        if let Some(mut seen) = seen {
+            seen.after.main = main;
             let found = [
                 self.moved_refs(&seen, head),
                 changed_configuration(&seen),
                 names_warning(
                     WarningKind::HooksChanged,
                     "hooks of the repository changed during the run",
-                    &changed(&seen.before.hooks, &seen.after.hooks),
+                    &changed_names(&seen.before.hooks, &seen.after.hooks),
                 ),
                 self.changed_stash(&seen),
                 names_warning(
                     WarningKind::WorktreeChanged,
                     "the files that tie the worktree to the repository are not as they were made",
-                    &changed(&seen.before.links, &seen.after.links),
+                    &changed_names(&seen.before.links, &seen.after.links),
                 ),
                 self.changed_main_files(&seen),
             ];
@@ -99,7 +117,7 @@ impl Life {
 
     fn moved_refs(&self, seen: &Seen, head: CommitId) -> Option<Warning> {
         let own = self.task.spec.branch.full_ref();
-        let mut names = changed(&seen.before.refs, &seen.after.refs);
+        let mut names = changed_names(&seen.before.refs, &seen.after.refs);
         names.retain(|name| *name != own && !self.is_of_another_task(name));
         if names.is_empty() {
             return None;
@@ -215,8 +233,8 @@ fn is_landed(full_ref: &str, seen: &Seen, landings: &[Landing]) -> bool {
 }
 
 fn changed_configuration(seen: &Seen) -> Option<Warning> {
-    let mut names = changed(&seen.before.config, &seen.after.config);
-    let info = changed(&seen.before.info, &seen.after.info);
+    let mut names = changed_names(&seen.before.config, &seen.after.config);
+    let info = changed_names(&seen.before.info, &seen.after.info);
     names.extend(info.into_iter().map(|name| format!("info/{name}")));
     names_warning(
         WarningKind::ConfigChanged,

@@ -78,9 +78,9 @@ impl Life {
     }
 
     fn start_agent(&mut self, checkout: &Checkout) -> Result<()> {
-        let (mut shim, ready) = self.start_shim(checkout)?;
-        let (watcher, agent) = ready;
-        self.note_surroundings(checkout);
+        let (started, main) = self.looking_at_main(|life| life.start_shim(checkout));
+        let (mut shim, (watcher, agent)) = started?;
+        self.note_surroundings(checkout, main);
         self.take_cancellation()?;
         if self.is_stopping() {
             // Dropping the pipe closes the gate for good.

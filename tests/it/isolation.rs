@@ -122,6 +122,8 @@ fn at_most_a_hundred_paths_are_named() {
     let warning = &task["warnings"][0];
     assert!(text(&warning["message"]).starts_with("120 files"), "{warning:#}");
     assert_eq!(warning["paths"].as_array().expect("a list").len(), 100);
+    let shown = repo.offshoot(&["status", "t"]).ok().stdout;
+    assert!(shown.contains("and 90 more, which `--json` names"), "{shown}");
 }
 
 #[test]

@@ -236,3 +236,24 @@ fn copying_and_ports_need_no_trust_and_nonsense_is_refused() {
         assert_eq!(repo.offshoot(&["list"]).code, 2, "{wrong}");
     }
 }
+
+#[test]
+fn a_set_up_whose_supervisor_was_killed_is_ended_and_begun_again() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let gate = sandbox.gate("second");
+    sandbox.write_config(&format!(
+        "grace_seconds = 0\n[setup]\ncommand = 'echo run >> runs.log; test -e {} || sleep 600'\n",
+        gate.argument()
+    ));
+    repo.dispatch("t", &["cat", "runs.log"]);
+    wait_until("the set-up command", || repo.exists("../repo.offshoots/t/runs.log"));
+    let supervisor = sandbox.processes().into_iter().find(|(_, line)| line.contains(" supervise "));
+    let (pid, _) = supervisor.expect("there is a supervisor");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it is ours");
+    gate.open();
+    assert_eq!(repo.wait_for("t")["state"], "completed");
+    assert_eq!(repo.offshoot(&["logs", "t"]).ok().stdout, "run\nrun\n");
+    let alive = sandbox.processes();
+    assert!(!alive.iter().any(|(_, line)| line.contains("sleep")), "{alive:?}");
+}
