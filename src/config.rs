@@ -1,14 +1,21 @@
 //! The configuration: built-in values, the person's file, the repository's file, `OFFSHOOT_*`
 //! variables; later ones win.
 //!
-//! The repository's file is read from the main checkout, never from a task's result. Nothing in it
-//! runs a command yet. A key that is not known is refused: a typo that changes nothing misleads.
+//! The repository's file is read from the main checkout, never from a task's result. What it would run
+//! is told apart (`shared`), for it runs only after the person has accepted that content (`trust.rs`).
+//! A key that is not known is refused: a typo that changes nothing misleads.
+
+mod setup;
+mod trust;
+
+pub use trust::Trust;
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::escape;
-use crate::task::AgentName;
+use crate::task::{AgentName, PortRange, Setup};
 use serde::Deserialize;
+use setup::SetupTable;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +24,10 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// The least free disk, in bytes, with which a task is still started.
 const FREE_DISK: u64 = 256 * 1024 * 1024;
+const MIB: u64 = 1024 * 1024;
+
+/// The size above which a file is seldom meant to be committed.
+const LARGE_FILE: u64 = 50 * MIB;
 
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +46,14 @@ pub struct Config {
     pub min_free_disk: u64,
     /// How long what was released is kept.
     pub keep: Keep,
+    /// Leftovers above this size, in bytes, are warned of.
+    pub large_file: u64,
+    /// What makes a fresh worktree ready.
+    pub setup: Setup,
+    /// The ports that are handed out to tasks.
+    pub ports: PortRange,
+    /// The repository's own file, if it would run something.
+    pub shared: Option<SharedCommands>,
 }
 
 /// How long the work of landed and discarded tasks is kept before `gc` frees it.
@@ -60,6 +79,17 @@ fn days(number: u64) -> Duration {
     Duration::from_secs(number.saturating_mul(DAY))
 }
 
+/// What a repository's file would run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedCommands {
+    /// The file.
+    pub file: PathBuf,
+    /// All that it holds, as it was when the settings were taken from it.
+    pub content: String,
+    /// What would run, in words for a person.
+    pub commands: Vec<String>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
@@ -71,6 +101,8 @@ struct ConfigFile {
     min_free_disk_mib: Option<u64>,
     #[serde(default)]
     keep: KeepFile,
+    large_file_mib: Option<u64>,
+    setup: Option<SetupTable>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -96,15 +128,26 @@ impl Config {
             grace: GRACE,
             min_free_disk: FREE_DISK,
             keep: Keep::default(),
+            large_file: LARGE_FILE,
+            setup: Setup::default(),
+            ports: PortRange::default(),
+            shared: None,
         };
         let personal = environment
             .get("XDG_CONFIG_HOME")
             .map(PathBuf::from)
             .or_else(|| environment.get("HOME").map(|home| Path::new(home).join(".config")));
         let personal = personal.map(|folder| folder.join("offshoot/config.toml"));
-        let shared = root.map(|root| root.join(".offshoot.toml"));
-        for path in [personal, shared].into_iter().flatten() {
-            config.take(read(&path)?, &path.display().to_string())?;
+        if let Some(path) = personal {
+            let (file, _) = read(&path)?;
+            config.take(file, &path.display().to_string())?;
+        }
+        if let Some(path) = root.map(|root| root.join(".offshoot.toml")) {
+            let (file, content) = read(&path)?;
+            let commands = file.setup.as_ref().map(SetupTable::commands).unwrap_or_default();
+            config.take(file, &path.display().to_string())?;
+            config.shared =
+                (!commands.is_empty()).then_some(SharedCommands { file: path, content, commands });
         }
         config.take(from_environment(environment)?, "the environment")?;
         Ok(config)
@@ -126,6 +169,9 @@ impl Config {
             crate::names::BranchName::new(format!("{prefix}x")).map_err(wrong)?;
             self.branch_prefix = prefix;
         }
+        if let Some(table) = file.setup {
+            table.put_into(&mut self.setup, &mut self.ports).map_err(wrong)?;
+        }
         self.worktree_root = file.worktree_root.or(self.worktree_root.take());
         self.min_free_disk = file
             .min_free_disk_mib
@@ -135,23 +181,27 @@ impl Config {
             folders: file.keep.folders_days.map_or(self.keep.folders, days),
             folders_bytes: file.keep.folders_bytes.unwrap_or(self.keep.folders_bytes),
         };
+        self.large_file =
+            file.large_file_mib.map_or(self.large_file, |mib| mib.saturating_mul(MIB));
         self.grace = file.grace_seconds.map_or(self.grace, Duration::from_secs);
         Ok(())
     }
 }
 
-fn read(path: &Path) -> Result<ConfigFile> {
+/// The settings in a file, and the file as it is.
+fn read(path: &Path) -> Result<(ConfigFile, String)> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(ConfigFile::default());
+            return Ok((ConfigFile::default(), String::new()));
         }
         Err(cause) => return Err(Error::io(format!("read `{}`", path.display()), &cause)),
     };
-    toml::from_str(&text).map_err(|cause| {
+    let file = toml::from_str(&text).map_err(|cause| {
         let said = escape::lines(cause.to_string().trim());
         Error::usage(format!("cannot read `{}`: {said}", path.display()))
-    })
+    })?;
+    Ok((file, text))
 }
 
 fn from_environment(environment: &Environment) -> Result<ConfigFile> {
@@ -179,6 +229,8 @@ fn from_environment(environment: &Environment) -> Result<ConfigFile> {
             folders_days: number("OFFSHOOT_KEEP_FOLDERS_DAYS")?,
             folders_bytes: number("OFFSHOOT_KEEP_FOLDERS_BYTES")?,
         },
+        large_file_mib: number("OFFSHOOT_LARGE_FILE_MIB")?,
+        setup: None,
     })
 }
 

@@ -101,6 +101,7 @@ impl Environment {
                     | "OFFSHOOT_BASE"
                     | "OFFSHOOT_WORKTREE"
                     | "OFFSHOOT_PROMPT"
+                    | "OFFSHOOT_PORT_BASE"
             )
         })
     }

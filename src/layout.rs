@@ -239,6 +239,24 @@ impl TaskLayout {
         self.root.join("spawn_error")
     }
 
+    /// What all worktrees shared when the agent was let go.
+    #[must_use]
+    pub fn fingerprint(&self) -> PathBuf {
+        self.root.join("fingerprint.json")
+    }
+
+    /// What the set-up command wrote.
+    #[must_use]
+    pub fn setup_log(&self) -> PathBuf {
+        self.root.join("setup.log")
+    }
+
+    /// The ports that the task may use while it runs.
+    #[must_use]
+    pub fn ports(&self) -> PathBuf {
+        self.root.join("ports.json")
+    }
+
     /// There while the worktree is being made.
     #[must_use]
     pub fn intent(&self) -> PathBuf {

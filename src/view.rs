@@ -202,6 +202,19 @@ pub struct LandingView {
     pub conflicts: Vec<Conflict>,
 }
 
+/// What a repository's configuration would run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrustView {
+    /// The form of this document.
+    pub schema: u32,
+    /// The file; none where it would run nothing.
+    pub file: Option<PathBuf>,
+    /// What would run.
+    pub commands: Vec<String>,
+    /// Whether it may.
+    pub trusted: bool,
+}
+
 /// `{"schema":1,"tasks":[…]}`.
 #[derive(Debug, Serialize)]
 pub struct TaskList<'a> {

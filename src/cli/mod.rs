@@ -30,6 +30,7 @@ mod run;
 mod sizes;
 mod summary;
 mod table;
+mod trust;
 mod upkeep;
 
 use crate::context::Context;
@@ -153,6 +154,7 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Events(args) => news::events(context, output, &args),
         InPlace::Doctor(args) => upkeep::doctor(context, output, &args),
         InPlace::Gc(args) => upkeep::gc(context, output, &args),
+        InPlace::Trust => trust::trust(context, output),
     }
 }
 

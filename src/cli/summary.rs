@@ -10,6 +10,8 @@ use crate::path::RepoPath;
 use crate::timestamp::Timestamp;
 use crate::view::{DiffView, LandingState, TaskView, WaitingFor};
 
+/// The most paths of a warning that are listed.
+const MOST_WARNED: usize = 10;
 /// The most files that a summary lists; `diff --stat` lists all.
 const MOST_FILES: usize = 20;
 /// The most conflicting paths that are named before what to do next.
@@ -79,8 +81,11 @@ pub(super) fn of(
     }
     for warning in &task.warnings {
         let mut words = escape::line(&warning.message);
-        for path in &warning.paths {
+        for path in warning.paths.iter().take(MOST_WARNED) {
             words.push_str(&format!("\n{}", path.shown()));
+        }
+        if let more @ 1.. = warning.paths.len().saturating_sub(MOST_WARNED) {
+            words.push_str(&format!("\nand {more} more, which `--json` names"));
         }
         say(&paint.apply(BUSY, "warning"), &words);
     }

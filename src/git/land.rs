@@ -41,6 +41,17 @@ impl Repo {
         Ok(Journal::numbers(journal_dir)?.last().map_or(1, |last| last + 1))
     }
 
+    /// The landings from number `first` on, whatever became of them; one whose journal is gone by now
+    /// was taken back.
+    ///
+    /// # Errors
+    /// When the journals cannot be listed.
+    pub fn landings_since(&self, journal_dir: &Path, first: u64) -> Result<Vec<Landing>> {
+        let numbers = Journal::numbers(journal_dir)?.into_iter().filter(|number| *number >= first);
+        let read = |number| Journal::read(journal_dir, number).ok();
+        Ok(numbers.filter_map(read).map(|journal| journal.record.landing).collect())
+    }
+
     /// The last landing of a task that moved its target, if one did.
     ///
     /// # Errors

@@ -4,9 +4,11 @@
 //! names the `git2` package, and nothing outside `command` starts git.
 
 mod apply;
+mod carry;
 mod changes;
 mod command;
 mod error;
+mod fingerprint;
 mod ground;
 mod in_use;
 mod inspect;
@@ -35,6 +37,7 @@ mod worktree;
 
 pub use changes::DiffRange;
 pub use command::{Git, GitCommand, Output};
+pub use fingerprint::{Fingerprint, MainCheckout, MainFile, StashEntry, changed_names};
 pub use inspect::{Journaled, OwnedEntry};
 pub use landing_journal::Landing;
 pub use live_changes::LiveRequest;
@@ -45,4 +48,5 @@ pub use refs::Expected;
 pub use repo::{Checkout, Head, Repo, worktree_root_of};
 pub use snapshot::{Snapshot, SnapshotRequest, SnapshotStart, copy_index};
 pub use trash::{Trashed, delete, doom, size_of, trashed_in};
+pub use tree_diff::SizedFile;
 pub use worktree::{NewWorktree, ReleasedWorktree, owner_of};

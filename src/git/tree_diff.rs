@@ -3,7 +3,8 @@
 //! This is the list that landing works from, so it is exact: modes and ids of both sides. What a
 //! person is shown of a change (renames, line counts) is deliberately absent.
 
-use super::repo::Repo;
+use super::error::GitAttempt;
+use super::repo::{Repo, oid};
 use crate::error::{Error, Result};
 use crate::names::ObjectId;
 use crate::path::RepoPath;
@@ -68,6 +69,35 @@ impl Repo {
             );
         }
         Ok(changes)
+    }
+}
+
+/// A file of a tree and its size.
+pub type SizedFile = (RepoPath, u64);
+
+impl Repo {
+    /// The files that are new or different in a tree and larger than `limit`, in bytes.
+    ///
+    /// # Errors
+    /// When a tree cannot be read.
+    pub fn large_files(
+        &self,
+        (old, new): (ObjectId, ObjectId),
+        limit: u64,
+    ) -> Result<Vec<SizedFile>> {
+        let attempt = || "compare two trees";
+        let tree = |id: ObjectId| self.inner.find_tree(oid(id)).git_attempt(attempt);
+        let (old, new) = (tree(old)?, tree(new)?);
+        let diff = self.inner.diff_tree_to_tree(Some(&old), Some(&new), None);
+        let diff = diff.git_attempt(attempt)?;
+        let objects = self.inner.odb().git_attempt(attempt)?;
+        let sized = diff.deltas().filter_map(|delta| {
+            // What has no blob here (gone, a submodule's commit) has no size either.
+            let (size, _) = objects.read_header(delta.new_file().id()).ok()?;
+            let size = u64::try_from(size).unwrap_or(u64::MAX);
+            Some((RepoPath::new(delta.new_file().path_bytes()?), size))
+        });
+        Ok(sized.filter(|(_, size)| *size > limit).collect())
     }
 }
 

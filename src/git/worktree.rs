@@ -15,6 +15,26 @@ use std::path::{Path, PathBuf};
 /// The file in git's worktree entry that says whose worktree it is.
 const OWNER: &str = "offshoot-task";
 
+/// The file in it that says that the worktree was made ready for an agent.
+const SET_UP: &str = "offshoot-set-up";
+
+impl Checkout {
+    /// Whether it was made ready for an agent.
+    #[must_use]
+    pub fn is_set_up(&self) -> bool {
+        self.git_dir.join(SET_UP).exists()
+    }
+
+    /// Notes that it is ready for an agent, for as long as the worktree lives.
+    ///
+    /// # Errors
+    /// `io` when that cannot be written.
+    pub fn mark_set_up(&self) -> Result<()> {
+        let mark = self.git_dir.join(SET_UP);
+        fs::write(&mark, "").attempt(|| format!("write `{}`", mark.display()))
+    }
+}
+
 /// A worktree to be made.
 #[derive(Debug)]
 pub struct NewWorktree<'a> {

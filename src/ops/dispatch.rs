@@ -15,7 +15,7 @@ use crate::names::{BranchName, TaskId, TaskName};
 use crate::process;
 use crate::store::{Naming, NewTask, Placing};
 use crate::supervisor;
-use crate::task::{AgentName, Dependency, Need, SCHEMA, Task, TaskSpec};
+use crate::task::{AgentName, Dependency, Need, SCHEMA, Setup, Task, TaskSpec};
 use crate::view::TaskView;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -95,8 +95,10 @@ pub struct DispatchRequest {
 ///
 /// # Errors
 /// `usage` for a bad name or command, `not_found` for a missing revision, branch or agent, `refused`
-/// on an unborn branch, a taken name or too deep a nesting. Then nothing is left behind.
+/// on an unborn branch, a taken name or too deep a nesting, `untrusted` while the repository's file
+/// runs what nobody accepted. Then nothing is left behind.
 pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView> {
+    super::trust::require(context)?;
     recover(context)?;
     let naming = if request.name.is_some() { Naming::Chosen } else { Naming::MadeUp };
     let name = match &request.name {
@@ -138,6 +140,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         depth: parent.as_ref().map_or(0, |parent| parent.spec.depth + 1),
         parent_task: parent.map(|parent| parent.id()),
         request_id: request.request_id,
+        setup: settle_setup(context, &request.env),
     };
     if !context.store.exists()
         && let (Placing::Taken(error), Naming::Chosen) =
@@ -161,6 +164,13 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
             .hint(format!("offshoot status {name}"))
     })?;
     describe(context, &context.store.read(task.id())?)
+}
+
+/// The set-up as it is configured now; the dispatch's own variables count more than its.
+fn settle_setup(context: &Context, env: &[Variable]) -> Setup {
+    let mut setup = context.config.setup.clone();
+    setup.env.retain(|name, _| !env.iter().any(|variable| variable.name == name.as_str()));
+    setup
 }
 
 /// The tasks around a new one, innermost first.

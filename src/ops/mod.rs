@@ -22,6 +22,7 @@ pub mod restore;
 pub mod retry;
 pub mod several;
 pub mod status;
+pub mod trust;
 pub mod wait;
 
 mod base;

@@ -13,8 +13,8 @@ use std::process::{Child, Command, Stdio};
 /// Our own program, as the kernel knows it: right even when the file was replaced meanwhile.
 const OURSELVES: &str = "/proc/self/exe";
 
-/// A process of ours being put together: a re-execution of this program in a session of its own, so
-/// that nothing typed at the dispatcher's terminal reaches it.
+/// A process being put together: this program once more, or a shell, in a session of its own, so that
+/// nothing typed at the dispatcher's terminal reaches it.
 #[derive(Debug)]
 pub struct Spawn {
     command: Command,
@@ -26,6 +26,18 @@ impl Spawn {
     pub fn ourselves(arguments: &[&OsStr], environment: &Environment) -> Self {
         let mut command = Command::new(OURSELVES);
         command.arg0("offshoot").args(arguments);
+        Self::apart(command, environment)
+    }
+
+    /// A shell that runs a command line which the person wrote or accepted.
+    #[must_use]
+    pub fn shell(command_line: &str, environment: &Environment) -> Self {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(command_line);
+        Self::apart(command, environment)
+    }
+
+    fn apart(mut command: Command, environment: &Environment) -> Self {
         command.env_clear().envs(environment.iter());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let inherited = inherited_descriptors();

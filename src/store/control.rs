@@ -98,6 +98,24 @@ impl Store {
         files::read_json(&self.layout.task(id).status())
     }
 
+    /// Leaves what the isolation check compares with at the end. Losing it in a power cut loses a
+    /// warning, so it is not synced: every start would pay for that.
+    ///
+    /// # Errors
+    /// `io` when it cannot be written.
+    pub fn write_fingerprint(&self, lock: &TaskLock, fingerprint: &impl Serialize) -> Result<()> {
+        let bytes = files::to_json(fingerprint)?;
+        files::replace(&self.layout.task(lock.id()).fingerprint(), &bytes, Durability::Crash)
+    }
+
+    /// What [`write_fingerprint`](Self::write_fingerprint) left; `None` when it left nothing.
+    ///
+    /// # Errors
+    /// `io` when it cannot be read.
+    pub fn fingerprint<T: DeserializeOwned>(&self, id: TaskId) -> Result<Option<T>> {
+        files::read_json(&self.layout.task(id).fingerprint())
+    }
+
     /// Removes what an earlier start of the agent left, before the next one; logs of the attempt before
     /// are put aside.
     ///
@@ -111,7 +129,8 @@ impl Store {
                 std::fs::rename(&log, &aside).attempt(|| format!("move `{}`", log.display()))?;
             }
         }
-        for file in [layout.status(), layout.started(), layout.spawn_error()] {
+        for file in [layout.status(), layout.started(), layout.spawn_error(), layout.fingerprint()]
+        {
             files::remove(&file)?;
         }
         Ok(())

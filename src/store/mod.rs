@@ -15,6 +15,7 @@ mod index;
 mod inspect;
 mod journal;
 mod paths;
+mod ports;
 mod records;
 
 pub use inbox::InboxEntry;

@@ -262,7 +262,7 @@ impl Life {
         self.running().is_some_and(|running| running.paused_since().is_some())
     }
 
-    fn time_left(&self) -> Option<Duration> {
+    pub(super) fn time_left(&self) -> Option<Duration> {
         let limit = self.task.spec.timeout_ms?;
         let (running, now) = (self.running()?, Clock.tick_ms());
         // The clock stands still while the task does.

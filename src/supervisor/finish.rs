@@ -7,8 +7,8 @@ use crate::diff::{DiffSummary, figures};
 use crate::error::{Attempt, Result};
 use crate::escape;
 use crate::git::{
-    Checkout, DiffRange, Expected, NewCommit, Signing, Snapshot, SnapshotRequest, SnapshotStart,
-    copy_index, worktree_root_of,
+    Checkout, DiffRange, Expected, NewCommit, Signing, SizedFile, Snapshot, SnapshotRequest,
+    SnapshotStart, copy_index, worktree_root_of,
 };
 use crate::names::CommitId;
 use crate::outcome::Outcome;
@@ -30,12 +30,15 @@ struct Work {
 impl Life {
     /// Records the work of the agent that has ended.
     pub(super) fn finish(&mut self) -> Result<()> {
-        let mut work = self.gather()?;
+        let seen = self.look_around();
+        let (work, main) = self.looking_at_main(Self::gather);
+        let mut work = work?;
         if self.stragglers > 0 {
             let message =
                 format!("{} processes outlived the agent and were ended", self.stragglers);
             work.warnings.push(Warning::new(WarningKind::Stragglers, message));
         }
+        work.warnings.extend(self.judge((seen, main), work.head));
         let diff = self.measure(&work)?;
         self.commit(Change::Finished(FinishedWork {
             worktree: work.checkout.map(|checkout| checkout.root),
@@ -137,9 +140,12 @@ impl Life {
                 paths: snapshot.nested,
             });
         }
-        if snapshot.tree == self.repo.tree_of(work.head)? {
+        let before = self.repo.tree_of(work.head)?;
+        if snapshot.tree == before {
             return Ok(());
         }
+        let large = self.repo.large_files((before, snapshot.tree), self.config.large_file)?;
+        work.warnings.extend(large_files(large));
         work.head = self.repo.create_commit(&NewCommit {
             tree: snapshot.tree,
             parents: &[work.head],
@@ -241,6 +247,17 @@ impl Life {
             leftovers_committed: work.leftovers_committed,
         })
     }
+}
+
+/// That what nobody decided to commit is large.
+fn large_files(files: Vec<SizedFile>) -> Option<Warning> {
+    let (_, largest) = files.iter().max_by_key(|(_, size)| *size)?;
+    let message = format!(
+        "large files were left uncommitted and are part of the result now, the largest of {} MiB",
+        largest / (1024 * 1024)
+    );
+    let paths = files.into_iter().map(|(path, _)| path).collect();
+    Some(Warning { kind: WarningKind::LargeFile, message, paths })
 }
 
 fn missing(worktree: &Path) -> Warning {

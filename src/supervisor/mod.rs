@@ -13,6 +13,7 @@ mod attend;
 mod claims;
 mod finish;
 mod gate;
+mod isolation;
 mod launch;
 mod logs;
 mod prepare;
@@ -20,6 +21,7 @@ mod protocol;
 mod queue;
 mod readable;
 mod requests;
+mod setup;
 mod shim;
 
 pub use claims::{Precedence, Standing, family};

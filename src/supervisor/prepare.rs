@@ -38,6 +38,13 @@ impl Life {
                 return self.commit(Change::AgentEnded(Outcome::SetupFailed { message }));
             }
         };
+        if let Err(error) = self.set_up(&checkout) {
+            let message = error.message;
+            return self.commit(Change::AgentEnded(Outcome::SetupFailed { message }));
+        }
+        if self.is_stopping() {
+            return self.commit(Change::AgentEnded(Outcome::Cancelled));
+        }
         match self.start_agent(&checkout) {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -71,8 +78,9 @@ impl Life {
     }
 
     fn start_agent(&mut self, checkout: &Checkout) -> Result<()> {
-        let (mut shim, ready) = self.start_shim(checkout)?;
-        let (watcher, agent) = ready;
+        let (started, main) = self.looking_at_main(|life| life.start_shim(checkout));
+        let (mut shim, (watcher, agent)) = started?;
+        self.note_surroundings(checkout, main);
         self.take_cancellation()?;
         if self.is_stopping() {
             // Dropping the pipe closes the gate for good.
@@ -138,9 +146,15 @@ impl Life {
         if spec.agent.is_none() && inner.is_dir() { inner } else { checkout.root.clone() }
     }
 
-    fn agent_environment(&self, checkout: &Checkout, folder: PathBuf) -> Environment {
+    pub(super) fn agent_environment(&self, checkout: &Checkout, folder: PathBuf) -> Environment {
         let spec = &self.task.spec;
         let mut environment = self.environment.clone();
+        for (name, value) in &spec.setup.env {
+            environment.set(name, value);
+        }
+        if let Ok(Some(base)) = self.store.port_base(spec.id) {
+            environment.set("OFFSHOOT_PORT_BASE", base.to_string());
+        }
         environment.set(MARK, spec.id.to_string());
         environment.set("OFFSHOOT_TASK_NAME", spec.name.as_str());
         environment.set("OFFSHOOT_BASE", spec.base.commit.to_string());

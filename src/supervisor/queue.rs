@@ -105,6 +105,7 @@ fn admit(admission: &mut Admission<'_>, id: TaskId, free: usize) -> Result<Admit
         }
     }
     store.begin(&lock)?;
+    store.assign_ports(&lock, config.ports, &store.active_ids()?)?;
     let started = Change::Started { tick_ms: Clock.tick_ms(), boot_id: process::boot_id()? };
     let task = store.commit(&lock, &task, started)?;
     store.settle(&lock, &task)?;

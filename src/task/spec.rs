@@ -1,5 +1,6 @@
 //! What was asked for. Written once at dispatch; every attempt reads it again.
 
+use super::Setup;
 use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::escape;
@@ -153,6 +154,9 @@ pub struct TaskSpec {
     pub depth: u32,
     /// The caller's own id of the request.
     pub request_id: Option<String>,
+    /// What makes its worktree ready.
+    #[serde(default, skip_serializing_if = "Setup::is_empty")]
+    pub setup: Setup,
 }
 
 impl TaskSpec {

@@ -17,6 +17,20 @@ pub enum WarningKind {
     SnapshotFailed,
     /// Processes of the task were still there when its agent had ended, and were ended.
     Stragglers,
+    /// Leftovers that were committed are larger than the configuration finds usual.
+    LargeFile,
+    /// Refs that are not the task's moved, came or went while it ran.
+    MainRefMoved,
+    /// The repository's configuration, attributes or ignore rules changed while it ran.
+    ConfigChanged,
+    /// Hooks of the repository changed while it ran.
+    HooksChanged,
+    /// The stash, which all worktrees share, changed while it ran.
+    SharedStash,
+    /// The files that tie its worktree to the repository are not as they were made.
+    WorktreeChanged,
+    /// Uncommitted files of the main checkout changed while it ran, by whomever.
+    MainChanged,
 }
 
 /// One warning.
@@ -35,5 +49,19 @@ impl Warning {
     /// A warning without paths.
     pub fn new(kind: WarningKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), paths: Vec::new() }
+    }
+
+    /// Whether it is about something outside the worktree that a task changed; a later attempt does not
+    /// undo that.
+    #[must_use]
+    pub fn outlasts_its_attempt(&self) -> bool {
+        matches!(
+            self.kind,
+            WarningKind::MainRefMoved
+                | WarningKind::ConfigChanged
+                | WarningKind::HooksChanged
+                | WarningKind::SharedStash
+                | WarningKind::MainChanged
+        )
     }
 }

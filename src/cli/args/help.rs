@@ -10,7 +10,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Look at what it did", &["result", "diff"]),
     ("Decide", &["merge", "rebase", "apply", "discard", "restore"]),
     ("Keep it in order", &["doctor", "gc"]),
-    ("For scripts and agents", &["inbox", "lock", "events", "completions"]),
+    ("For scripts and agents", &["inbox", "lock", "events", "trust", "completions"]),
 ];
 
 const EXITS: &str = "\
@@ -215,6 +215,15 @@ Examples:
 Frees folders of landed and discarded tasks after 3 days, or the oldest when all take more than
 2 GiB, and their refs after 14 days; `[keep]` in the configuration changes this. Open tasks, logs
 and records stay. What the refs kept is freed by `git gc`, later.";
+pub(super) const TRUST: &str = "\
+Example:
+  offshoot trust
+
+Shows the set-up command and variables of `.offshoot.toml` in the main checkout. On a terminal it
+asks first; elsewhere the call itself is the consent. A change of the file has to be accepted
+again. What you accepted lies outside the repository; a task cannot accept anything.
+
+Exit status 1: not accepted.";
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   offshoot completions bash > ~/.local/share/bash-completion/completions/offshoot

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 8] = [
+const VERBS: [(&str, &str); 7] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
     (
         "undo",
@@ -18,7 +18,6 @@ const VERBS: [(&str, &str); 8] = [
     ("mcp", "every verb takes `--json`"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
     ("hook", "`offshoot inbox --json` tells what ended"),
-    ("trust", "commands of a repository's configuration are never run yet"),
 ];
 
 /// What an option takes.

@@ -154,6 +154,9 @@ pub(super) enum InPlace {
     /// Free what was kept of landed and discarded tasks long enough
     #[command(after_help = help::GC)]
     Gc(GcArgs),
+    /// Accept what this repository's `.offshoot.toml` runs for tasks, as it is now
+    #[command(after_help = help::TRUST)]
+    Trust,
 }
 
 /// One task.

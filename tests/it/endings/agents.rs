@@ -134,7 +134,7 @@ fn an_agent_that_switches_branches_has_its_commits_on_the_tasks_branch() {
     let task = ending(&repo, &[&sandbox.agent("switch_branch")]);
     assert_eq!(changes(&task), ["added elsewhere.txt"]);
     assert_eq!(repo.branch_tip("agents-own-branch").as_deref(), task["head"].as_str());
-    assert!(warnings(&task).is_empty(), "{task:#}");
+    assert_eq!(warnings(&task), ["main_ref_moved"], "the branch that it made is told");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn an_agent_that_begins_a_history_of_its_own_is_kept_beside_the_tasks_branch() {
     let repo = sandbox.repo("simple");
     let task = ending(&repo, &[&sandbox.agent("orphan_checkout")]);
     assert_eq!(ended(&task), ("completed", exited(0)));
-    assert_eq!(warnings(&task), ["branch_diverged"]);
+    assert_eq!(warnings(&task), ["branch_diverged", "main_ref_moved"]);
     assert_eq!(repo.branch_tip("agents-orphan").as_deref(), task["head"].as_str());
     assert_eq!(repo.branch_tip("offshoot/t").as_deref(), task["base"]["commit"].as_str());
     let kept = format!("refs/offshoot/kept/{}/result", text(&task["id"]));
