@@ -42,7 +42,6 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
         &["mcp"],
         &["setup", "claude", "--dry-run"],
         &["hook", "claude"],
-        &["trust"],
         &["dispatch", "--count", "3", "--", "true"],
         &["dispatch", "--sandbox", "strict", "--", "true"],
         &["dispatch", "--verify", "make test", "--", "true"],
