@@ -281,7 +281,7 @@ mod tests {
             &["inbox", "--follow", "--json"],
             &["--json", "mcp", "--stdio"],
             &["help", "undo"],
-            &["-C", "x", "--json", "help", "doctor"],
+            &["-C", "x", "--json", "help", "review"],
         ] {
             let error = refusal(line);
             assert!(error.message.ends_with("is not built yet"), "{line:?}: {error}");
@@ -297,7 +297,7 @@ mod tests {
         }
         let completed: Vec<_> =
             completable().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-        for hidden in ["supervise", "gate", "trust"] {
+        for hidden in ["supervise", "gate", "mcp"] {
             assert!(!help.contains(hidden) && !completed.contains(&hidden.to_owned()), "{help}");
         }
     }
