@@ -2,19 +2,20 @@
 //!
 //! The fields and their names are the contract's; adding is free, anything else needs a new `schema`.
 
+mod documents;
 mod upkeep;
 
+pub use documents::{
+    DiffEnds, ErrorDocument, EventList, LandingList, LockList, PatchList, PatchView, TaskList,
+};
 pub use upkeep::{FindingList, FindingView, FreedList, FreedView};
 
 use crate::claim::Claim;
-use crate::diff::{DiffSummary, FileChange, FilePatch};
-use crate::error::Error;
-use crate::event::Event;
+use crate::diff::{DiffSummary, FileChange};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::names::{BranchName, CommitId, TaskId, TaskName};
 use crate::outcome::Outcome;
 use crate::path::RepoPath;
-use crate::path_lock::PathLock;
 use crate::task::{Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Warning};
 use crate::timestamp::Timestamp;
 use serde::Serialize;
@@ -213,158 +214,6 @@ pub struct TrustView {
     pub commands: Vec<String>,
     /// Whether it may.
     pub trusted: bool,
-}
-
-/// `{"schema":1,"tasks":[…]}`.
-#[derive(Debug, Serialize)]
-pub struct TaskList<'a> {
-    schema: u32,
-    tasks: &'a [TaskView],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a Error>,
-}
-
-/// `{"schema":1,"events":[…]}`.
-#[derive(Debug, Serialize)]
-pub struct EventList<'a> {
-    schema: u32,
-    events: &'a [Event],
-}
-
-/// `{"schema":1,"locks":[…]}`.
-#[derive(Debug, Serialize)]
-pub struct LockList {
-    schema: u32,
-    locks: Vec<LockView>,
-}
-
-/// One lock on paths.
-#[derive(Debug, Serialize)]
-struct LockView {
-    paths: Vec<Claim>,
-    owner: String,
-    purpose: Option<String>,
-    since: Timestamp,
-    expires: Option<Timestamp>,
-}
-
-/// `{"schema":1,"landings":[…]}`.
-#[derive(Debug, Serialize)]
-pub struct LandingList<'a> {
-    schema: u32,
-    landings: &'a [LandingView],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a Error>,
-}
-
-/// `{"schema":1,…,"patches":[…]}`: a task's diff with its hunks.
-#[derive(Debug, Serialize)]
-pub struct PatchList<'a> {
-    schema: u32,
-    task: &'a TaskName,
-    from: CommitId,
-    to: CommitId,
-    #[serde(flatten)]
-    diff: &'a DiffView,
-    patches: Vec<PatchView<'a>>,
-}
-
-/// One file's hunks.
-#[derive(Debug, Serialize)]
-pub struct PatchView<'a> {
-    #[serde(flatten)]
-    change: &'a FileChange,
-    hunks: &'a [crate::diff::Hunk],
-}
-
-/// `{"schema":1,"error":{…}}`.
-#[derive(Debug, Serialize)]
-pub struct ErrorDocument<'a> {
-    schema: u32,
-    error: &'a Error,
-}
-
-impl<'a> TaskList<'a> {
-    /// A document of several tasks.
-    #[must_use]
-    pub fn new(tasks: &'a [TaskView]) -> Self {
-        Self { schema: SCHEMA, tasks, error: None }
-    }
-
-    /// The same document with what stopped the verb from going on.
-    #[must_use]
-    pub fn stopped_by(self, error: Option<&'a Error>) -> Self {
-        Self { error, ..self }
-    }
-}
-
-impl<'a> EventList<'a> {
-    /// A document of several events.
-    #[must_use]
-    pub fn new(events: &'a [Event]) -> Self {
-        Self { schema: SCHEMA, events }
-    }
-}
-
-impl LockList {
-    /// A document of locks on paths.
-    #[must_use]
-    pub fn new(locks: &[PathLock]) -> Self {
-        let view = |lock: &PathLock| LockView {
-            paths: lock.paths.clone(),
-            owner: lock.owner.to_string(),
-            purpose: lock.purpose.clone(),
-            since: lock.since,
-            expires: lock.limit.map(|limit| limit.at),
-        };
-        Self { schema: SCHEMA, locks: locks.iter().map(view).collect() }
-    }
-}
-
-impl<'a> LandingList<'a> {
-    /// A document of several landings.
-    #[must_use]
-    pub fn new(landings: &'a [LandingView]) -> Self {
-        Self { schema: SCHEMA, landings, error: None }
-    }
-
-    /// The same document with what stopped the verb from going on.
-    #[must_use]
-    pub fn stopped_by(self, error: Option<&'a Error>) -> Self {
-        Self { error, ..self }
-    }
-}
-
-/// What a diff was taken between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DiffEnds {
-    /// The older side.
-    pub from: CommitId,
-    /// The newer side.
-    pub to: CommitId,
-}
-
-impl<'a> PatchList<'a> {
-    /// A document of a task's diff.
-    #[must_use]
-    pub fn new(
-        task: &'a TaskName,
-        ends: DiffEnds,
-        diff: &'a DiffView,
-        patches: &'a [FilePatch],
-    ) -> Self {
-        let patches =
-            patches.iter().map(|p| PatchView { change: &p.change, hunks: &p.hunks }).collect();
-        Self { schema: SCHEMA, task, from: ends.from, to: ends.to, diff, patches }
-    }
-}
-
-impl<'a> ErrorDocument<'a> {
-    /// A document of an error.
-    #[must_use]
-    pub fn new(error: &'a Error) -> Self {
-        Self { schema: SCHEMA, error }
-    }
 }
 
 impl TaskView {
