@@ -112,6 +112,17 @@ pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     })
 }
 
+/// Opens a file of lines to read it and to append to it; one that is not there is made.
+pub(super) fn open_to_append(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .attempt(|| format!("write `{}`", path.display()))
+}
+
 /// Makes an empty file; one that is there is fine.
 pub(super) fn touch(path: &Path) -> Result<()> {
     OpenOptions::new()

@@ -8,9 +8,7 @@ use crate::task::SCHEMA;
 use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 
 /// An unacknowledged `finished` event.
 pub type InboxEntry = Event;
@@ -49,13 +47,7 @@ impl Store {
             lines.extend(files::to_json(&ack)?);
             lines.push(b'\n');
         }
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .attempt(attempt)?;
+        let mut file = files::open_to_append(&path)?;
         let mut known = Vec::new();
         file.seek(SeekFrom::Start(0))
             .and_then(|_| file.read_to_end(&mut known))

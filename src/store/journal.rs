@@ -8,9 +8,8 @@ use crate::error::{Attempt, Error, ErrorKind, Result};
 use crate::event::{Draft, Event};
 use crate::layout::RepoLock;
 use crate::task::SCHEMA;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 
 /// Reads the journal from some place on, again and again as it grows.
 #[derive(Debug)]
@@ -97,13 +96,7 @@ impl Store {
     fn append_locked<'a>(&self, drafts: impl Iterator<Item = &'a Draft>) -> Result<()> {
         let path = self.layout.journal();
         let attempt = || format!("write `{}`", path.display());
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .attempt(attempt)?;
+        let mut file = files::open_to_append(&path)?;
         let last = last_line(&mut file)?;
         file.set_len(last.end).attempt(attempt)?;
         let mut lines = Vec::new();
