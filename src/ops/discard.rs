@@ -1,6 +1,7 @@
 //! `discard`: give work up. Everything is kept until it is collected; `restore` brings it back.
 
 use super::describe::describe;
+use super::land::finish_before_deciding;
 use super::recover::{ended, take};
 use super::release::release;
 use super::several::{Several, each};
@@ -15,6 +16,7 @@ use crate::view::TaskView;
 /// `not_found` when no task is meant, `refused` when the first has not ended or is landed or discarded.
 pub fn discard(context: &Context, tasks: &[String]) -> Result<Several<TaskView>> {
     each(context, tasks, |id| {
+        finish_before_deciding(context, id)?;
         let (lock, task) = take(context, id)?;
         let task = ended(&task)?.task();
         // The decision is recorded first; the release can be done again if it is cut off.

@@ -9,7 +9,7 @@ use super::several::{Several, each};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::escape;
-use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned, Recovery};
+use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned, Recovered, Recovery};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
@@ -59,7 +59,8 @@ pub struct LandRequest {
 /// changes are in the way, `busy` when another landing goes on.
 pub fn land(context: &Context, request: &LandRequest) -> Result<Several<LandingView>> {
     each(context, &request.tasks, |id| {
-        let _landing = lock_landings(context)?;
+        let landing = lock_landings(context)?;
+        finish_under(&landing, context)?;
         let (lock, task) = take(context, id)?;
         Candidate::examine(context, request, &task)?.land(context, request, &lock)
     })
@@ -307,21 +308,49 @@ fn verb(strategy: Strategy) -> &'static str {
 
 /// Finishes or takes back landings that were cut off, and records those that had moved their target.
 pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
-    let mut suspects = Vec::new();
-    for id in context.store.active_ids()? {
-        if let Ok(task) = context.store.read(id)
-            && is_undecided(&task)
-        {
-            suspects.push(id);
-        }
-    }
-    if suspects.is_empty() && !context.repo.is_half_applied() {
+    if !is_any_suspect(context)? {
         return Ok(());
     }
-    // Somebody who holds it is landing right now.
-    let Some(_landing) = context.store.try_lock(RepoLock::Land, Wait::No)? else { return Ok(()) };
-    let _ = context.repo.recover_landings(&context.store.layout().landings())?;
-    record_finished(context, &suspects)
+    // Somebody who holds it is landing right now; the marks stay for the next verb.
+    match context.store.try_lock(RepoLock::Land, Wait::No)? {
+        Some(landing) => finish_under(&landing, context),
+        None => Ok(()),
+    }
+}
+
+/// The same for a verb that is about to decide about a task: a landing of it that was cut off comes
+/// first, however long another one takes.
+pub(super) fn finish_before_deciding(context: &Context, id: TaskId) -> Result<()> {
+    if suspects(context)?.contains(&id) {
+        finish_under(&lock_landings(context)?, context)?;
+    }
+    Ok(())
+}
+
+fn finish_under(_landing: &FileLock, context: &Context) -> Result<()> {
+    if is_any_suspect(context)? {
+        let mut suspects = suspects(context)?;
+        let recovered = context.repo.recover_landings(&context.store.layout().landings())?;
+        // One that can neither be finished nor taken back now stays marked for the next verb.
+        let is_stuck = |id: &TaskId| {
+            let its = |landing: &&Recovered| landing.task == id.to_string();
+            recovered.iter().filter(its).any(|l| matches!(l.outcome, Recovery::Stuck(_)))
+        };
+        suspects.retain(|id| !is_stuck(id));
+        record_finished(context, &suspects)?;
+    }
+    Ok(())
+}
+
+fn is_any_suspect(context: &Context) -> Result<bool> {
+    Ok(context.repo.is_half_applied() || !suspects(context)?.is_empty())
+}
+
+/// Tasks that have ended and yet are marked as being changed: a landing of them may have been cut off.
+fn suspects(context: &Context) -> Result<Vec<TaskId>> {
+    let mut suspects = context.store.active_ids()?;
+    suspects.retain(|id| context.store.read(*id).is_ok_and(|task| is_undecided(&task)));
+    Ok(suspects)
 }
 
 /// Finishes or takes back every landing that was cut off, whichever task it is of, and records it.
@@ -363,6 +392,9 @@ fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
             // Whether the worktree was to go is not known any more; keeping it loses nothing.
             let change = Change::Landed { landing, worktree: Afterwards::Keep };
             let task = context.store.commit(&lock, &task, change)?;
+            context.store.settle(&lock, &task)?;
+        } else {
+            // Whatever was cut off is taken back by now.
             context.store.settle(&lock, &task)?;
         }
     }

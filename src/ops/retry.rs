@@ -1,6 +1,7 @@
 //! `retry`: a new attempt from the same spec. Every attempt's log and outcome is kept.
 
 use super::describe::describe;
+use super::land::finish_before_deciding;
 use super::recover::{ended, recover, take};
 use super::release;
 use crate::context::Context;
@@ -15,7 +16,9 @@ use crate::view::TaskView;
 /// `not_found` when no task is meant, `refused` when it has not ended or is landed or discarded.
 pub fn retry(context: &Context, task: &str, place: RetryIn) -> Result<TaskView> {
     recover(context)?;
-    let (lock, task) = take(context, context.store.resolve(task)?)?;
+    let id = context.store.resolve(task)?;
+    finish_before_deciding(context, id)?;
+    let (lock, task) = take(context, id)?;
     let task = ended(&task)?.task();
     context.store.begin(&lock)?;
     context.store.forget_requests(&lock)?;

@@ -1,7 +1,7 @@
 //! Records that a crash left half-written.
 
 use super::{cut_off_task, held};
-use crate::sandbox::{Sandbox, TestRepo, text};
+use crate::sandbox::{Sandbox, TestRepo, text, wait_until};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -136,4 +136,23 @@ fn a_record_of_a_newer_version_is_left_alone_and_said_to_be_newer() {
     let (code, document) = repo.offshoot_json_exit(&["discard", "t"]);
     assert_eq!((code, &document["error"]["kind"]), (1, &"unsupported".into()), "{document:#}");
     assert_eq!(std::fs::read_to_string(&state).expect("the record"), record.to_string());
+}
+
+#[test]
+fn the_mark_of_a_landing_that_was_cut_off_outlives_other_tasks_until_a_verb_has_looked() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let task = repo.dispatch_to_end("landed", &[&sandbox.agent("commit")]);
+    let mark = repo.state_folder().join("active").join(text(&task["id"]));
+    let (gate, _) = held(&sandbox, &repo, "other", &[]);
+    // As a killed `merge` leaves it; the end of another task's supervisor must not take it for done.
+    std::fs::write(&mark, "").expect("the mark is made");
+    gate.open();
+    wait_until("the other task's end", || {
+        repo.told("other").last().is_some_and(|event| event == "finished")
+    });
+    wait_until("its supervisor's end", || sandbox.processes().is_empty());
+    assert!(mark.exists());
+    repo.offshoot(&["list"]).ok();
+    assert!(!mark.exists());
 }
