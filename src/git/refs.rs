@@ -170,6 +170,15 @@ impl Repo {
         }
     }
 
+    /// Removes the lock that a killed process of ours may have left on a ref while it moved it to `to`.
+    /// Waits for a second if there is one, to see that it is nobody's any more.
+    pub fn sweep_ref_lock(&self, name: &str, to: Option<CommitId>) {
+        if let Some(found) = self.ref_lock(name) {
+            // One that is somebody else's stays.
+            let _ = self.remove_abandoned(name, to, &found);
+        }
+    }
+
     /// Removes the lock that a killed process of ours left on a ref. In our own namespace only the
     /// holder of a task's or the landing's lock moves refs, and that is the caller; elsewhere the lock
     /// must hold what the caller wants to write, or nothing.

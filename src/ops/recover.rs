@@ -2,6 +2,7 @@
 //! into one small folder.
 
 use super::release::{self, base_pin};
+use super::restore;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::layout::RepoLock;
@@ -10,7 +11,7 @@ use crate::names::TaskId;
 use crate::process;
 use crate::store::TaskLock;
 use crate::supervisor;
-use crate::task::{Ended, Task};
+use crate::task::{Ended, Landing, Task};
 
 /// Tells what was not told, gives running tasks without a supervisor a new one, finishes landings and
 /// releases that were interrupted, and starts what may start.
@@ -37,6 +38,13 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             // What cannot be released yet stays as it is and is tried again by the next command; it
             // must not keep a person from everything else.
             let _ = release::release(context, &lock, &task);
+        } else if let Landing::Discarded { custody, .. } = &task.record.landing {
+            // Somebody died while they brought it back.
+            let tip = restore::tip(&task, custody);
+            context.repo.sweep_ref_lock(&task.spec.branch.full_ref(), Some(tip));
+            store.settle(&lock, &task)?;
+        } else if let Landing::Landed { .. } = &task.record.landing {
+            store.settle(&lock, &task)?;
         }
     }
     supervisor::pump(store, &context.config)

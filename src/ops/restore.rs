@@ -65,7 +65,7 @@ pub fn restore(context: &Context, tasks: &[String]) -> Result<Several<Restored>>
 }
 
 /// Where the task's branch is to be again.
-fn tip(task: &Task, custody: &Custody) -> CommitId {
+pub(super) fn tip(task: &Task, custody: &Custody) -> CommitId {
     custody.tip.or(task.record.head).unwrap_or(task.spec.base.commit)
 }
 

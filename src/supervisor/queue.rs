@@ -15,7 +15,7 @@ use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::process;
 use crate::store::Store;
-use crate::task::{Change, ControlAction, Landing, Need, Task, TaskState};
+use crate::task::{Change, ControlAction, Need, Task, TaskState};
 
 /// Starts the next tasks while slots are free.
 ///
@@ -203,17 +203,10 @@ pub fn revive(store: &Store) -> Result<()> {
                 store.remember(&task)?;
                 store.settle(&lock, &task)?;
             }
-            // A landing of it may have been cut off, which is a verb's business: the mark, by which it is
-            // found, stays.
-            TaskState::Ended { .. } if is_undecided(&task) => {}
-            // So is what is to be released, but that is on record.
-            TaskState::Ended { .. } => store.settle(&lock, &task)?,
+            // What was cut off then, a landing, a release, a restore, is a verb's business: the mark, by
+            // which it is found, stays.
+            TaskState::Ended { .. } => {}
         }
     }
     Ok(())
-}
-
-/// Whether nobody has decided about an ended task's work.
-fn is_undecided(task: &Task) -> bool {
-    matches!(task.record.landing, Landing::Open | Landing::Empty { .. })
 }
