@@ -5,15 +5,18 @@
 //! is told apart (`shared`), for it runs only after the person has accepted that content (`trust.rs`).
 //! A key that is not known is refused: a typo that changes nothing misleads.
 
+mod notify;
 mod setup;
 mod trust;
 
+pub use notify::Notify;
 pub use trust::Trust;
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::task::{AgentName, PortRange, Setup};
+use notify::NotifyTable;
 use serde::Deserialize;
 use setup::SetupTable;
 use std::path::{Path, PathBuf};
@@ -52,6 +55,8 @@ pub struct Config {
     pub setup: Setup,
     /// The ports that are handed out to tasks.
     pub ports: PortRange,
+    /// Who is told of a task's end.
+    pub notify: Notify,
     /// The repository's own file, if it would run something.
     pub shared: Option<SharedCommands>,
 }
@@ -103,6 +108,8 @@ struct ConfigFile {
     keep: KeepFile,
     large_file_mib: Option<u64>,
     setup: Option<SetupTable>,
+    #[serde(default)]
+    notify: NotifyTable,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -131,6 +138,7 @@ impl Config {
             large_file: LARGE_FILE,
             setup: Setup::default(),
             ports: PortRange::default(),
+            notify: Notify::default(),
             shared: None,
         };
         let personal = environment
@@ -144,7 +152,8 @@ impl Config {
         }
         if let Some(path) = root.map(|root| root.join(".offshoot.toml")) {
             let (file, content) = read(&path)?;
-            let commands = file.setup.as_ref().map(SetupTable::commands).unwrap_or_default();
+            let mut commands = file.setup.as_ref().map(SetupTable::commands).unwrap_or_default();
+            commands.extend(file.notify.commands());
             config.take(file, &path.display().to_string())?;
             config.shared =
                 (!commands.is_empty()).then_some(SharedCommands { file: path, content, commands });
@@ -172,6 +181,7 @@ impl Config {
         if let Some(table) = file.setup {
             table.put_into(&mut self.setup, &mut self.ports).map_err(wrong)?;
         }
+        file.notify.put_into(&mut self.notify).map_err(wrong)?;
         self.worktree_root = file.worktree_root.or(self.worktree_root.take());
         self.min_free_disk = file
             .min_free_disk_mib
@@ -231,6 +241,7 @@ fn from_environment(environment: &Environment) -> Result<ConfigFile> {
         },
         large_file_mib: number("OFFSHOOT_LARGE_FILE_MIB")?,
         setup: None,
+        notify: NotifyTable::default(),
     })
 }
 

@@ -37,6 +37,37 @@ impl Layout {
         self.root.join("acks.jsonl")
     }
 
+    /// An empty file for each event that nobody acknowledged; a hint that can be rebuilt.
+    #[must_use]
+    pub fn inbox(&self) -> PathBuf {
+        self.root.join("inbox")
+    }
+
+    /// A file for each task of whose end somebody is still to be told, named by its id.
+    #[must_use]
+    pub fn untold(&self) -> PathBuf {
+        self.root.join("untold")
+    }
+
+    /// What is kept of sessions: who tells them right now, and what they have seen.
+    #[must_use]
+    pub fn sessions(&self) -> PathBuf {
+        self.root.join("sessions")
+    }
+
+    /// Held by whoever tells a session something, so that it is told once. A session's name may be any
+    /// text, so its files are named by a UUID made from it.
+    #[must_use]
+    pub fn session_lock(&self, session: &str) -> PathBuf {
+        self.sessions().join(format!("{}.lock", TaskId::named_by(session)))
+    }
+
+    /// The last cursor of the inbox that a session was shown.
+    #[must_use]
+    pub fn session_seen(&self, session: &str) -> PathBuf {
+        self.sessions().join(format!("{}.seen", TaskId::named_by(session)))
+    }
+
     /// The id of the boot under which the indexes were last known to be whole.
     #[must_use]
     pub fn boot(&self) -> PathBuf {
@@ -195,6 +226,30 @@ impl TaskLayout {
     #[must_use]
     pub fn secrets(&self) -> PathBuf {
         self.root.join("secrets")
+    }
+
+    /// By what the session that dispatched it is woken; it holds a secret.
+    #[must_use]
+    pub fn wake(&self) -> PathBuf {
+        self.root.join("wake")
+    }
+
+    /// Held by whoever tells others of its end.
+    #[must_use]
+    pub fn telling(&self) -> PathBuf {
+        self.root.join("telling")
+    }
+
+    /// Who was told of its ends, and how that went.
+    #[must_use]
+    pub fn told(&self) -> PathBuf {
+        self.root.join("told.jsonl")
+    }
+
+    /// What the command of `--on-done` wrote.
+    #[must_use]
+    pub fn on_done_log(&self) -> PathBuf {
+        self.root.join("on-done.log")
     }
 
     /// The agent's output.

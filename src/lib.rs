@@ -15,6 +15,7 @@ pub mod event;
 pub mod landing;
 pub mod layout;
 pub mod names;
+pub mod notice;
 pub mod outcome;
 pub mod path;
 pub mod path_lock;
@@ -29,7 +30,9 @@ pub mod config;
 pub mod disk;
 pub mod git;
 pub mod lock;
+pub mod notify;
 pub mod process;
+pub mod setup;
 pub mod store;
 pub mod watch;
 

@@ -46,6 +46,26 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// A length of time by its two greatest units: `4m 10s`, `2h`, `350ms`.
+#[must_use]
+pub fn length_words(millis: u64) -> String {
+    const STEPS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
+    let seconds = millis / 1000;
+    if seconds == 0 {
+        return format!("{millis}ms");
+    }
+    let greatest = STEPS.iter().position(|(_, length)| seconds >= *length).unwrap_or(3);
+    let (unit, length) = STEPS[greatest];
+    let mut words = format!("{}{unit}", seconds / length);
+    if let Some((next, shorter)) = STEPS.get(greatest + 1) {
+        let remainder = seconds % length / shorter;
+        if remainder > 0 {
+            words.push_str(&format!(" {remainder}{next}"));
+        }
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,11 +3,14 @@
 //! The fields and their names are the contract's; adding is free, anything else needs a new `schema`.
 
 mod documents;
+mod setup;
 mod upkeep;
 
 pub use documents::{
-    DiffEnds, ErrorDocument, EventList, LandingList, LockList, PatchList, PatchView, TaskList,
+    Addressee, DiffEnds, ErrorDocument, EventList, InboxEntryView, InboxList, LandingList,
+    LockList, PatchList, PatchView, TaskList,
 };
+pub use setup::{Done, SetupFileView, SetupView};
 pub use upkeep::{FindingList, FindingView, FreedList, FreedView};
 
 use crate::claim::Claim;
@@ -16,7 +19,7 @@ use crate::landing::{Conflict, Strategy, Verdict};
 use crate::names::{BranchName, CommitId, TaskId, TaskName};
 use crate::outcome::Outcome;
 use crate::path::RepoPath;
-use crate::task::{Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Warning};
+use crate::task::{Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Told, Warning};
 use crate::timestamp::Timestamp;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -96,6 +99,9 @@ pub struct TaskView {
     pub overlaps: Vec<OverlapView>,
     /// What became of its work.
     pub landing: LandingState,
+    /// Who was told of the end besides the inbox, and how that went.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Told>,
     /// What a person should know.
     pub warnings: Vec<Warning>,
     /// Commands that make sense now.
@@ -277,6 +283,7 @@ impl TaskView {
             forecast: None,
             overlaps: Vec::new(),
             landing: LandingState::of(&record.landing),
+            told: Vec::new(),
             warnings: record.warnings.clone(),
             next: task.next(),
         }

@@ -5,12 +5,22 @@ use crate::clock::Deadline;
 use crate::error::{Attempt, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
 /// The longest a change may stay unnoticed where notification is not to be had.
 pub const LOOK: Duration = Duration::from_secs(1);
+
+/// Whether somebody still reads what is written to a pipe or socket; of a file nobody can tell, and the
+/// answer is yes.
+#[must_use]
+pub fn has_reader(output: &impl AsFd) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut watched = [PollFd::new(output, PollFlags::empty())];
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    !poll(&mut watched, Some(&now)).is_ok_and(|_| watched[0].revents().intersects(gone))
+}
 
 /// What becomes readable when one of some paths changes.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Durations as people write and read them: `90s`, `1h30m` and `250ms` in, `4m 10s` and `3m ago` out.
 
-use crate::timestamp::Timestamp;
+use crate::timestamp::{Timestamp, length_words};
 use std::time::Duration;
 
 /// The units, greatest first, in milliseconds; `ms` stands before `m` and `s` so that it is found.
@@ -40,21 +40,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
 
 /// A length of time by its two greatest units: `4m 10s`, `2h`, `350ms`.
 pub(super) fn words(millis: u64) -> String {
-    const STEPS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
-    let seconds = millis / 1000;
-    if seconds == 0 {
-        return format!("{millis}ms");
-    }
-    let greatest = STEPS.iter().position(|(_, length)| seconds >= *length).unwrap_or(3);
-    let (unit, length) = STEPS[greatest];
-    let mut words = format!("{}{unit}", seconds / length);
-    if let Some((next, shorter)) = STEPS.get(greatest + 1) {
-        let remainder = seconds % length / shorter;
-        if remainder > 0 {
-            words.push_str(&format!(" {remainder}{next}"));
-        }
-    }
-    words
+    length_words(millis)
 }
 
 /// How long ago a moment was, by its greatest unit: `3m ago`, `just now`.

@@ -27,6 +27,7 @@ mod patch;
 mod progress;
 mod quoting;
 mod run;
+mod setup;
 mod sizes;
 mod summary;
 mod table;
@@ -97,7 +98,10 @@ impl Place {
 
 fn answer(arguments: &[OsString], environment: Environment, output: &mut Output) -> Result<Exit> {
     match args::parse(arguments)? {
-        Parsed::Verb(cli) => carry_out(*cli, environment, output),
+        Parsed::Verb(cli) => {
+            let words = arguments.iter().filter_map(|word| word.to_str().map(str::to_owned));
+            carry_out(*cli, environment, output, &words.collect::<Vec<_>>())
+        }
         Parsed::Text(text) => output.write(text.as_bytes()).map(|()| Exit::Done),
         Parsed::Nothing(help) => {
             output.tell(help.trim_end());
@@ -106,23 +110,47 @@ fn answer(arguments: &[OsString], environment: Environment, output: &mut Output)
     }
 }
 
-fn carry_out(cli: Cli, environment: Environment, output: &mut Output) -> Result<Exit> {
+fn carry_out(
+    cli: Cli,
+    environment: Environment,
+    output: &mut Output,
+    words: &[String],
+) -> Result<Exit> {
     let Cli { everywhere, verb } = cli;
     output.format = if everywhere.json { Format::Json } else { Format::Text };
     let place = || Place::of(everywhere.directory, environment.clone());
     match verb {
         Verb::Dispatch(args) if !args.wait => {
             let request = args.into_request(&mut std::io::stdin())?;
-            run::dispatch(&place()?.open_for(output)?, output, request)
+            let context = place()?.open_for(output)?;
+            let exit = run::dispatch(&context, output, request)?;
+            news::notice(&context, output, words);
+            Ok(exit)
         }
         Verb::Dispatch(args) | Verb::Run(args) => {
             let request = args.into_request(&mut std::io::stdin())?;
             let place = place()?;
             run::run(&place, &place.open_for(output)?, output, request)
         }
-        Verb::InPlace(verb) => in_place(verb, &place()?.open_for(output)?, output),
+        Verb::InPlace(verb) => {
+            let context = place()?.open_for(output)?;
+            let tells = verb.tells_of_ends();
+            let exit = in_place(verb, &context, output)?;
+            if !tells {
+                news::notice(&context, output, words);
+            }
+            Ok(exit)
+        }
+        Verb::Setup(args) => {
+            setup::setup(args.into_request(place()?.directory), &environment, output)
+        }
+        Verb::Hook { agent } => {
+            let directory = place()?.directory;
+            Ok(news::hook(agent, &directory, &environment, output))
+        }
         Verb::Completions { shell } => completions(shell, output),
         Verb::Supervise { state, id } => processes::supervise(&state, id).map(|()| Exit::Done),
+        Verb::Tell { state, id } => processes::tell(&state, id, &environment).map(|()| Exit::Done),
         Verb::Shim(_) => processes::shim(&environment, output::reports()).map(|()| Exit::Done),
         Verb::Gate(_) => processes::gate().map(Exit::Gate),
     }

@@ -1,21 +1,28 @@
-//! The verbs that tell what happened: `inbox` and `events`.
+//! The verbs that tell what happened: `inbox` and `events`; and the notice beside other answers.
 
-use super::args::{EventsArgs, InboxArgs};
+use super::args::{EventsArgs, InboxArgs, Integration};
 use super::exit::Exit;
-use super::output::{Format, Output};
+use super::output::{self, Format, Output};
 use super::progress::Progress;
 use super::{complain, events as render};
 use crate::context::Context;
-use crate::error::Result;
+use crate::environment::Environment;
+use crate::error::{Attempt, Result};
 use crate::event::Event;
 use crate::ops;
-use crate::view::EventList;
+use crate::ops::inbox::Beside;
+use crate::view::{EventList, InboxEntryView, InboxList};
+use std::io::Read;
+use std::path::Path;
 
 /// `offshoot inbox`.
 pub(super) fn inbox(context: &Context, output: &Output, args: &InboxArgs) -> Result<Exit> {
     if let Some(cursors) = &args.ack {
         let gone = ops::inbox::acknowledge(context, cursors)?;
         return show(context, output, &gone, "nothing to acknowledge").map(|()| Exit::Done);
+    }
+    if args.follow {
+        return follow(context, output, args);
     }
     let (entries, empty) = match args.wait {
         None => (ops::inbox::inbox(context, args.sessions())?, Exit::Done),
@@ -37,14 +44,83 @@ pub(super) fn inbox(context: &Context, output: &Output, args: &InboxArgs) -> Res
     Ok(Exit::Done)
 }
 
-fn show(context: &Context, output: &Output, events: &[Event], nothing: &str) -> Result<()> {
+fn follow(context: &Context, output: &Output, args: &InboxArgs) -> Result<Exit> {
+    let stdout = output::answers();
+    ops::inbox::follow(context, args.sessions(), &stdout, &mut |entries| match output.format {
+        Format::Json => output.document(&InboxList::new(entries)),
+        Format::Text => entries.iter().try_for_each(|entry| line(context, output, &entry.event)),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// One line on standard error about ends that the caller has not been told of yet. Whatever goes wrong
+/// with it is no reason to spoil the answer.
+pub(super) fn notice(context: &Context, output: &Output, words: &[String]) {
+    let beside = match output.format {
+        Format::Text => Beside::Words,
+        Format::Json => Beside::Nothing,
+    };
+    let Ok(entries) = ops::inbox::unseen(context, words, beside) else { return };
+    let names: Vec<String> = entries
+        .iter()
+        .map(|entry| format!("`{}` {}", entry.event.draft.task.name, entry.event.draft.state))
+        .collect();
+    let told = match names.as_slice() {
+        [] => return,
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        names => names.join(", "),
+    };
+    output.tell(&format!("meanwhile: {told}; `offshoot inbox` tells more"));
+}
+
+/// `offshoot hook`. To an agent the exit status 2 means that it must not go on, so it is never ours.
+pub(super) fn hook(
+    agent: Integration,
+    directory: &Path,
+    environment: &Environment,
+    output: &Output,
+) -> Exit {
+    match answer_hook(agent, directory, environment, output) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            output.tell(&complain::message(&error, output.paint_errors));
+            Exit::Refused
+        }
+    }
+}
+
+fn answer_hook(
+    agent: Integration,
+    directory: &Path,
+    environment: &Environment,
+    output: &Output,
+) -> Result<()> {
+    let mut input = Vec::new();
+    std::io::stdin().read_to_end(&mut input).attempt(|| "read the hook's input")?;
+    match ops::hook::hook(agent.agent().as_str(), &input, directory, environment)? {
+        None => Ok(()),
+        Some(answer) => {
+            output.document(&answer.document)?;
+            answer.was_given()
+        }
+    }
+}
+
+fn show(
+    context: &Context,
+    output: &Output,
+    entries: &[InboxEntryView],
+    nothing: &str,
+) -> Result<()> {
     match output.format {
-        Format::Json => output.document(&EventList::new(events)),
-        Format::Text if events.is_empty() => {
+        Format::Json => output.document(&InboxList::new(entries)),
+        Format::Text if entries.is_empty() => {
             output.tell(nothing);
             Ok(())
         }
-        Format::Text => events.iter().try_for_each(|event| line(context, output, event)),
+        Format::Text => entries.iter().try_for_each(|entry| line(context, output, &entry.event)),
     }
 }
 

@@ -8,7 +8,7 @@ use super::output::{Format, Output};
 use super::paint::Destination;
 use super::progress::Progress;
 use super::summary::Detail;
-use super::{Place, durations, look, offer};
+use super::{Place, durations, look, news, offer};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::ops;
@@ -96,6 +96,7 @@ pub(super) fn run(
     if left_alone {
         offer::after(context, output, &ended)?;
     }
+    news::notice(context, output, &[ended.name.to_string()]);
     Ok(Exit::of_tasks(&[ended]))
 }
 

@@ -4,11 +4,13 @@ use super::lending::enclosing_task;
 use crate::agent;
 use crate::claim::Claim;
 use crate::context::Context;
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::names::TaskId;
 use crate::path_lock::{LockOwner, OwnerName};
 use crate::process;
 use crate::supervisor;
+use crate::task::ProcessIdentity;
 use std::path::{Path, PathBuf};
 
 /// Pathspecs as the caller wrote them, relative to where it stands; each once.
@@ -61,13 +63,19 @@ impl Caller {
     }
 }
 
+/// The process that told of the session which calls; none when nobody called in the name of one, or when
+/// every process above was told of it in turn.
+pub(super) fn session_process(environment: &Environment) -> Result<Option<ProcessIdentity>> {
+    let giver = agent::session_variable(environment).and_then(|it| process::giver_of(&it));
+    Ok(giver.map(process::of).transpose()?.flatten())
+}
+
 /// A session ends with the process that told of it, the agent itself and not the shell in which it
 /// runs one command.
 fn session_or_process(context: &Context) -> Result<LockOwner> {
     let environment = &context.environment;
     if let Some(session) = agent::parent_session(environment) {
-        let giver = agent::session_variable(environment).and_then(|it| process::giver_of(&it));
-        let process = giver.map(process::of).transpose()?.flatten();
+        let process = session_process(environment)?;
         return Ok(LockOwner::Process { name: OwnerName::new(session)?, process });
     }
     let caller = process::parent().map(process::of).transpose()?.flatten();

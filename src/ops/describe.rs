@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::git::{DiffRange, Forecast};
 use crate::names::CommitId;
 use crate::supervisor::{self, Precedence};
-use crate::task::{Landing, Task, TaskState};
+use crate::task::{Landing, Task, TaskState, Told, Warning, WarningKind};
 use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
 use std::cell::OnceCell;
 
@@ -100,7 +100,16 @@ pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
 pub(super) fn describe_in_full(context: &Context, task: &Task) -> Result<TaskView> {
     let mut view = describe(context, task)?;
     view.forecast = forecast(context, task)?;
+    view.told = context.store.told(task.id())?;
+    view.warnings.extend(view.told.iter().filter_map(not_told));
     Ok(view)
+}
+
+/// That somebody could not be told.
+fn not_told(told: &Told) -> Option<Warning> {
+    let error = told.error.as_ref()?;
+    let message = format!("{}: {error}", told.channel.words());
+    Some(Warning::new(WarningKind::NotTold, message))
 }
 
 /// What a task's change is between; none before it has a result.

@@ -1,7 +1,7 @@
 //! `dispatch`: record a task durably, queue it, and answer; the worktree is made later.
 
 use super::base::{settle_base, settle_target};
-use super::claiming::{claims, subdirectory};
+use super::claiming::{claims, session_process, subdirectory};
 use super::describe::describe;
 use super::place::place;
 use super::recover::{find, recover};
@@ -12,10 +12,11 @@ use crate::environment::Variable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::Expected;
 use crate::names::{BranchName, TaskId, TaskName};
+use crate::notify;
 use crate::process;
 use crate::store::{Naming, NewTask, Placing};
 use crate::supervisor;
-use crate::task::{AgentName, Dependency, Need, SCHEMA, Setup, Task, TaskSpec};
+use crate::task::{AgentName, Dependency, Need, SCHEMA, Setup, Task, TaskSpec, Tell, Wake};
 use crate::view::TaskView;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -87,6 +88,8 @@ pub struct DispatchRequest {
     pub max_log: Option<u64>,
     /// What the worktree begins with.
     pub start: StartFrom,
+    /// A shell command that gets the event of the task's end.
+    pub on_done: Option<String>,
     /// The same id again answers with the same task.
     pub request_id: Option<String>,
 }
@@ -112,6 +115,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
     let (agent, command, session) = settle_work(context, &request, id)?;
     let base = settle_base(context, &request, id)?;
     let target = settle_target(context, &request, &base, parent.as_ref())?;
+    let (tell, wake) = settle_telling(context, request.on_done)?;
     let spec = TaskSpec {
         schema: SCHEMA,
         id,
@@ -141,6 +145,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         parent_task: parent.map(|parent| parent.id()),
         request_id: request.request_id,
         setup: settle_setup(context, &request.env),
+        tell,
     };
     if !context.store.exists()
         && let (Placing::Taken(error), Naming::Chosen) =
@@ -154,6 +159,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         environment: context.environment.without_git_location().without_parent_session(),
         secrets: request.env,
         session,
+        wake,
         naming,
     };
     let task = record(context, new)?;
@@ -171,6 +177,18 @@ fn settle_setup(context: &Context, env: &[Variable]) -> Setup {
     let mut setup = context.config.setup.clone();
     setup.env.retain(|name, _| !env.iter().any(|variable| variable.name == name.as_str()));
     setup
+}
+
+/// Who is told of the end, and by what the session that dispatches is woken.
+fn settle_telling(context: &Context, on_done: Option<String>) -> Result<(Tell, Option<Wake>)> {
+    let environment = &context.environment;
+    let mut tell = context.config.notify.settle(on_done, notify::terminal());
+    let Some(parent) = agent::parent_session(environment) else { return Ok((tell, None)) };
+    let wake = notify::wake_of(&parent, environment);
+    // An agent's session tells its person itself.
+    (tell.desktop, tell.bell) = (false, None);
+    (tell.wakes, tell.session) = (wake.is_some(), session_process(environment)?);
+    Ok((tell, wake))
 }
 
 /// The tasks around a new one, innermost first.

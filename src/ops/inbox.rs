@@ -1,20 +1,41 @@
-//! `inbox`: completions that nobody has acknowledged.
+//! `inbox`: completions that nobody has acknowledged, and whose they are.
+//!
+//! An entry belongs to the session that dispatched the task. A session is closed when the process that
+//! told of it has ended; then its entries are anybody's, so that the next session in the repository
+//! gets them. So are entries that have waited for [`LONGEST`], which covers sessions of which no
+//! process is known and those that were left inside a process that lives on.
 
+use super::describe::describe_in_full;
 use super::recover::recover;
 use crate::agent;
+use crate::clock::Deadline;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lock::Wait;
-use crate::task::Change;
-use crate::watch::Watch;
+use crate::notice;
+use crate::process;
+use crate::task::{Change, TaskState};
+use crate::view::{Addressee, InboxEntryView};
+use crate::watch::{self, Watch};
+use std::collections::BTreeSet;
+use std::os::fd::AsFd;
 use std::time::Duration;
+
+/// How long an entry may wait for its own session before it is anybody's.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// Ends of siblings within this time are told together.
+pub(super) const TOGETHER: Duration = Duration::from_secs(1);
 
 /// Whose completions are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sessions {
-    /// Those of the caller's session, and those of no session.
+    /// Those of the caller's session, of closed ones, and of no session; a caller without a session
+    /// gets all.
     Mine,
+    /// Those that the caller's session has to be told: its own, and those of closed ones.
+    Owed,
     /// All of them.
     All,
 }
@@ -23,42 +44,92 @@ pub enum Sessions {
 ///
 /// # Errors
 /// `io` when the journal cannot be read.
-pub fn inbox(context: &Context, sessions: Sessions) -> Result<Vec<Event>> {
+pub fn inbox(context: &Context, sessions: Sessions) -> Result<Vec<InboxEntryView>> {
     recover(context)?;
-    let me = agent::parent_session(&context.environment);
-    let mut entries = context.store.inbox()?;
-    if sessions == Sessions::Mine && me.is_some() {
-        entries.retain(|entry| entry.draft.parent.is_none() || entry.draft.parent == me);
-    }
-    Ok(entries)
+    addressed(context, sessions, context.store.inbox()?)
 }
 
-/// Acknowledges the entries with these cursors, or all of the caller's when there are none; answers
-/// those that were acknowledged.
+/// Those of some entries that are wanted, with whose they are.
+fn addressed(
+    context: &Context,
+    sessions: Sessions,
+    entries: Vec<Event>,
+) -> Result<Vec<InboxEntryView>> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let me = agent::parent_session(&context.environment);
+    let works_on_a_task = context.environment.get("OFFSHOOT_TASK_ID").is_some();
+    let mut wanted = Vec::new();
+    for event in entries {
+        let addressee = match (&event.draft.parent, &me) {
+            (None, _) => Addressee::Person,
+            (Some(parent), Some(me)) if parent == me => Addressee::You,
+            (Some(_), _) if is_anybodys(context, &event) => Addressee::Anybody,
+            (Some(_), _) => Addressee::Other,
+        };
+        let is_wanted = match (sessions, addressee) {
+            // What others left is no business of an agent that works on a task.
+            (Sessions::Owed, Addressee::Anybody) => !works_on_a_task,
+            (Sessions::All, _) | (_, Addressee::You | Addressee::Anybody) => true,
+            (Sessions::Mine, Addressee::Person) => true,
+            (Sessions::Mine, Addressee::Other) => me.is_none(),
+            (Sessions::Owed, Addressee::Person | Addressee::Other) => false,
+        };
+        if is_wanted {
+            wanted.push(InboxEntryView { event, addressee, text: None });
+        }
+    }
+    Ok(wanted)
+}
+
+fn is_anybodys(context: &Context, event: &Event) -> bool {
+    let waited = context.now().as_millis().saturating_sub(event.draft.at.as_millis());
+    if u128::try_from(waited).is_ok_and(|waited| waited >= LONGEST.as_millis()) {
+        return true;
+    }
+    match context.store.read(event.draft.task.id) {
+        // Of a process in another container nobody here can tell; then time decides.
+        Ok(task) => task
+            .spec
+            .tell
+            .session
+            .is_some_and(|session| process::is_alive(&session).is_ok_and(|alive| !alive)),
+        Err(_) => true,
+    }
+}
+
+/// Acknowledges the entries with these cursors, or, when there are none, all of the caller's; answers
+/// those that were acknowledged. Those of other sessions that live are never the caller's.
 ///
 /// # Errors
 /// `not_found` when an entry is not there.
-pub fn acknowledge(context: &Context, cursors: &[u64]) -> Result<Vec<Event>> {
+pub fn acknowledge(context: &Context, cursors: &[u64]) -> Result<Vec<InboxEntryView>> {
     let entries = if cursors.is_empty() {
-        inbox(context, Sessions::Mine)?
+        let mut entries = inbox(context, Sessions::Mine)?;
+        entries.retain(|entry| entry.addressee != Addressee::Other);
+        entries
     } else {
         let mut entries = inbox(context, Sessions::All)?;
-        entries.retain(|entry| cursors.contains(&entry.cursor));
+        entries.retain(|entry| cursors.contains(&entry.event.cursor));
         entries
     };
     if let Some(missing) =
-        cursors.iter().find(|cursor| !entries.iter().any(|entry| entry.cursor == **cursor))
+        cursors.iter().find(|cursor| !entries.iter().any(|entry| entry.event.cursor == **cursor))
     {
         return Err(
             Error::not_found(format!("the inbox has no entry {missing}")).hint("offshoot inbox")
         );
     }
-    let cursors: Vec<u64> = entries.iter().map(|entry| entry.cursor).collect();
-    context.store.acknowledge(&cursors)?;
-    for entry in &entries {
-        close_empty(context, entry)?;
-    }
+    take_note(context, &entries)?;
     Ok(entries)
+}
+
+/// Acknowledges entries that the caller was told.
+pub(super) fn take_note(context: &Context, entries: &[InboxEntryView]) -> Result<()> {
+    let cursors: Vec<u64> = entries.iter().map(|entry| entry.event.cursor).collect();
+    context.store.acknowledge(&cursors)?;
+    entries.iter().try_for_each(|entry| close_empty(context, &entry.event))
 }
 
 /// A task without work needs nobody any more once its end was noted.
@@ -75,7 +146,8 @@ fn close_empty(context: &Context, entry: &Event) -> Result<()> {
     Ok(())
 }
 
-/// Waits until there is an entry, or until `limit` has passed; then the answer is empty.
+/// Waits until there is an entry, or until `limit` has passed; then the answer is empty. Siblings that
+/// end within a second of it come with it.
 ///
 /// # Errors
 /// `io` when the journal cannot be read.
@@ -83,14 +155,139 @@ pub fn wait_for_entry(
     context: &Context,
     sessions: Sessions,
     limit: Option<Duration>,
-) -> Result<Vec<Event>> {
+) -> Result<Vec<InboxEntryView>> {
     let deadline = limit.map(|limit| context.clock.deadline(limit));
-    let watch = Watch::on(&[context.store.layout().root(), &context.store.layout().journal()]);
+    let watch = watch(context);
     loop {
-        let entries = inbox(context, sessions)?;
+        let entries = gather(context, sessions, &BTreeSet::new(), &watch)?;
         if !entries.is_empty() || deadline.is_some_and(|deadline| deadline.has_passed()) {
             return Ok(entries);
         }
         watch.wait(deadline)?;
     }
+}
+
+/// Gives entries to `sink` as they come, each once, siblings together, until nobody reads `output` any
+/// more. Nothing is acknowledged: whoever reads does that once it was told.
+///
+/// # Errors
+/// `io` when the journal cannot be read; whatever `sink` refuses.
+pub fn follow(
+    context: &Context,
+    sessions: Sessions,
+    output: &impl AsFd,
+    sink: &mut dyn FnMut(&[InboxEntryView]) -> Result<()>,
+) -> Result<()> {
+    let mut told = BTreeSet::new();
+    let watch = watch(context);
+    while watch::has_reader(output) {
+        let mut entries = gather(context, sessions, &told, &watch)?;
+        if !entries.is_empty() {
+            told.extend(entries.iter().map(key));
+            for entry in &mut entries {
+                entry.text = Some(text(context, std::slice::from_ref(entry)));
+            }
+            sink(&entries)?;
+        }
+        watch.wait(None)?;
+    }
+    Ok(())
+}
+
+/// By what an entry is known to have been told: one that becomes anybody's is told once more.
+fn key(entry: &InboxEntryView) -> (u64, bool) {
+    (entry.event.cursor, entry.addressee == Addressee::Anybody)
+}
+
+/// The entries in words.
+pub(super) fn text(context: &Context, entries: &[InboxEntryView]) -> String {
+    let tasks =
+        entries.iter().filter_map(|entry| context.store.read(entry.event.draft.task.id).ok());
+    let views: Vec<_> = tasks.filter_map(|task| describe_in_full(context, &task).ok()).collect();
+    notice::text(&views)
+}
+
+fn watch(context: &Context) -> Watch {
+    let layout = context.store.layout();
+    Watch::on(&[layout.root(), &layout.journal()])
+}
+
+/// What is new now. When there is something, and siblings of it are still running, they are given a
+/// second to end too.
+fn gather(
+    context: &Context,
+    sessions: Sessions,
+    told: &BTreeSet<(u64, bool)>,
+    watch: &Watch,
+) -> Result<Vec<InboxEntryView>> {
+    let mut until: Option<Deadline> = None;
+    loop {
+        let mut entries = inbox(context, sessions)?;
+        entries.retain(|entry| !told.contains(&key(entry)));
+        let Some(first) = entries.first() else { return Ok(entries) };
+        let until = *until.get_or_insert_with(|| {
+            let waited = context.now().as_millis().saturating_sub(first.event.draft.at.as_millis());
+            let waited = Duration::from_millis(u64::try_from(waited).unwrap_or(0));
+            context.clock.deadline(TOGETHER.saturating_sub(waited))
+        });
+        if until.has_passed() || !has_siblings(context, first.event.draft.parent.as_deref())? {
+            return Ok(entries);
+        }
+        watch.wait(Some(until))?;
+    }
+}
+
+/// Whether tasks of a session are running.
+pub(super) fn has_siblings(context: &Context, session: Option<&str>) -> Result<bool> {
+    for id in context.store.active_ids()? {
+        if let Ok(task) = context.store.read(id)
+            && matches!(task.record.state, TaskState::Running(_))
+            && task.spec.parent.as_deref() == session
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether something can be said beside an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// A line of words.
+    Words,
+    /// Nothing: a program reads it. What the answer itself was about counts as shown all the same.
+    Nothing,
+}
+
+/// Entries that the caller has not been shown yet and that are no news of what this command was about
+/// (`words`); from then on they count as shown. For a notice beside some other answer.
+///
+/// # Errors
+/// `io` when the journal cannot be read.
+pub fn unseen(context: &Context, words: &[String], beside: Beside) -> Result<Vec<InboxEntryView>> {
+    if !context.store.exists() {
+        return Ok(Vec::new());
+    }
+    let me = agent::parent_session(&context.environment);
+    let whose = me.as_deref().unwrap_or("person");
+    let seen = context.store.seen_by(whose)?;
+    let mut entries = addressed(context, Sessions::Mine, context.store.inbox_after(seen)?)?;
+    let Some(last) = entries.last().map(|entry| entry.event.cursor) else { return Ok(entries) };
+    entries.retain(|entry| {
+        let task = &entry.event.draft.task;
+        let id = task.id.to_string();
+        let own = match me {
+            Some(_) => entry.addressee != Addressee::Person,
+            None => entry.addressee == Addressee::Person,
+        };
+        let is_named = |word: &String| {
+            word == task.name.as_str() || (word.len() >= 4 && id.starts_with(word.as_str()))
+        };
+        own && !words.iter().any(is_named)
+    });
+    if beside == Beside::Nothing && !entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    context.store.note_seen(whose, last)?;
+    Ok(entries)
 }

@@ -112,6 +112,7 @@ fn act(context: &Context, tasks: &[String], wish: Wish) -> Result<Vec<TaskView>>
         ask(context, *id, wish)?;
     }
     supervisor::pump(&context.store, &context.config)?;
+    supervisor::tell_of_ends(&context.store)?;
     ids.iter().map(|id| describe(context, &wait_until_true(context, *id, wish)?)).collect()
 }
 

@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod doctor;
 pub mod events;
 pub mod gc;
+pub mod hook;
 pub mod inbox;
 pub mod job_control;
 pub mod land;
@@ -20,8 +21,10 @@ pub mod pager;
 pub mod processes;
 pub mod restore;
 pub mod retry;
+pub mod setup;
 pub mod several;
 pub mod status;
+pub mod tell;
 pub mod trust;
 pub mod wait;
 

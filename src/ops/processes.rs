@@ -14,6 +14,14 @@ pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
     crate::supervisor::supervise(state, id)
 }
 
+/// Tells of a task's end; see [`crate::ops::tell::tell`].
+///
+/// # Errors
+/// When the record cannot be read.
+pub fn tell(state: &Path, id: TaskId, environment: &Environment) -> Result<()> {
+    crate::ops::tell::tell(state, id, environment.clone())
+}
+
 /// Watches over an agent; see [`crate::supervisor::shim`].
 ///
 /// # Errors

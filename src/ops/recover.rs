@@ -47,7 +47,8 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             store.settle(&lock, &task)?;
         }
     }
-    supervisor::pump(store, &context.config)
+    supervisor::pump(store, &context.config)?;
+    supervisor::tell_of_ends(store)
 }
 
 /// Lets go of the base of a dispatch that died before its record was there. One that goes on in this

@@ -3,11 +3,13 @@
 //! A process is signalled only while a descriptor of it (pidfd) is held and its start time has been
 //! compared, so a reused number is never hit. Linux only for now: elsewhere trees cannot be contained.
 
+mod bounded;
 mod identity;
 mod reap;
 mod spawn;
 mod tree;
 
+pub use bounded::run_bounded;
 pub use identity::{arguments, boot_id, current, giver_of, has_open, is_alive, of, parent, umask};
 pub use reap::{Ending, peek, reap, reap_others};
 pub use spawn::{

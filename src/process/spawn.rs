@@ -37,6 +37,14 @@ impl Spawn {
         Self::apart(command, environment)
     }
 
+    /// Any program, looked for in the `PATH` of its environment.
+    #[must_use]
+    pub fn program(name: &str, arguments: &[&str], environment: &Environment) -> Self {
+        let mut command = Command::new(name);
+        command.args(arguments);
+        Self::apart(command, environment)
+    }
+
     fn apart(mut command: Command, environment: &Environment) -> Self {
         command.env_clear().envs(environment.iter());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

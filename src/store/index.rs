@@ -201,6 +201,7 @@ impl Store {
             return Ok(());
         }
         self.make_folders()?;
+        self.rebuild_inbox()?;
         let mut tasks = Vec::new();
         for id in self.all_ids()? {
             // One that cannot be read is told of by whoever lists it.

@@ -3,13 +3,16 @@
 //! Appended under `journal.lock` and fsynced. A line torn by a crash is cut by the next appender; its
 //! event is still in its task's outbox and is appended again.
 
+use super::inbox::Place;
 use super::{Store, files};
 use crate::error::{Attempt, Error, ErrorKind, Result};
-use crate::event::{Draft, Event};
+use crate::event::{Draft, Event, EventKind};
 use crate::layout::RepoLock;
+use crate::lock::FileLock;
 use crate::task::SCHEMA;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 
 /// Reads the journal from some place on, again and again as it grows.
 #[derive(Debug)]
@@ -25,36 +28,63 @@ impl JournalReader {
     /// # Errors
     /// `io` when the journal cannot be read, `unsupported` when a newer offshoot wrote it.
     pub fn read_new(&mut self) -> Result<Vec<Event>> {
+        let mut events = Vec::new();
+        self.read_each(|_, event| events.push(event))?;
+        Ok(events)
+    }
+
+    /// The same, one by one, with where its line begins.
+    pub(super) fn read_each(&mut self, mut sink: impl FnMut(u64, Event)) -> Result<()> {
         let attempt = || format!("read `{}`", self.path.display());
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(cause) => return Err(Error::io(attempt(), &cause)),
-        };
+        let Some(mut file) = open(&self.path)? else { return Ok(()) };
         file.seek(SeekFrom::Start(self.offset)).attempt(attempt)?;
         let mut reader = BufReader::new(file);
-        let (mut events, mut line) = (Vec::new(), Vec::new());
+        let mut line = Vec::new();
         loop {
             line.clear();
             let length = reader.read_until(b'\n', &mut line).attempt(attempt)?;
             if line.last() != Some(&b'\n') {
                 // Nothing more, or a line that is being written.
-                return Ok(events);
+                return Ok(());
             }
+            let begin = self.offset;
             self.offset += length as u64;
-            let event: Event = match files::from_json(&line) {
-                Ok(event) => event,
-                // A newer version's events must not be skipped; a damaged line tells nothing anyway.
-                Err(error) if error.kind == ErrorKind::Unsupported => {
-                    return Err(error.while_trying(attempt()));
-                }
-                Err(_) => continue,
-            };
-            if event.cursor > self.after {
+            if let Some(event) = self.understand(&line)?
+                && event.cursor > self.after
+            {
                 self.after = event.cursor;
-                events.push(event);
+                sink(begin, event);
             }
         }
+    }
+
+    /// The event whose line begins there; none when there is no whole line yet.
+    pub(super) fn read_at(&mut self, offset: u64) -> Result<Option<Event>> {
+        let attempt = || format!("read `{}`", self.path.display());
+        let Some(mut file) = open(&self.path)? else { return Ok(None) };
+        file.seek(SeekFrom::Start(offset)).attempt(attempt)?;
+        let mut line = Vec::new();
+        BufReader::new(file).read_until(b'\n', &mut line).attempt(attempt)?;
+        if line.last() == Some(&b'\n') { self.understand(&line) } else { Ok(None) }
+    }
+
+    fn understand(&self, line: &[u8]) -> Result<Option<Event>> {
+        match files::from_json(line) {
+            Ok(event) => Ok(Some(event)),
+            // A newer version's events must not be skipped; a damaged line tells nothing anyway.
+            Err(error) if error.kind == ErrorKind::Unsupported => {
+                Err(error.while_trying(format!("read `{}`", self.path.display())))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn open(journal: &Path) -> Result<Option<File>> {
+    match File::open(journal) {
+        Ok(file) => Ok(Some(file)),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(Error::io(format!("read `{}`", journal.display()), &cause)),
     }
 }
 
@@ -79,21 +109,25 @@ impl Store {
 
     /// Appends events that have just been drafted and so cannot be in the journal yet.
     pub(super) fn append(&self, drafts: &[Draft]) -> Result<()> {
-        let _lock = self.lock(RepoLock::Journal)?;
-        self.append_locked(drafts.iter())
+        let lock = self.lock(RepoLock::Journal)?;
+        self.append_locked(&lock, drafts.iter())
     }
 
     /// Appends those of a dead process's drafts that the journal does not have.
     pub(super) fn append_missing(&self, drafts: &[Draft]) -> Result<()> {
-        let _lock = self.lock(RepoLock::Journal)?;
+        let lock = self.lock(RepoLock::Journal)?;
         let known = self.journal_after(0).read_new()?;
         let is_known = |draft: &&Draft| {
             known.iter().any(|e| e.draft.task.id == draft.task.id && e.draft.serial == draft.serial)
         };
-        self.append_locked(drafts.iter().filter(|draft| !is_known(draft)))
+        self.append_locked(&lock, drafts.iter().filter(|draft| !is_known(draft)))
     }
 
-    fn append_locked<'a>(&self, drafts: impl Iterator<Item = &'a Draft>) -> Result<()> {
+    fn append_locked<'a>(
+        &self,
+        lock: &FileLock,
+        drafts: impl Iterator<Item = &'a Draft>,
+    ) -> Result<()> {
         let path = self.layout.journal();
         let attempt = || format!("write `{}`", path.display());
         let mut file = files::open_to_append(&path)?;
@@ -102,6 +136,9 @@ impl Store {
         let mut lines = Vec::new();
         for (draft, cursor) in drafts.zip(last.cursor + 1..) {
             let event = Event { schema: SCHEMA, cursor, draft: draft.clone() };
+            if event.draft.event == EventKind::Finished && self.layout.inbox().is_dir() {
+                self.expect_entry(lock, Place { cursor, offset: last.end + lines.len() as u64 })?;
+            }
             lines.extend(files::to_json(&event)?);
             lines.push(b'\n');
         }

@@ -17,6 +17,7 @@ mod journal;
 mod paths;
 mod ports;
 mod records;
+mod told;
 
 pub use inbox::InboxEntry;
 pub use inspect::{OpenToOthers, StrayEntry};
@@ -65,7 +66,9 @@ impl Store {
         for index in [Index::Open, Index::Names, Index::Requests, Index::Queue, Index::Active] {
             files::make_folder(&self.layout.index(index))?;
         }
-        Ok(())
+        files::make_folder(&self.layout.untold())?;
+        files::make_folder(&self.layout.sessions())?;
+        if self.layout.inbox().is_dir() { Ok(()) } else { self.rebuild_inbox() }
     }
 
     /// Takes a lock of the whole repository, waiting as long as it takes: these are only ever held

@@ -1,13 +1,13 @@
 //! Tasks: made in a folder that appears whole, changed only by whoever holds the task's lock.
 
 use super::files::{self, Durability};
-use super::{Store, index};
+use super::{Store, index, told::KeptWake};
 use crate::environment::{Environment, Variable};
 use crate::error::{Attempt, Error, Result};
 use crate::layout::{Index, RepoLock};
 use crate::lock::{FileLock, Wait};
 use crate::names::{TaskId, TaskName};
-use crate::task::{Change, Task, TaskRecord, TaskSpec};
+use crate::task::{Change, SCHEMA, Task, TaskRecord, TaskSpec, Wake};
 use std::os::fd::OwnedFd;
 
 /// The right to change one task.
@@ -44,6 +44,8 @@ pub struct NewTask {
     pub secrets: Vec<Variable>,
     /// The agent's conversation, where we chose its id.
     pub session: Option<String>,
+    /// By what the session that dispatches is woken.
+    pub wake: Option<Wake>,
     /// Whether a name that is taken may be numbered.
     pub naming: Naming,
 }
@@ -175,6 +177,10 @@ impl Store {
             let secrets = variables(new.secrets)?;
             files::replace(&inside(layout.secrets()), &secrets, Durability::PowerCut)?;
         }
+        if let Some(wake) = new.wake {
+            let kept = files::to_json(&KeptWake { schema: SCHEMA, wake })?;
+            files::replace(&inside(layout.wake()), &kept, Durability::PowerCut)?;
+        }
         files::replace(&inside(layout.spec()), &files::to_json(&task.spec)?, Durability::PowerCut)?;
         files::replace(
             &inside(layout.state()),
@@ -235,6 +241,7 @@ impl Store {
     pub fn forget_environment(&self, lock: &TaskLock) -> Result<()> {
         let layout = self.layout.task(lock.id());
         files::remove(&layout.env())?;
+        files::remove(&layout.wake())?;
         files::remove(&layout.secrets())
     }
 
@@ -244,6 +251,7 @@ impl Store {
     /// `refused` when the change makes no sense, `io` when it cannot be recorded.
     pub fn commit(&self, lock: &TaskLock, task: &Task, change: Change) -> Result<Task> {
         let next = task.apply(change, self.clock.now())?;
+        self.mark_untold(&next)?;
         self.write(lock, &next, Durability::PowerCut)?;
         self.tell(lock, next)
     }

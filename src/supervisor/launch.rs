@@ -67,9 +67,13 @@ pub(super) fn is_supervisor(pid: i32) -> bool {
     let Some(words) = process::arguments(pid) else { return false };
     let [verb, _, state, id] = words.as_slice() else { return false };
     let Some(task) = id.to_str().and_then(|id| id.parse::<TaskId>().ok()) else { return false };
-    let Some(common) = Path::new(state).parent().filter(|_| verb == "supervise") else {
-        return false;
+    let Some(common) = Path::new(state).parent() else { return false };
+    let layout = Layout::of(common).task(task);
+    let lock = match verb.to_str() {
+        Some("supervise") => layout.lock(),
+        // Whoever tells of a task's end goes on when the task around it has ended.
+        Some("tell") => layout.telling(),
+        _ => return false,
     };
-    let lock = Layout::of(common).task(task).lock();
     FileLock::is_held(&lock).unwrap_or(false) && process::has_open(pid, &lock)
 }

@@ -23,11 +23,13 @@ mod readable;
 mod requests;
 mod setup;
 mod shim;
+mod telling;
 
 pub use claims::{Precedence, Standing, family};
 pub use gate::gate;
 pub use queue::{free_slots, has_room, pump, revive};
 pub use shim::shim;
+pub use telling::tell_of_ends;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -56,6 +58,8 @@ pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
     drop(life);
     // Even a task that cannot be finished must not keep others from running.
     let pumped = queue::revive(&store).and_then(|()| queue::pump(&store, &config));
+    // Behind the pump: nobody waits for a slot while somebody is told.
+    let told = tell_of_ends(&store);
     match (&lived, shim) {
         (Ok(()), Some(shim)) => shim.let_go(),
         // The agent may still run. Its shim, not let go, has the task taken up again as soon as this
@@ -63,7 +67,7 @@ pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
         (Err(_), shim) => drop(shim),
         (Ok(()), None) => {}
     }
-    lived.and(pumped)
+    lived.and(pumped).and(told)
 }
 
 /// One task in the hands of its supervisor.

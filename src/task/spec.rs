@@ -1,6 +1,6 @@
 //! What was asked for. Written once at dispatch; every attempt reads it again.
 
-use super::Setup;
+use super::{Setup, Tell};
 use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::escape;
@@ -157,6 +157,9 @@ pub struct TaskSpec {
     /// What makes its worktree ready.
     #[serde(default, skip_serializing_if = "Setup::is_empty")]
     pub setup: Setup,
+    /// Who is told of its end.
+    #[serde(default, skip_serializing_if = "Tell::is_empty")]
+    pub tell: Tell,
 }
 
 impl TaskSpec {

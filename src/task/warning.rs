@@ -31,6 +31,8 @@ pub enum WarningKind {
     WorktreeChanged,
     /// Uncommitted files of the main checkout changed while it ran, by whomever.
     MainChanged,
+    /// Somebody could not be told of the end, or failed when told.
+    NotTold,
 }
 
 /// One warning.

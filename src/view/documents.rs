@@ -28,6 +28,48 @@ pub struct EventList<'a> {
     events: &'a [Event],
 }
 
+/// Whose an entry of the inbox is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Addressee {
+    /// The caller's session dispatched the task.
+    You,
+    /// The session that dispatched it is closed, or has not taken note for an hour.
+    Anybody,
+    /// A person dispatched it, or a job.
+    Person,
+    /// Another session dispatched it.
+    Other,
+}
+
+/// An entry of the inbox.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InboxEntryView {
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+    /// Whose it is.
+    pub addressee: Addressee,
+    /// The same in words, for a session's agent; only a follower is told them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// `{"schema":1,"events":[…]}` of the inbox.
+#[derive(Debug, Serialize)]
+pub struct InboxList<'a> {
+    schema: u32,
+    events: &'a [InboxEntryView],
+}
+
+impl<'a> InboxList<'a> {
+    /// A document of entries.
+    #[must_use]
+    pub fn new(events: &'a [InboxEntryView]) -> Self {
+        Self { schema: SCHEMA, events }
+    }
+}
+
 /// `{"schema":1,"locks":[…]}`.
 #[derive(Debug, Serialize)]
 pub struct LockList {

@@ -26,6 +26,7 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
             "landing",
             "layout",
             "names",
+            "notice",
             "outcome",
             "path",
             "path_lock",
@@ -37,7 +38,10 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "doors",
-        &["agent", "clock", "config", "disk", "git", "lock", "notify", "process", "store", "watch"],
+        &[
+            "agent", "clock", "config", "disk", "git", "lock", "notify", "process", "setup",
+            "store", "watch",
+        ],
         &["words"],
     ),
     ("context", &["context"], &["words", "doors"]),
@@ -50,6 +54,7 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
 const DOOR_TO_DOOR: &[(&str, &[&str])] = &[
     ("git", &["clock"]),
     ("lock", &["clock"]),
+    ("notify", &["process"]),
     ("process", &["clock"]),
     ("store", &["lock", "clock"]),
     ("watch", &["clock"]),
@@ -70,9 +75,11 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("fs4", &["lock"]),
     ("git2", &["git"]),
     ("indicatif", &["cli"]),
+    ("notify_rust", &["notify"]),
     ("jiff", &["timestamp", "clock"]),
+    ("jsonc_parser", &["setup"]),
     ("libgit2_sys", &["git"]),
-    ("rustix", &["process", "watch", "git", "clock", "lock", "disk"]),
+    ("rustix", &["process", "watch", "git", "clock", "lock", "disk", "notify"]),
     ("serde", &[ANYWHERE]),
     (
         "serde_json",
@@ -84,6 +91,10 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "agent",
             "view",
             "task",
+            "notify",
+            "ops/hook",
+            "ops/tell",
+            "setup",
             "git/landing_journal",
             "git/apply",
         ],
@@ -93,6 +104,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("terminal_size", &["cli"]),
     ("tokio", &["supervisor"]),
     ("toml", &["config"]),
+    ("toml_edit", &["setup"]),
     ("uuid", &["names"]),
 ];
 

@@ -14,5 +14,7 @@ mod recovery;
 mod sandbox;
 mod setup;
 mod steering;
+mod telling;
 mod transitions;
+mod tying;
 mod watching;

@@ -70,6 +70,9 @@ pub(in crate::cli) struct DispatchArgs {
     /// A note of your own, returned with the result
     #[arg(long, value_name = "TEXT")]
     context: Option<String>,
+    /// When it has ended, run this shell command with the event as JSON on its standard input
+    #[arg(long, value_name = "CMD")]
+    on_done: Option<String>,
     /// Your own id of this request: the same one again answers with the same task
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
@@ -107,6 +110,7 @@ impl DispatchArgs {
             idle_timeout: self.idle_timeout,
             max_log: self.max_log,
             start: if self.with_changes { StartFrom::WithChanges } else { StartFrom::Commit },
+            on_done: self.on_done.map(some_command).transpose()?,
             request_id: self.request_id,
         })
     }
@@ -128,6 +132,14 @@ fn work(agent: Option<String>, prompt: Option<String>, command: Vec<String>) -> 
         }
         (Some(_), prompt) => Ok(Work::Command { command, prompt }),
     }
+}
+
+fn some_command(line: String) -> Result<String> {
+    if line.trim().is_empty() || line.contains('\0') {
+        return Err(Error::usage("`--on-done` needs a command")
+            .hint("offshoot dispatch --on-done 'jq -r .task.name >> ended.txt' -- make test"));
+    }
+    Ok(line)
 }
 
 fn whole_prompt(argument: String, input: &mut dyn Read) -> Result<String> {

@@ -10,7 +10,10 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Look at what it did", &["result", "diff"]),
     ("Decide", &["merge", "rebase", "apply", "discard", "restore"]),
     ("Keep it in order", &["doctor", "gc"]),
-    ("For scripts and agents", &["inbox", "lock", "events", "trust", "completions"]),
+    (
+        "For scripts and agents",
+        &["inbox", "lock", "events", "trust", "setup", "hook", "completions"],
+    ),
 ];
 
 const EXITS: &str = "\
@@ -50,6 +53,7 @@ Examples:
   offshoot dispatch --name fix --base v1.2 --target release \"Fix the timeouts\"
   offshoot dispatch --timeout 30m --retries 2 -- make test
   offshoot dispatch --after fix,tests --priority 5 -- make release
+  offshoot dispatch --on-done 'notify-me' -- make test
   offshoot dispatch --claim src/parser,docs \"Rename the parser\"
   offshoot dispatch - < task.md
 
@@ -163,7 +167,24 @@ pub(super) const INBOX: &str = "\
 Examples:
   offshoot inbox
   offshoot inbox --wait 10m --json
-  offshoot inbox --ack 42 43";
+  offshoot inbox --follow --json
+  offshoot inbox --ack 42 43
+
+Shows what this session dispatched, what closed sessions did, and what no session did. Ends of
+siblings within a second come together. Whatever was told stays until it is acknowledged.";
+pub(super) const SETUP: &str = "\
+Examples:
+  offshoot setup claude
+  offshoot setup --dry-run opencode
+  offshoot setup codex --remove
+  offshoot setup --repo gemini
+
+Writes into the agent's own files and says what it wrote; a second time changes nothing, comments
+stay. --remove brings every file back to the byte, or, where you have changed it since, takes only
+our entries out.";
+pub(super) const HOOK: &str = "\
+Reads the hook's JSON on standard input and answers with what has ended since, if anything has.
+What it told counts as acknowledged. It never keeps an agent from going on.";
 pub(super) const LOCK: &str = "\
 Examples:
   offshoot lock acquire --purpose 'rename the parser' src/parser

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 7] = [
+const VERBS: [(&str, &str); 5] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
     (
         "undo",
@@ -16,8 +16,6 @@ const VERBS: [(&str, &str); 7] = [
     ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
     ("review", "`offshoot diff TASK` shows what a task changed"),
     ("mcp", "every verb takes `--json`"),
-    ("setup", "`offshoot dispatch` can be called by any agent"),
-    ("hook", "`offshoot inbox --json` tells what ended"),
 ];
 
 /// What an option takes.
@@ -31,11 +29,8 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 5] = [
-    (
-        &["dispatch", "run"],
-        &[("verify", Values), ("on-done", Values), ("count", Values), ("sandbox", Values)],
-    ),
+const OPTIONS: [Row; 4] = [
+    (&["dispatch", "run"], &[("verify", Values), ("count", Values), ("sandbox", Values)]),
     (
         &["merge", "rebase"],
         &[
@@ -52,7 +47,6 @@ const OPTIONS: [Row; 5] = [
     ),
     (&["retry"], &[("with-feedback", Nothing)]),
     (&["rebase"], &[("no-land", Nothing)]),
-    (&["inbox"], &[("follow", Nothing)]),
 ];
 
 /// Adds the verbs and options to the declaration.

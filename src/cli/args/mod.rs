@@ -10,12 +10,14 @@ mod landing;
 mod later;
 mod locks;
 mod misread;
+mod setup;
 mod tasks;
 mod upkeep;
 
 pub(super) use dispatch::DispatchArgs;
 pub(super) use landing::{MergeArgs, RebaseArgs};
 pub(super) use locks::LockVerb;
+pub(super) use setup::{Integration, SetupArgs};
 pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
     RetryArgs, WaitArgs,
@@ -67,9 +69,27 @@ pub(super) enum Verb {
         /// For which shell
         shell: clap_complete::Shell,
     },
+    /// Tie offshoot to a coding agent: MCP server, hooks or plugin, skill
+    #[command(after_help = help::SETUP)]
+    Setup(SetupArgs),
+    /// Answer a hook of a coding agent; `offshoot setup` writes the hooks that call it
+    #[command(after_help = help::HOOK)]
+    Hook {
+        /// Which agent calls
+        agent: Integration,
+    },
     /// Watch over one task; only offshoot itself calls this
     #[command(hide = true)]
     Supervise {
+        /// The state directory
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+        /// The task
+        id: TaskId,
+    },
+    /// Tell of a task's end; only offshoot itself calls this
+    #[command(hide = true)]
+    Tell {
         /// The state directory
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
@@ -157,6 +177,13 @@ pub(super) enum InPlace {
     /// Accept what this repository's `.offshoot.toml` runs for tasks, as it is now
     #[command(after_help = help::TRUST)]
     Trust,
+}
+
+impl InPlace {
+    /// Whether it shows what has ended by itself, so that nothing need be said beside it.
+    pub(super) fn tells_of_ends(&self) -> bool {
+        matches!(self, Self::Inbox(_) | Self::Events(_) | Self::List(_))
+    }
 }
 
 /// One task.
@@ -273,12 +300,10 @@ mod tests {
     fn what_is_not_built_yet_says_so() {
         for line in [
             &["retry", "--with-feedback", "x"][..],
-            &["setup", "claude", "--repo"],
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
             &["rebase", "x", "--no-land"],
             &["run", "--verify", "make test", "prompt"],
-            &["inbox", "--follow", "--json"],
             &["--json", "mcp", "--stdio"],
             &["help", "undo"],
             &["-C", "x", "--json", "help", "review"],

@@ -208,6 +208,9 @@ pub(in crate::cli) struct InboxArgs {
     /// Wait for an entry, at most this long; a bare number counts seconds (exit status 124)
     #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = durations::parse)]
     pub(in crate::cli) wait: Option<Option<Duration>>,
+    /// Go on with entries as they come, until nobody reads; acknowledges nothing
+    #[arg(short, long, conflicts_with_all = ["ack", "wait"])]
+    pub(in crate::cli) follow: bool,
 }
 
 impl InboxArgs {

@@ -129,6 +129,8 @@ fn a_record_of_a_newer_version_is_left_alone_and_said_to_be_newer() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
     let task = repo.dispatch_to_end("t", &[&sandbox.agent("commit")]);
+    // The end is on record before its supervisor has told the journal and emptied the outbox.
+    wait_until("its supervisor's end", || sandbox.processes().is_empty());
     let mut record = repo.record(&task, "state.json");
     record["schema"] = json!(2);
     let state = repo.record_folder(&task).join("state.json");

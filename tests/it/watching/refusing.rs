@@ -40,15 +40,12 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
         &["forecast"],
         &["review"],
         &["mcp"],
-        &["setup", "claude", "--dry-run"],
-        &["hook", "claude"],
         &["dispatch", "--count", "3", "--", "true"],
         &["dispatch", "--sandbox", "strict", "--", "true"],
         &["dispatch", "--verify", "make test", "--", "true"],
         &["merge", "--resolve", "t"],
         &["merge", "--take-leftovers", "t"],
         &["rebase", "--no-land", "t"],
-        &["inbox", "--follow"],
     ] {
         let ran = repo.offshoot(line).exits(2).says("is not built yet").says("\nhint: ");
         assert_eq!(ran.stdout, "", "{ran}");

@@ -1,0 +1,38 @@
+//! Telling of ends: the inbox and its sessions, following, commands, sessions that are woken.
+
+mod following;
+mod hooks;
+mod others;
+mod sessions;
+
+use crate::sandbox::{Sandbox, TestRepo, text};
+use serde_json::Value;
+use std::process::Command;
+
+/// Offshoot as a session's command runs it.
+fn by(repo: &TestRepo<'_>, session: &str, line: &[&str]) -> Command {
+    let mut command = repo.command(line);
+    command.env("OFFSHOOT_PARENT", session);
+    command
+}
+
+/// Dispatches in the name of a session whose process has ended by the time this returns.
+fn dispatch_by_closed(sandbox: &Sandbox, repo: &TestRepo<'_>, session: &str, line: &str) {
+    let mut shell = sandbox.command("sh");
+    // The second command keeps the shell from becoming offshoot: it is the process of the session.
+    let script = format!("OFFSHOOT_PARENT={session} \"$0\" {line} && :");
+    shell.current_dir(repo.root()).args(["-c", &script, env!("CARGO_BIN_EXE_offshoot")]);
+    sandbox.finish_command(&mut shell).ok();
+}
+
+/// The names of the tasks in a document of the inbox.
+fn names(document: &str) -> Vec<String> {
+    let document: Value = serde_json::from_str(document).expect("one document");
+    let events = document["events"].as_array().expect("events").iter();
+    events.map(|event| text(&event["task"]["name"]).to_owned()).collect()
+}
+
+/// What a session finds in its inbox.
+fn inbox_of(sandbox: &Sandbox, repo: &TestRepo<'_>, session: &str) -> Vec<String> {
+    names(&sandbox.finish_command(&mut by(repo, session, &["inbox", "--json"])).ok().stdout)
+}
