@@ -6,6 +6,7 @@
 use crate::diff::Figures;
 use crate::escape;
 use crate::outcome::Outcome;
+use crate::task::WarningKind;
 use crate::timestamp::length_words;
 use crate::view::TaskView;
 
@@ -61,8 +62,10 @@ fn line(task: &TaskView) -> String {
         });
     }
     line.push('.');
-    if !task.warnings.is_empty() {
-        line.push_str(&format!(" Warnings: {}.", task.warnings.len()));
+    // Whoever reads this was told, whatever became of other ways.
+    let of_work = task.warnings.iter().filter(|warning| warning.kind != WarningKind::NotTold);
+    if let warnings @ 1.. = of_work.count() {
+        line.push_str(&format!(" Warnings: {warnings}."));
     }
     if let Some(note) = &task.context {
         line.push_str(&format!(" Note: {}.", escape::line(note)));

@@ -13,17 +13,27 @@ pub use person::{bell, desktop, terminal};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::process::{self, Spawn};
-use crate::task::Wake;
+use crate::task::{ProcessIdentity, Wake};
 use std::sync::mpsc;
 use std::time::Duration;
 
 /// How the session named `parent` (`KIND:ID`) is woken, by what it left in the environment of the
-/// command that it ran; none where it has to come and ask.
+/// command that it ran, and by its process; none where it has to come and ask.
 #[must_use]
-pub fn wake_of(parent: &str, environment: &Environment) -> Option<Wake> {
+pub fn wake_of(
+    parent: &str,
+    process: Option<&ProcessIdentity>,
+    environment: &Environment,
+) -> Option<Wake> {
     let (kind, id) = parent.split_once(':')?;
     match kind {
-        "codex" if is_plain(id) => Some(Wake::Codex { thread: id.to_owned() }),
+        // A login shell, in which Codex runs commands, may have another `PATH` than Codex.
+        "codex" if is_plain(id) => {
+            let program = process
+                .and_then(process::program)
+                .filter(|program| program.file_name().is_some_and(|name| name == "codex"));
+            Some(Wake::Codex { thread: id.to_owned(), program })
+        }
         "claude" if environment.text("CLAUDE_CODE_SESSION_ID") == Some(id) => Some(Wake::Claude {
             socket: environment.get("CLAUDE_CODE_MESSAGING_SOCKET")?.into(),
             token: environment.text("CLAUDE_CODE_MESSAGING_TOKEN")?.to_owned(),
@@ -59,9 +69,10 @@ pub fn wake(
     limit: Duration,
 ) -> Result<()> {
     match wake {
-        Wake::Codex { thread } => {
+        Wake::Codex { thread, program } => {
             let words = ["queue", "--thread", thread, "--message", message.text];
-            process::run_bounded(Spawn::program("codex", &words, environment), b"", limit)
+            let program = program.as_deref().unwrap_or("codex".as_ref());
+            process::run_bounded(Spawn::program(program, &words, environment), b"", limit)
                 .map_err(|error| error.while_trying("queue the message by `codex queue`"))
         }
         Wake::Claude { socket, token, session } => {
@@ -95,13 +106,16 @@ mod tests {
             ("CLAUDE_CODE_MESSAGING_SOCKET", "/run/s"),
             ("CLAUDE_CODE_MESSAGING_TOKEN", "secret"),
         ]);
-        let wake = wake_of("claude:s", &claude).expect("it can be woken");
+        let wake = wake_of("claude:s", None, &claude).expect("it can be woken");
         assert!(!format!("{wake:?}").contains("secret"), "{wake:?}");
-        assert_eq!(wake_of("claude:other", &claude), None);
-        assert_eq!(wake_of("claude:s", &environment(&[("CLAUDE_CODE_SESSION_ID", "s")])), None);
-        assert_eq!(wake_of("codex:--config=x", &claude), None);
-        assert!(wake_of("codex:019a-b", &claude).is_some());
-        assert_eq!(wake_of("opencode:ses_1", &claude), None);
+        assert_eq!(wake_of("claude:other", None, &claude), None);
+        assert_eq!(
+            wake_of("claude:s", None, &environment(&[("CLAUDE_CODE_SESSION_ID", "s")])),
+            None
+        );
+        assert_eq!(wake_of("codex:--config=x", None, &claude), None);
+        assert!(wake_of("codex:019a-b", None, &claude).is_some());
+        assert_eq!(wake_of("opencode:ses_1", None, &claude), None);
     }
 
     #[test]

@@ -184,10 +184,11 @@ fn settle_telling(context: &Context, on_done: Option<String>) -> Result<(Tell, O
     let environment = &context.environment;
     let mut tell = context.config.notify.settle(on_done, notify::terminal());
     let Some(parent) = agent::parent_session(environment) else { return Ok((tell, None)) };
-    let wake = notify::wake_of(&parent, environment);
+    let session = session_process(environment)?;
+    let wake = notify::wake_of(&parent, session.as_ref(), environment);
     // An agent's session tells its person itself.
     (tell.desktop, tell.bell) = (false, None);
-    (tell.wakes, tell.session) = (wake.is_some(), session_process(environment)?);
+    (tell.wakes, tell.session) = (wake.is_some(), session);
     Ok((tell, wake))
 }
 

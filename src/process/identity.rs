@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The id of this boot.
 ///
@@ -85,6 +85,13 @@ pub fn arguments(pid: i32) -> Option<Vec<OsString>> {
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words = line.strip_suffix(b"\0")?.split(|byte| *byte == 0).skip(1);
     Some(words.map(|word| OsStr::from_bytes(word).to_owned()).collect())
+}
+
+/// The file of a process's program, as long as it is the one that was seen.
+#[must_use]
+pub fn program(process: &ProcessIdentity) -> Option<PathBuf> {
+    let file = fs::read_link(format!("/proc/{}/exe", process.pid)).ok()?;
+    is_alive(process).is_ok_and(|alive| alive).then_some(file)
 }
 
 /// Whether a process has this very file open.

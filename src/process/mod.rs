@@ -10,7 +10,9 @@ mod spawn;
 mod tree;
 
 pub use bounded::run_bounded;
-pub use identity::{arguments, boot_id, current, giver_of, has_open, is_alive, of, parent, umask};
+pub use identity::{
+    arguments, boot_id, current, giver_of, has_open, is_alive, of, parent, program, umask,
+};
 pub use reap::{Ending, peek, reap, reap_others};
 pub use spawn::{
     Spawn, become_ourselves, become_program, pager, set_subreaper, set_umask, take_standard_input,

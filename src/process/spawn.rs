@@ -37,10 +37,10 @@ impl Spawn {
         Self::apart(command, environment)
     }
 
-    /// Any program, looked for in the `PATH` of its environment.
+    /// Any program; a bare name is looked for in the `PATH` of its environment.
     #[must_use]
-    pub fn program(name: &str, arguments: &[&str], environment: &Environment) -> Self {
-        let mut command = Command::new(name);
+    pub fn program(program: &Path, arguments: &[&str], environment: &Environment) -> Self {
+        let mut command = Command::new(program);
         command.args(arguments);
         Self::apart(command, environment)
     }

@@ -48,6 +48,9 @@ pub enum Wake {
     Codex {
         /// The thread.
         thread: String,
+        /// The session's own program; else it is looked for in `PATH`.
+        #[serde(default)]
+        program: Option<PathBuf>,
     },
     /// The session's own socket.
     Claude {
