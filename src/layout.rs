@@ -104,6 +104,13 @@ impl Layout {
         self.root.join("trash")
     }
 
+    /// What is worked with for a moment and belongs to no task; whoever made it removes it, or the next
+    /// one after a kill.
+    #[must_use]
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("scratch")
+    }
+
     /// Records, a folder a task.
     #[must_use]
     pub fn tasks(&self) -> PathBuf {

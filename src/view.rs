@@ -3,11 +3,13 @@
 //! The fields and their names are the contract's; adding is free, anything else needs a new `schema`.
 
 mod documents;
+mod forecast;
 mod upkeep;
 
 pub use documents::{
     DiffEnds, ErrorDocument, EventList, LandingList, LockList, PatchList, PatchView, TaskList,
 };
+pub use forecast::{ForecastReport, PairView, TaskForecast};
 pub use upkeep::{FindingList, FindingView, FreedList, FreedView};
 
 use crate::claim::Claim;
@@ -141,8 +143,8 @@ pub struct ForecastView {
     pub verdict: &'static str,
     /// What conflicts.
     pub conflicts: Vec<Conflict>,
-    /// Open tasks that changed the same paths; none is computed yet.
-    pub overlaps: Vec<()>,
+    /// Open tasks that would change the same paths of the target.
+    pub overlaps: Vec<OverlapView>,
 }
 
 /// What another task changed too.

@@ -4,6 +4,7 @@ mod claims;
 mod dispatching;
 mod endings;
 mod fixtures;
+mod forecast;
 mod git_landing;
 mod house;
 mod isolation;

@@ -120,6 +120,9 @@ pub(super) enum InPlace {
     /// End tasks, with every process they started
     #[command(after_help = help::CANCEL)]
     Cancel(SomeTasks),
+    /// Say what landing open tasks now would do, which get in each other's way, and a good order
+    #[command(after_help = help::FORECAST)]
+    Forecast(AnyTasks),
     /// Land tasks on their target with a merge commit
     #[command(after_help = help::MERGE)]
     Merge(MergeArgs),
@@ -171,6 +174,14 @@ pub(super) struct OneTask {
 pub(super) struct SomeTasks {
     /// Names of tasks, or the first four or more characters of their ids
     #[arg(value_name = "TASK", required = true)]
+    pub(super) tasks: Vec<String>,
+}
+
+/// Several tasks, or all that are open.
+#[derive(Debug, Args)]
+pub(super) struct AnyTasks {
+    /// Names of tasks, or the first four or more characters of their ids; all open ones otherwise
+    #[arg(value_name = "TASK")]
     pub(super) tasks: Vec<String>,
 }
 

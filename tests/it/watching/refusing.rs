@@ -37,7 +37,6 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
         &["retry", "t", "--with-feedback"][..],
         &["send", "t", "more"],
         &["undo"],
-        &["forecast"],
         &["review"],
         &["mcp"],
         &["setup", "claude", "--dry-run"],
