@@ -180,7 +180,30 @@ fn pairs_overlap_or_conflict_and_the_order_lands_the_most() {
         assert_eq!(json!(overlaps), field);
     }
     assert_eq!(waited["tasks"][0]["forecast"]["overlaps"], json!([]));
-    insta::assert_snapshot!(repo.offshoot(&["forecast"]).ok().snapshot(&sandbox), @"");
+    insta::assert_snapshot!(repo.offshoot(&["forecast"]).ok().snapshot(&sandbox), @r"
+    exit 0
+    --- stdout
+    greedy  lands cleanly on `main`
+    top     lands cleanly on `main`
+    middle  lands cleanly on `main`
+    bottom  lands cleanly on `main`
+    apart   lands cleanly on `main`
+
+    together
+      greedy and top     conflict: both change `notes.txt`
+      greedy and middle  conflict: both change `notes.txt`
+      greedy and bottom  conflict: both change `notes.txt`
+      top and middle     merge cleanly: both change `notes.txt`
+      top and bottom     merge cleanly: both change `notes.txt`
+      middle and bottom  merge cleanly: both change `notes.txt`
+
+    order
+      top, middle, bottom, apart
+      greedy then conflicts with `top`, `middle`, `bottom`
+    --- stderr
+
+    hint: offshoot merge top middle bottom apart
+    ");
     land_in_order(&repo, &report);
 }
 
@@ -211,21 +234,28 @@ fn two_may_conflict_without_a_path_in_common() {
 fn three_that_only_conflict_all_together_are_not_all_promised() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
-    // Of each two, git takes the deletion of a folder's last file as it is; with all three gone a
-    // file may stand where the folder was, and only one of two.
+    // While a file is left in the folder, what is new there stays there. Once both are moved, git
+    // asks whether what is new shall follow them.
     repo.write("box/a", "a\n");
     repo.write("box/b", "b\n");
     repo.commit_all("a box");
     run(
         &repo,
         &[
-            ("a", "git mv box/a crate-a && echo a1 >> crate-a"),
-            ("b", "git rm -q box/b && mkdir new && echo 1 > new/one"),
+            ("a", "mkdir crate && git mv box/a crate/a"),
+            ("b", "mkdir crate && git mv box/b crate/b"),
             ("c", "echo c > box/c"),
         ],
     );
     let report = repo.offshoot_json(&["forecast"]);
+    for (one, other) in [("a", "b"), ("a", "c"), ("b", "c")] {
+        assert_eq!(pair(&report, one, other), (Vec::new(), "clean".to_owned()));
+    }
+    assert_eq!(report["order"], json!(["a", "b"]));
+    let said = repo.offshoot(&["forecast"]).ok().stdout;
+    assert!(said.contains("  c then conflicts with the others together\n"), "{said}");
     land_in_order(&repo, &report);
+    repo.offshoot(&["merge", "c"]).exits(3);
 }
 
 #[test]
