@@ -28,6 +28,7 @@ mod recover_tests;
 mod refs;
 mod replay;
 mod repo;
+mod scratch;
 mod snapshot;
 mod staging;
 mod survey;

@@ -16,4 +16,5 @@ mod sandbox;
 mod setup;
 mod steering;
 mod transitions;
+mod verify;
 mod watching;

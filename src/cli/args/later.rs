@@ -31,16 +31,11 @@ use Takes::{Nothing, Values};
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
 const OPTIONS: [Row; 5] = [
-    (
-        &["dispatch", "run"],
-        &[("verify", Values), ("on-done", Values), ("count", Values), ("sandbox", Values)],
-    ),
+    (&["dispatch", "run"], &[("on-done", Values), ("count", Values), ("sandbox", Values)]),
     (
         &["merge", "rebase"],
         &[
             ("cherry-pick", Nothing),
-            ("verify", Values),
-            ("no-verify-cmd", Nothing),
             ("only", Values),
             ("patch-file", Values),
             ("hooks", Nothing),

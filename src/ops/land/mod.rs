@@ -3,11 +3,14 @@
 
 mod interrupted;
 mod settled;
+mod train;
+mod verify;
 
 pub(super) use interrupted::{
     finish_all, finish_before_deciding, finish_interrupted, is_undecided,
 };
 pub(super) use settled::settled_tip;
+pub use verify::{Attendance, Verify, end_of_log};
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -57,6 +60,8 @@ pub struct LandRequest {
     pub into: Option<String>,
     /// Whether anything is to move.
     pub mode: Mode,
+    /// What has to agree first.
+    pub verify: Verify,
     /// What becomes of the worktrees.
     pub worktree: Afterwards,
 }
@@ -65,9 +70,27 @@ pub struct LandRequest {
 ///
 /// # Errors
 /// `refused` when the first task has not ended or was changed since, `dirty` when the person's own
-/// changes are in the way, `busy` when another landing goes on.
-pub fn land(context: &Context, request: &LandRequest) -> Result<Several<LandingView>> {
-    each(context, &request.tasks, |id| {
+/// changes are in the way, `busy` when another landing goes on, `untrusted` for a verify command that
+/// the person has not accepted.
+pub fn land(
+    context: &Context,
+    request: &LandRequest,
+    attendance: &Attendance<'_>,
+) -> Result<Several<LandingView>> {
+    if request.mode == Mode::Land
+        && let Some(landed) = train::land_verified(context, request, attendance)?
+    {
+        return Ok(landed);
+    }
+    land_each(context, request, &request.tasks)
+}
+
+fn land_each(
+    context: &Context,
+    request: &LandRequest,
+    tasks: &[String],
+) -> Result<Several<LandingView>> {
+    each(context, tasks, |id| {
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
         let (lock, task) = take(context, id)?;
@@ -154,18 +177,22 @@ impl<'a> Candidate<'a> {
                     return Ok(self.view(request, before, (before, Verdict::UpToDate)));
                 }
                 Plan::Conflicts(conflicts) => return Ok(self.conflicts(request, before, conflicts)),
-                Plan::NotFastForward => {
-                    let name = self.task.name();
-                    return Err(Error::refused(format!(
-                        "`{}` has moved on, so `{name}` cannot be fast-forwarded",
-                        self.target
-                    ))
-                    .hint(format!("offshoot rebase {name}"))
-                    .hint(format!("offshoot merge {name}")));
-                }
+                Plan::NotFastForward => return Err(self.not_fast_forward()),
             }
         }
-        Err(Error::busy(format!("`{}` keeps moving", self.target)).hint("try again"))
+        Err(self.keeps_moving())
+    }
+
+    fn not_fast_forward(&self) -> Error {
+        let name = self.task.name();
+        let target = &self.target;
+        Error::refused(format!("`{target}` has moved on, so `{name}` cannot be fast-forwarded"))
+            .hint(format!("offshoot rebase {name}"))
+            .hint(format!("offshoot merge {name}"))
+    }
+
+    fn keeps_moving(&self) -> Error {
+        Error::busy(format!("`{}` keeps moving", self.target)).hint("try again")
     }
 
     /// Moves the target. `None` when it moved by itself since the plan was made.
@@ -266,6 +293,7 @@ impl<'a> Candidate<'a> {
             strategy: request.strategy,
             verdict,
             conflicts: Vec::new(),
+            verify: None,
         }
     }
 

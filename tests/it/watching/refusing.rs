@@ -43,7 +43,6 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
         &["hook", "claude"],
         &["dispatch", "--count", "3", "--", "true"],
         &["dispatch", "--sandbox", "strict", "--", "true"],
-        &["dispatch", "--verify", "make test", "--", "true"],
         &["merge", "--resolve", "t"],
         &["merge", "--take-leftovers", "t"],
         &["rebase", "--no-land", "t"],
