@@ -31,7 +31,12 @@ pub(super) fn of(landing: &LandingView, paint: Paint) -> String {
             let said = paint.apply(BAD, "the verify command failed");
             format!("{task}: {said} on the result for `{target}`; nothing was changed\n")
         }
-        Verdict::Undone => format!("{task}: taken back from `{target}`\n"),
+        Verdict::Undone => {
+            let moved = format!("({} → {})", landing.before.short(), landing.after.short());
+            let done = paint.apply(GOOD, "taken back from");
+            let moved = paint.apply(FAINT, &moved);
+            format!("{task}: {done} `{target}` {moved}; the task is open again\n")
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::merge_tree::{Merged, Merger};
 use super::objects::{NewCommit, Replayed, Signing};
 use super::plan::{Plan, PlanRequest, Planned};
 use super::repo::{Repo, commit_id, object_id, oid};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::CommitId;
 
 impl Repo {
@@ -63,6 +63,15 @@ impl Repo {
             .args(request.snapshot.map(|snapshot| format!("^{snapshot}")));
         let output = command.run()?;
         output.line().lines().map(str::parse).collect()
+    }
+
+    /// The first parent of a commit that has one.
+    ///
+    /// # Errors
+    /// `git` when the commit is missing or has none.
+    pub fn first_parent_of(&self, commit: CommitId) -> Result<CommitId> {
+        let parent = self.first_parent(commit)?;
+        parent.ok_or_else(|| Error::git(format!("commit `{commit}` has no parent")))
     }
 
     fn first_parent(&self, commit: CommitId) -> Result<Option<CommitId>> {

@@ -1,6 +1,7 @@
 //! Tasks as views: what the records tell, and what only git can tell.
 
 use crate::context::Context;
+use crate::diff::{DiffSummary, figures};
 use crate::error::Result;
 use crate::git::{DiffRange, Forecast};
 use crate::names::CommitId;
@@ -113,6 +114,21 @@ pub(super) fn ends(context: &Context, task: &Task) -> Result<Option<DiffEnds>> {
     };
     let from = context.repo.diff_base(task.record.base, to, target)?;
     Ok(Some(DiffEnds { from, to }))
+}
+
+/// The size of a task's change between two commits.
+pub(super) fn measure(
+    context: &Context,
+    task: &Task,
+    (base, head): (CommitId, CommitId),
+) -> Result<DiffSummary> {
+    let from = context.repo.diff_base(base, head, target_tip(context, task)?)?;
+    let changes = context.repo.changes(&DiffRange { from, to: head, paths: &[] })?;
+    Ok(DiffSummary {
+        figures: figures(&changes),
+        commits: context.repo.count_commits(from, head)?,
+        leftovers_committed: task.record.diff.is_some_and(|diff| diff.leftovers_committed),
+    })
 }
 
 fn target_tip(context: &Context, task: &Task) -> Result<Option<CommitId>> {

@@ -2,11 +2,12 @@
 
 use super::{
     Attempt, Custody, Landing, Pause, PauseStage, PausedSlot, Phase, ProcessIdentity, Running,
-    StopReason, Task, TaskRecord, TaskState, Warning,
+    StopReason, TakenBack, Task, TaskRecord, TaskState, Warning,
 };
 use crate::diff::DiffSummary;
 use crate::error::{Error, Result};
 use crate::event::{Draft, EventKind, TaskRef};
+use crate::landing::LandingRef;
 use crate::names::CommitId;
 use crate::outcome::Outcome;
 use crate::timestamp::Timestamp;
@@ -83,6 +84,8 @@ pub enum Change {
     ReleaseAsked,
     /// What was kept of released work.
     Released(Custody),
+    /// A landing was taken back.
+    Undone(TakenBack),
     /// Discarded work is back, at this worktree.
     Restored {
         /// Its worktree.
@@ -143,6 +146,7 @@ impl Task {
     /// `refused` when the change makes no sense in the task's state.
     pub fn apply(&self, change: Change, at: Timestamp) -> Result<Task> {
         let mut next = self.clone();
+        let landing = change.landing();
         let event = next.record.change(change, at, self)?;
         if let Some(event) = event {
             next.record.events += 1;
@@ -160,6 +164,7 @@ impl Task {
                 next: next.next(),
                 context: self.spec.context.clone(),
                 parent: self.spec.parent.clone(),
+                landing,
             };
             next.record.outbox.push(draft);
         }
@@ -300,8 +305,14 @@ impl TaskRecord {
                 C::Landed { landing: landing @ Landing::Landed { .. }, worktree },
             ) if undecided => {
                 self.landing = landing;
+                self.last_landing = self.last_landing();
                 self.releasing = worktree == Afterwards::Release;
                 Ok(Some(EventKind::Landed))
+            }
+            (S::Ended { .. }, C::Undone(taken))
+                if undecided || matches!(self.landing, Landing::Landed { .. }) =>
+            {
+                Ok(Some(self.take_back(taken)))
             }
             (S::Ended { .. }, C::Discarded(custody)) if undecided => {
                 self.landing = Landing::Discarded { at, custody };
@@ -350,7 +361,7 @@ impl TaskRecord {
         self.landing = self.landing_of_work();
     }
 
-    fn landing_of_work(&self) -> Landing {
+    pub(super) fn landing_of_work(&self) -> Landing {
         match (self.head, self.diff) {
             (Some(head), Some(diff)) if head != self.base && diff.commits > 0 => Landing::Open,
             _ => Landing::Empty { acknowledged: false },
@@ -390,6 +401,15 @@ impl Running {
 }
 
 impl Change {
+    /// The landing that it tells of.
+    fn landing(&self) -> Option<LandingRef> {
+        match self {
+            Self::Landed { landing, .. } => landing.reference(),
+            Self::Undone(taken) => Some(taken.landing.clone()),
+            _ => None,
+        }
+    }
+
     fn verb(&self) -> &'static str {
         match self {
             Self::Dispatched => "dispatch",
@@ -405,6 +425,7 @@ impl Change {
             Self::ReleaseAsked | Self::Released(_) => "release",
             Self::Acknowledged => "acknowledge",
             Self::Landed { .. } => "land",
+            Self::Undone(_) => "take back a landing of",
             Self::Discarded(_) => "discard",
             Self::Restored { .. } => "restore",
         }

@@ -7,6 +7,7 @@
 mod change;
 mod control;
 mod identity;
+mod moved;
 mod record;
 mod setup;
 mod spec;
@@ -16,6 +17,7 @@ mod warning;
 pub use change::{Afterwards, Change, FinishedWork, RetryIn, Then};
 pub use control::{ControlAction, ControlRequest};
 pub use identity::ProcessIdentity;
+pub use moved::{MovedWork, TakenBack};
 pub use record::{Attempt, Custody, Ended, Landing, TaskRecord};
 pub use setup::{PortRange, Setup};
 pub use spec::{AgentName, Base, Dependency, Need, TaskSpec};

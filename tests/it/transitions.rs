@@ -7,8 +7,8 @@ use offshoot::error::ErrorKind;
 use offshoot::event::Event;
 use offshoot::task::{
     Afterwards, Change, Custody, FinishedWork, Landing, PauseStage, PausedSlot, Phase,
-    ProcessIdentity, RetryIn, Running, StateName, StopReason, Task, TaskRecord, TaskSpec,
-    TaskState, Then,
+    ProcessIdentity, RetryIn, Running, StateName, StopReason, TakenBack, Task, TaskRecord,
+    TaskSpec, TaskState, Then,
 };
 use offshoot::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -63,6 +63,7 @@ landed            -                  -                 -              -         
 landed_open       -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      -
 discarded         -                  -                 -              -              -              -          -              -             -          -             -              -              discarded!discarded discarded!discarded -      -
 release_asked     -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   .      -
+undone            -                  -                 -              -              -              -          -              -             -          -             -              -              open!undone         empty!undone        open!undone -
 released          -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   .      .
 restored          -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      open!restored
 ";
@@ -119,7 +120,7 @@ fn at() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000)
 }
 
-const CHANGES: [&str; 26] = [
+const CHANGES: [&str; 27] = [
     "dispatched",
     "held",
     "let_go",
@@ -144,6 +145,7 @@ const CHANGES: [&str; 26] = [
     "landed_open",
     "discarded",
     "release_asked",
+    "undone",
     "released",
     "restored",
 ];
@@ -180,6 +182,12 @@ fn change(name: &str) -> Change {
         // A landing that is none makes no sense wherever it comes.
         "landed_open" => landing(Landing::Open),
         "discarded" => Change::Discarded(Custody::default()),
+        "undone" => Change::Undone(TakenBack {
+            landing: landed().reference().expect("it is one"),
+            by: 2,
+            worktree: None,
+            work: None,
+        }),
         "released" => Change::Released(Custody::default()),
         "restored" => Change::Restored { worktree: "/r.offshoots/fix".into() },
         other => panic!("there is no change {other}"),

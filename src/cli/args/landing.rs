@@ -2,6 +2,7 @@
 
 use crate::landing::Strategy;
 use crate::ops::land::{LandRequest, Mode};
+use crate::ops::undo::{Manner, UndoRequest};
 use crate::task::Afterwards;
 use clap::Args;
 
@@ -39,6 +40,24 @@ struct LandArgs {
     /// Keep the worktree and the branch
     #[arg(long)]
     keep: bool,
+}
+
+/// Options of `undo`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct UndoArgs {
+    /// The number of a landing, or its task; the last landing that stands when not given
+    landing: Option<String>,
+    /// Land a commit that takes the change out again, instead of moving the target back
+    #[arg(long)]
+    revert: bool,
+}
+
+impl UndoArgs {
+    /// The request.
+    pub(in crate::cli) fn into_request(self) -> UndoRequest {
+        let manner = if self.revert { Manner::Revert } else { Manner::GoBack };
+        UndoRequest { landing: self.landing, manner }
+    }
 }
 
 impl LandArgs {

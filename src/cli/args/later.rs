@@ -7,12 +7,8 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 7] = [
+const VERBS: [(&str, &str); 6] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
-    (
-        "undo",
-        "`git revert -m 1 COMMIT` takes a merge back, `git revert COMMIT` any other landed commit",
-    ),
     ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
     ("review", "`offshoot diff TASK` shows what a task changed"),
     ("mcp", "every verb takes `--json`"),

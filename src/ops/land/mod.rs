@@ -2,17 +2,22 @@
 //! out under the landing lock, recorded in the task.
 
 mod interrupted;
+mod journaled;
+mod message;
+mod own_branch;
 mod settled;
 
 pub(super) use interrupted::{
-    finish_all, finish_before_deciding, finish_interrupted, is_undecided,
+    finish_all, finish_before_deciding, finish_interrupted, finish_under, is_undecided,
 };
+pub(super) use journaled::{Journey, move_branch};
+pub(super) use message::{message, trailers};
+pub(super) use own_branch::move_own_branch;
 pub(super) use settled::settled_tip;
 
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
-use crate::escape;
-use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned};
+use crate::error::{Error, Result};
+use crate::git::{Plan, PlanRequest, Planned, Purpose};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
@@ -25,7 +30,6 @@ use crate::ops::several::{Several, each};
 use crate::store::TaskLock;
 use crate::task::{Afterwards, Change, Custody, Landing, Task};
 use crate::view::LandingView;
-use interrupted::finish_under;
 use std::time::Duration;
 
 /// How long a landing waits for another one.
@@ -136,7 +140,7 @@ impl<'a> Candidate<'a> {
                 tip: self.tip,
                 snapshot: snapshot(self.task),
                 strategy: request.strategy,
-                message: &self.message(request.strategy),
+                message: &message(self.task, request.strategy),
             })?;
             match plan {
                 Plan::Ready(planned) if request.mode == Mode::DryRun => {
@@ -176,36 +180,22 @@ impl<'a> Candidate<'a> {
         lock: &TaskLock,
         (before, planned): (CommitId, Planned),
     ) -> Result<Option<LandingView>> {
-        let folder = context.store.layout().landings();
-        let number = context.repo.next_landing_number(&folder)?;
-        context.store.begin(lock)?;
-        // Kept from `git gc` while the landing goes on, and afterwards for taking it back.
-        let pins = [("before", before), ("after", planned.commit)]
-            .map(|(end, commit)| (format!("{PINS}{number}/{end}"), commit));
-        for (pin, commit) in &pins {
-            let expected = context.repo.read_ref(pin)?.map_or(Expected::Absent, Expected::At);
-            context.repo.set_ref(pin, expected, *commit, "offshoot: landing")?;
-        }
-        let landed = context.repo.land(
-            &folder,
-            &Move {
-                number,
-                task: self.task.id().to_string(),
-                target: self.target.clone(),
+        let moved = move_branch(
+            context,
+            lock,
+            &Journey {
+                branch: &self.target,
                 before,
                 after: planned.commit,
                 strategy: request.strategy,
+                purpose: Purpose::Land,
                 reflog: format!("offshoot: {} {}", verb(request.strategy), self.task.name()),
             },
         );
-        if let Err(error) = landed {
-            for (pin, commit) in &pins {
-                context.repo.delete_ref(pin, *commit)?;
-            }
+        let Ok(Some(number)) = moved else {
             context.store.settle(lock, self.task)?;
-            let moved = context.repo.read_ref(&self.target.full_ref())? != Some(before);
-            return if moved && error.kind == ErrorKind::Refused { Ok(None) } else { Err(error) };
-        }
+            return moved.map(|_| None);
+        };
         self.record(context, request, lock, (number, before, planned.commit))?;
         let mut view = self.view(request, before, (planned.commit, Verdict::Landed));
         view.id = Some(number);
@@ -234,20 +224,6 @@ impl<'a> Candidate<'a> {
         match request.worktree {
             Afterwards::Release => release::release(context, lock, &task).map(drop),
             Afterwards::Keep => context.store.settle(lock, &task),
-        }
-    }
-
-    fn message(&self, strategy: Strategy) -> String {
-        let (name, id) = (self.task.name(), self.task.id());
-        let prompt = self.task.spec.prompt.as_deref().unwrap_or_default();
-        let first = prompt.lines().map(str::trim).find(|line| !line.is_empty());
-        let first = first.map(|line| escape::line(line).chars().take(72).collect::<String>());
-        let trailers = format!("Offshoot-Task: {name}\nOffshoot-Id: {id}\n");
-        match (strategy, first) {
-            (Strategy::Squash, Some(first)) => format!("{first}\n\n{trailers}"),
-            (Strategy::Squash, None) => format!("Task {name}\n\n{trailers}"),
-            (_, Some(first)) => format!("Merge task {name}\n\n{first}\n\n{trailers}"),
-            (_, None) => format!("Merge task {name}\n\n{trailers}"),
         }
     }
 
