@@ -20,6 +20,8 @@ pub enum Strategy {
     FastForward,
     /// The task's commits one by one on the target's tip.
     Rebase,
+    /// The same, each a new commit whose message names the original.
+    CherryPick,
 }
 
 /// What came of an attempt to land.
@@ -38,6 +40,10 @@ pub enum Verdict {
     Planned,
     /// A landing was taken back.
     Undone,
+    /// The task's branch was brought up to date with the target, which has not moved.
+    Rebased,
+    /// A merge with conflicts is open in the task's worktree, to be resolved there.
+    Resolving,
 }
 
 /// A landing that has happened, as events and later landings name it.

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::{Attempt, Result};
 use crate::landing::Strategy;
 use crate::ops::diff::{Against, DiffRequest};
-use crate::ops::land::{LandRequest, Mode};
+use crate::ops::land::{Extent, LandRequest, Leftovers, Mode};
 use crate::task::Afterwards;
 use crate::view::{LandingState, TaskView};
 
@@ -108,6 +108,8 @@ fn landing(task: String, strategy: Strategy) -> LandRequest {
         into: None,
         mode: Mode::Land,
         worktree: Afterwards::Release,
+        leftovers: Leftovers::Refuse,
+        extent: Extent::Whole,
     }
 }
 

@@ -17,6 +17,7 @@ mod landing_journal;
 mod live_changes;
 mod merge_tree;
 mod objects;
+mod open_merge;
 mod plan;
 mod private_index;
 mod recover;

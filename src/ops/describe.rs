@@ -147,7 +147,7 @@ fn forecast(context: &Context, task: &Task) -> Result<Option<ForecastView>> {
         return Ok(None);
     }
     let Some(target_commit) = target_tip(context, task)? else { return Ok(None) };
-    let forecast = context.repo.forecast(target_commit, tip, snapshot(task));
+    let forecast = context.repo.forecast(target_commit, tip, task.snapshot());
     let (verdict, conflicts) = match forecast {
         Ok(Forecast::Clean) => ("clean", Vec::new()),
         Ok(Forecast::UpToDate) => ("up_to_date", Vec::new()),
@@ -156,11 +156,6 @@ fn forecast(context: &Context, task: &Task) -> Result<Option<ForecastView>> {
         Err(_) => return Ok(None),
     };
     Ok(Some(ForecastView { target_commit, verdict, conflicts, overlaps: Vec::new() }))
-}
-
-/// The commit of the caller's uncommitted work that a task started from, if it did.
-pub(super) fn snapshot(task: &Task) -> Option<CommitId> {
-    task.spec.starts_from_snapshot().then_some(task.spec.base.commit)
 }
 
 fn running_names(context: &Context) -> Result<Vec<String>> {

@@ -191,7 +191,7 @@ impl Undo<'_> {
                 format!("This reverts commit {after}, reversing\nchanges made to {before}.")
             }
             Strategy::Squash => format!("This reverts commit {after}."),
-            Strategy::FastForward | Strategy::Rebase => {
+            Strategy::FastForward | Strategy::Rebase | Strategy::CherryPick => {
                 format!("This reverts the commits after {before}\nup to {after}.")
             }
         };

@@ -1,13 +1,13 @@
 //! The only way a record changes. Each cell of state × change is decided here and walked by one test.
 
+use super::refusal::senseless;
 use super::{
-    Attempt, Custody, Landing, Pause, PauseStage, PausedSlot, Phase, ProcessIdentity, Running,
-    StopReason, TakenBack, Task, TaskRecord, TaskState, Warning,
+    Attempt, Custody, Landing, Moved, PartLanded, Pause, PauseStage, PausedSlot, Phase,
+    ProcessIdentity, Running, StopReason, TakenBack, Task, TaskRecord, TaskState, Warning,
 };
 use crate::diff::DiffSummary;
 use crate::error::{Error, Result};
 use crate::event::{Draft, EventKind, TaskRef};
-use crate::landing::LandingRef;
 use crate::names::CommitId;
 use crate::outcome::Outcome;
 use crate::timestamp::Timestamp;
@@ -84,6 +84,10 @@ pub enum Change {
     ReleaseAsked,
     /// What was kept of released work.
     Released(Custody),
+    /// A part of the work is on its target, the rest on its branch.
+    PartLanded(PartLanded),
+    /// The work was moved, and nothing has landed.
+    Moved(Moved),
     /// A landing was taken back.
     Undone(TakenBack),
     /// Discarded work is back, at this worktree.
@@ -309,6 +313,14 @@ impl TaskRecord {
                 self.releasing = worktree == Afterwards::Release;
                 Ok(Some(EventKind::Landed))
             }
+            (S::Ended { .. }, C::PartLanded(part)) if undecided => {
+                self.move_to(part.rest);
+                Ok(Some(EventKind::Landed))
+            }
+            (S::Ended { .. }, C::Moved(moved)) if undecided => {
+                self.move_to(moved);
+                Ok(None)
+            }
             (S::Ended { .. }, C::Undone(taken))
                 if undecided || matches!(self.landing, Landing::Landed { .. }) =>
             {
@@ -398,49 +410,4 @@ impl Running {
             _ => None,
         }
     }
-}
-
-impl Change {
-    /// The landing that it tells of.
-    fn landing(&self) -> Option<LandingRef> {
-        match self {
-            Self::Landed { landing, .. } => landing.reference(),
-            Self::Undone(taken) => Some(taken.landing.clone()),
-            _ => None,
-        }
-    }
-
-    fn verb(&self) -> &'static str {
-        match self {
-            Self::Dispatched => "dispatch",
-            Self::Started { .. } => "start",
-            Self::AgentReady { .. } | Self::AgentNeverStarted => "start the agent of",
-            Self::StopAsked(StopReason::Cancelled) => "cancel",
-            Self::StopAsked(StopReason::TimedOut) => "time out",
-            Self::Held | Self::PauseAsked(_) | Self::Paused { .. } => "pause",
-            Self::LetGo | Self::ResumeAsked | Self::Resumed { .. } => "resume",
-            Self::Prioritised(_) => "reorder",
-            Self::DependencyFailed { .. } | Self::AgentEnded(_) | Self::Finished(_) => "finish",
-            Self::Retried(_) => "retry",
-            Self::ReleaseAsked | Self::Released(_) => "release",
-            Self::Acknowledged => "acknowledge",
-            Self::Landed { .. } => "land",
-            Self::Undone(_) => "take back a landing of",
-            Self::Discarded(_) => "discard",
-            Self::Restored { .. } => "restore",
-        }
-    }
-}
-
-fn senseless(task: &Task, verb: &str) -> Error {
-    let name = &task.spec.name;
-    let standing = match (&task.record.state, &task.record.landing) {
-        (TaskState::Ended { .. }, Landing::Landed { target, .. }) => {
-            format!("already landed on `{target}`")
-        }
-        (TaskState::Ended { .. }, Landing::Discarded { .. }) => "discarded".to_owned(),
-        (state, _) => state.name().to_string(),
-    };
-    Error::refused(format!("cannot {verb} `{name}`: it is {standing}"))
-        .hint(format!("offshoot status {name}"))
 }

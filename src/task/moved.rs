@@ -1,4 +1,4 @@
-//! What landings make of a task's work besides landing it whole: a landing that is taken back.
+//! What landings make of a task's work besides landing it whole: moved, landed in part, taken back.
 
 use super::{Landing, TaskRecord};
 use crate::diff::DiffSummary;
@@ -16,6 +16,26 @@ pub struct MovedWork {
     pub head: CommitId,
     /// The size of its change.
     pub diff: DiffSummary,
+}
+
+/// Work that was moved without being landed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moved {
+    /// The number of the last landing that this tells of.
+    pub by: u64,
+    /// Where the work is, if that is not where it was.
+    pub work: Option<MovedWork>,
+    /// Its worktree, where it was made anew.
+    pub worktree: Option<PathBuf>,
+}
+
+/// A part of the work that has landed; the rest is open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartLanded {
+    /// The landing.
+    pub landing: LandingRef,
+    /// The rest.
+    pub rest: Moved,
 }
 
 /// A landing that was taken back.
@@ -52,7 +72,15 @@ impl TaskRecord {
         EventKind::Undone
     }
 
-    pub(super) fn move_work(&mut self, work: MovedWork) {
+    pub(super) fn move_to(&mut self, moved: Moved) {
+        if let Some(work) = moved.work {
+            self.move_work(work);
+        }
+        self.worktree = moved.worktree.or_else(|| self.worktree.take());
+        self.last_landing = moved.by;
+    }
+
+    fn move_work(&mut self, work: MovedWork) {
         (self.base, self.head, self.diff) = (work.base, Some(work.head), Some(work.diff));
     }
 }

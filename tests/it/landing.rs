@@ -8,6 +8,7 @@ mod merging;
 mod real_history;
 mod refusing;
 mod undoing;
+mod ways;
 
 use crate::sandbox::{Ran, Sandbox, TestRepo, text};
 use serde_json::Value;

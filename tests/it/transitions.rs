@@ -6,8 +6,8 @@ use crate::sandbox::fixtures;
 use offshoot::error::ErrorKind;
 use offshoot::event::Event;
 use offshoot::task::{
-    Afterwards, Change, Custody, FinishedWork, Landing, PauseStage, PausedSlot, Phase,
-    ProcessIdentity, RetryIn, Running, StateName, StopReason, TakenBack, Task, TaskRecord,
+    Afterwards, Change, Custody, FinishedWork, Landing, Moved, PartLanded, PauseStage, PausedSlot,
+    Phase, ProcessIdentity, RetryIn, Running, StateName, StopReason, TakenBack, Task, TaskRecord,
     TaskSpec, TaskState, Then,
 };
 use offshoot::timestamp::Timestamp;
@@ -64,6 +64,8 @@ landed_open       -                  -                 -              -         
 discarded         -                  -                 -              -              -              -          -              -             -          -             -              -              discarded!discarded discarded!discarded -      -
 release_asked     -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   .      -
 undone            -                  -                 -              -              -              -          -              -             -          -             -              -              open!undone         empty!undone        open!undone -
+part_landed       -                  -                 -              -              -              -          -              -             -          -             -              -              open!landed         empty!landed        -      -
+moved             -                  -                 -              -              -              -          -              -             -          -             -              -              .                   .                   -      -
 released          -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   .      .
 restored          -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      open!restored
 ";
@@ -120,7 +122,7 @@ fn at() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000)
 }
 
-const CHANGES: [&str; 27] = [
+const CHANGES: [&str; 29] = [
     "dispatched",
     "held",
     "let_go",
@@ -146,6 +148,8 @@ const CHANGES: [&str; 27] = [
     "discarded",
     "release_asked",
     "undone",
+    "part_landed",
+    "moved",
     "released",
     "restored",
 ];
@@ -188,6 +192,12 @@ fn change(name: &str) -> Change {
             worktree: None,
             work: None,
         }),
+        "part_landed" => {
+            let landing = landed().reference().expect("it is one");
+            let rest = Moved { by: 2, work: None, worktree: None };
+            Change::PartLanded(PartLanded { landing, rest })
+        }
+        "moved" => Change::Moved(Moved { by: 2, work: None, worktree: None }),
         "released" => Change::Released(Custody::default()),
         "restored" => Change::Restored { worktree: "/r.offshoots/fix".into() },
         other => panic!("there is no change {other}"),

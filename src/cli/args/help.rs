@@ -129,6 +129,8 @@ Examples:
   offshoot merge fix
   offshoot merge --squash --into release fix
   offshoot merge --dry-run fix tests
+  offshoot merge --cherry-pick fix
+  offshoot merge --take-leftovers fix   with what you changed in its worktree since
 
 Several tasks land one after another. A conflict stops only its own task; when a later one is
 refused, the earlier ones stay landed and the rest is not tried.
@@ -139,6 +141,7 @@ pub(super) const REBASE: &str = "\
 Examples:
   offshoot rebase fix
   offshoot rebase --keep fix
+  offshoot rebase --no-land fix   only brings its branch and worktree up to date
 
 Several tasks land one after another. A conflict stops only its own task; when a later one is
 refused, the earlier ones stay landed and the rest is not tried.

@@ -1,7 +1,7 @@
 //! `merge` and `rebase`: from the command line to the one request of landing.
 
 use crate::landing::Strategy;
-use crate::ops::land::{LandRequest, Mode};
+use crate::ops::land::{Extent, LandRequest, Leftovers, Mode};
 use crate::ops::undo::{Manner, UndoRequest};
 use crate::task::Afterwards;
 use clap::Args;
@@ -12,11 +12,14 @@ pub(in crate::cli) struct MergeArgs {
     #[command(flatten)]
     land: LandArgs,
     /// One commit with the whole change instead of a merge commit
-    #[arg(long, conflicts_with = "ff_only")]
+    #[arg(long, conflicts_with_all = ["ff_only", "cherry_pick"])]
     squash: bool,
     /// Only move the target forward, and only where it has not moved on
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cherry_pick")]
     ff_only: bool,
+    /// The task's commits one by one, each naming the original as `git cherry-pick -x` does
+    #[arg(long)]
+    cherry_pick: bool,
 }
 
 /// Options of `rebase`.
@@ -24,6 +27,9 @@ pub(in crate::cli) struct MergeArgs {
 pub(in crate::cli) struct RebaseArgs {
     #[command(flatten)]
     land: LandArgs,
+    /// Only bring the task's branch and worktree up to date with the target
+    #[arg(long, conflicts_with = "keep")]
+    no_land: bool,
 }
 
 #[derive(Debug, Args)]
@@ -40,6 +46,9 @@ struct LandArgs {
     /// Keep the worktree and the branch
     #[arg(long)]
     keep: bool,
+    /// What was changed in the worktree after the end is part of the work
+    #[arg(long)]
+    take_leftovers: bool,
 }
 
 /// Options of `undo`.
@@ -68,6 +77,8 @@ impl LandArgs {
             into: self.into,
             mode: if self.dry_run { Mode::DryRun } else { Mode::Land },
             worktree: if self.keep { Afterwards::Keep } else { Afterwards::Release },
+            leftovers: if self.take_leftovers { Leftovers::Take } else { Leftovers::Refuse },
+            extent: Extent::Whole,
         }
     }
 }
@@ -75,10 +86,11 @@ impl LandArgs {
 impl MergeArgs {
     /// The request.
     pub(in crate::cli) fn into_request(self) -> LandRequest {
-        let strategy = match (self.squash, self.ff_only) {
-            (true, _) => Strategy::Squash,
-            (_, true) => Strategy::FastForward,
-            (false, false) => Strategy::Merge,
+        let strategy = match (self.squash, self.ff_only, self.cherry_pick) {
+            (true, _, _) => Strategy::Squash,
+            (_, true, _) => Strategy::FastForward,
+            (_, _, true) => Strategy::CherryPick,
+            (false, false, false) => Strategy::Merge,
         };
         self.land.into_request(strategy)
     }
@@ -87,6 +99,7 @@ impl MergeArgs {
 impl RebaseArgs {
     /// The request.
     pub(in crate::cli) fn into_request(self) -> LandRequest {
-        self.land.into_request(Strategy::Rebase)
+        let extent = if self.no_land { Extent::OwnBranch } else { Extent::Whole };
+        LandRequest { extent, ..self.land.into_request(Strategy::Rebase) }
     }
 }

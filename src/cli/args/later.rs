@@ -27,7 +27,7 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 5] = [
+const OPTIONS: [Row; 4] = [
     (
         &["dispatch", "run"],
         &[("verify", Values), ("on-done", Values), ("count", Values), ("sandbox", Values)],
@@ -35,19 +35,16 @@ const OPTIONS: [Row; 5] = [
     (
         &["merge", "rebase"],
         &[
-            ("cherry-pick", Nothing),
             ("verify", Values),
             ("no-verify-cmd", Nothing),
             ("only", Values),
             ("patch-file", Values),
             ("hooks", Nothing),
-            ("take-leftovers", Nothing),
             ("resolve", Nothing),
             ("continue", Nothing),
         ],
     ),
     (&["retry"], &[("with-feedback", Nothing)]),
-    (&["rebase"], &[("no-land", Nothing)]),
     (&["inbox"], &[("follow", Nothing)]),
 ];
 

@@ -279,7 +279,6 @@ mod tests {
             &["setup", "claude", "--repo"],
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
-            &["rebase", "x", "--no-land"],
             &["run", "--verify", "make test", "prompt"],
             &["inbox", "--follow", "--json"],
             &["--json", "mcp", "--stdio"],

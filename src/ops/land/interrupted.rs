@@ -8,9 +8,10 @@ use crate::git::{Landing as Move, Purpose, Recovered, Recovery};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::TaskId;
+use crate::ops::describe::measure;
 use crate::ops::undo::reopen;
 use crate::store::TaskLock;
-use crate::task::{Afterwards, Change, Custody, Landing, Task};
+use crate::task::{Afterwards, Change, Custody, Landing, Moved, MovedWork, Task};
 
 /// Finishes or takes back landings that were cut off, and records those that had moved their target.
 pub(in crate::ops) fn finish_interrupted(context: &Context) -> Result<()> {
@@ -137,6 +138,12 @@ fn record(context: &Context, lock: &TaskLock, task: Task, done: Move) -> Result<
                 }
                 _ => Ok(task),
             }
+        }
+        Purpose::Own { base: Some(base) } if is_undecided(&task) => {
+            let diff = measure(context, &task, (base, done.after))?;
+            let work = Some(MovedWork { base, head: done.after, diff });
+            let moved = Moved { by: done.number, work, worktree: None };
+            context.store.commit(lock, &task, Change::Moved(moved))
         }
         Purpose::Land | Purpose::Own { .. } => Ok(task),
     }

@@ -6,6 +6,7 @@ mod journaled;
 mod message;
 mod own_branch;
 mod settled;
+mod up_to_date;
 
 pub(super) use interrupted::{
     finish_all, finish_before_deciding, finish_interrupted, finish_under, is_undecided,
@@ -13,7 +14,8 @@ pub(super) use interrupted::{
 pub(super) use journaled::{Journey, move_branch};
 pub(super) use message::{message, trailers};
 pub(super) use own_branch::move_own_branch;
-pub(super) use settled::settled_tip;
+pub use settled::Leftovers;
+pub(super) use settled::{Settled, settle, settled_tip};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -23,7 +25,6 @@ use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::{BranchName, CommitId};
 use crate::ops::base::require_branch;
-use crate::ops::describe::snapshot;
 use crate::ops::recover::{ended, take};
 use crate::ops::release;
 use crate::ops::several::{Several, each};
@@ -50,6 +51,15 @@ pub enum Mode {
     DryRun,
 }
 
+/// How much of a task's work lands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Nothing: only the task's branch is brought up to date with the target.
+    OwnBranch,
+}
+
 /// A landing.
 #[derive(Debug, Clone)]
 pub struct LandRequest {
@@ -63,6 +73,10 @@ pub struct LandRequest {
     pub mode: Mode,
     /// What becomes of the worktrees.
     pub worktree: Afterwards,
+    /// What becomes of changes made in them after the end.
+    pub leftovers: Leftovers,
+    /// How much of it lands.
+    pub extent: Extent,
 }
 
 /// Lands the tasks one after another. A conflict is an answer: that task's target stays as it was.
@@ -75,7 +89,11 @@ pub fn land(context: &Context, request: &LandRequest) -> Result<Several<LandingV
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
         let (lock, task) = take(context, id)?;
-        Candidate::examine(context, request, &task)?.land(context, request, &lock)
+        let candidate = Candidate::examine(context, request, &task)?;
+        match &request.extent {
+            Extent::Whole => candidate.land(context, request, &lock),
+            Extent::OwnBranch => candidate.bring_up_to_date(context, request, &lock),
+        }
     })
 }
 
@@ -92,7 +110,7 @@ pub(super) fn lock_landings(context: &Context) -> Result<FileLock> {
 struct Candidate<'a> {
     task: &'a Task,
     target: BranchName,
-    tip: CommitId,
+    settled: Settled,
 }
 
 impl<'a> Candidate<'a> {
@@ -123,8 +141,19 @@ impl<'a> Candidate<'a> {
             return Err(Error::refused(format!("`{target}` is the task's own branch"))
                 .hint(format!("offshoot merge {name} --into BRANCH")));
         }
-        let tip = settled_tip(context, task)?;
-        Ok(Self { task, target, tip })
+        let settled = settle(context, task, request.leftovers)?;
+        Ok(Self { task, target, settled })
+    }
+
+    /// What landing it so on the target's commit would make.
+    fn plan(&self, context: &Context, strategy: Strategy, target: CommitId) -> Result<Plan> {
+        context.repo.plan(&PlanRequest {
+            target,
+            tip: self.settled.tip,
+            snapshot: self.task.snapshot(),
+            strategy,
+            message: &message(self.task, strategy),
+        })
     }
 
     fn land(
@@ -135,14 +164,7 @@ impl<'a> Candidate<'a> {
     ) -> Result<LandingView> {
         for _ in 0..PLANS {
             let before = require_branch(context, &self.target)?;
-            let plan = context.repo.plan(&PlanRequest {
-                target: before,
-                tip: self.tip,
-                snapshot: snapshot(self.task),
-                strategy: request.strategy,
-                message: &message(self.task, request.strategy),
-            })?;
-            match plan {
+            match self.plan(context, request.strategy, before)? {
                 Plan::Ready(planned) if request.mode == Mode::DryRun => {
                     return Ok(self.view(request, before, (planned.commit, Verdict::Planned)));
                 }
@@ -223,7 +245,10 @@ impl<'a> Candidate<'a> {
         let task = context.store.commit(lock, self.task, change)?;
         match request.worktree {
             Afterwards::Release => release::release(context, lock, &task).map(drop),
-            Afterwards::Keep => context.store.settle(lock, &task),
+            Afterwards::Keep => {
+                self.settled.adopt(context, &task)?;
+                context.store.settle(lock, &task)
+            }
         }
     }
 
@@ -257,7 +282,9 @@ impl<'a> Candidate<'a> {
 
 fn verb(strategy: Strategy) -> &'static str {
     match strategy {
-        Strategy::Merge | Strategy::Squash | Strategy::FastForward => "merge",
+        Strategy::Merge | Strategy::Squash | Strategy::FastForward | Strategy::CherryPick => {
+            "merge"
+        }
         Strategy::Rebase => "rebase",
     }
 }
