@@ -10,6 +10,7 @@ use crate::error::{Attempt, Error, ErrorKind, Result};
 use crate::landing::Strategy;
 use crate::names::{BranchName, CommitId};
 use crate::path::RepoPath;
+use crate::task::Afterwards;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,6 +18,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 const SCHEMA: u32 = 1;
+
+/// How the name of a journal ends that is being written.
+const FRESH: &str = ".json.new";
 
 /// One landing: the target moves from one commit to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +39,9 @@ pub struct Landing {
     pub strategy: Strategy,
     /// What the reflog says about it.
     pub reflog: String,
+    /// What becomes of the task's worktree, should somebody else have to finish this.
+    #[serde(default)]
+    pub worktree: Afterwards,
 }
 
 /// How far a landing has come.
@@ -136,6 +143,17 @@ impl Journal {
         Ok(Self { folder: folder.to_owned(), record })
     }
 
+    /// Removes what writing a journal left that was cut off. The caller holds the landing lock.
+    pub(super) fn sweep(folder: &Path) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(FRESH)) {
+                // What cannot be removed is in nobody's way.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// The numbers of all journals, lowest first.
     pub(super) fn numbers(folder: &Path) -> Result<Vec<u64>> {
         let mut numbers = Vec::new();
@@ -160,7 +178,7 @@ impl Journal {
         let bytes = serde_json::to_vec_pretty(&record)
             .map_err(|cause| Error::internal(format!("cannot write a journal: {cause}")))?;
         let file = self.file();
-        let fresh = self.folder.join(format!(".{}.json.new", self.record.landing.number));
+        let fresh = self.folder.join(format!(".{}{FRESH}", self.record.landing.number));
         let written = File::create(&fresh)
             .and_then(|mut open| open.write_all(&bytes).and_then(|()| open.sync_all()))
             .and_then(|()| fs::rename(&fresh, &file));

@@ -179,6 +179,23 @@ impl Repo {
         }
     }
 
+    /// The same for every ref of ours below a prefix, which nobody else may be moving.
+    pub fn sweep_ref_locks_below(&self, prefix: &str) {
+        let mut folders = vec![self.common_dir().join(prefix)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(path);
+                } else if let Ok(name) = path.strip_prefix(self.common_dir())
+                    && let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".lock"))
+                {
+                    self.sweep_ref_lock(name, None);
+                }
+            }
+        }
+    }
+
     /// Removes the lock that a killed process of ours left on a ref. In our own namespace only the
     /// holder of a task's or the landing's lock moves refs, and that is the caller; elsewhere the lock
     /// must hold what the caller wants to write, or nothing.

@@ -3,7 +3,7 @@
 
 use super::base::require_branch;
 use super::describe::snapshot;
-use super::recover::{ended, take};
+use super::recover::{ended, forget_landing_pins, take};
 use super::release;
 use super::several::{Several, each};
 use crate::context::Context;
@@ -187,6 +187,7 @@ impl<'a> Candidate<'a> {
                 after: planned.commit,
                 strategy: request.strategy,
                 reflog: format!("offshoot: {} {}", verb(request.strategy), self.task.name()),
+                worktree: request.worktree,
             },
         );
         if let Err(error) = landed {
@@ -337,6 +338,7 @@ fn finish_under(_landing: &FileLock, context: &Context) -> Result<()> {
             recovered.iter().filter(its).any(|l| matches!(l.outcome, Recovery::Stuck(_)))
         };
         suspects.retain(|id| !is_stuck(id));
+        forget_landing_pins(context)?;
         record_finished(context, &suspects)?;
     }
     Ok(())
@@ -389,8 +391,8 @@ fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
                 at: context.now(),
                 custody: Custody::default(),
             };
-            // Whether the worktree was to go is not known any more; keeping it loses nothing.
-            let change = Change::Landed { landing, worktree: Afterwards::Keep };
+            // What is to be released is by whoever takes up the task next.
+            let change = Change::Landed { landing, worktree: done.worktree };
             let task = context.store.commit(&lock, &task, change)?;
             context.store.settle(&lock, &task)?;
         } else {

@@ -11,6 +11,7 @@ use offshoot::environment::Environment;
 use offshoot::git::{Landing, Plan, PlanRequest, Planned, Repo};
 use offshoot::landing::Strategy;
 use offshoot::names::{BranchName, CommitId};
+use offshoot::task::Afterwards;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -148,6 +149,7 @@ impl Sandbox {
             after: planned.commit,
             strategy: Strategy::Merge,
             reflog: "offshoot: land t".to_owned(),
+            worktree: Afterwards::Keep,
         }
     }
 

@@ -3,6 +3,7 @@
 mod claims;
 mod dispatching;
 mod endings;
+mod faults;
 mod fixtures;
 mod git_landing;
 mod house;
