@@ -19,9 +19,6 @@ use std::path::{Path, PathBuf};
 
 const SCHEMA: u32 = 1;
 
-/// How the name of a journal ends that is being written.
-const FRESH: &str = ".json.new";
-
 /// One landing: the target moves from one commit to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Landing {
@@ -143,17 +140,6 @@ impl Journal {
         Ok(Self { folder: folder.to_owned(), record })
     }
 
-    /// Removes what writing a journal left that was cut off. The caller holds the landing lock.
-    pub(super) fn sweep(folder: &Path) {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(FRESH)) {
-                // What cannot be removed is in nobody's way.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-    }
-
     /// The numbers of all journals, lowest first.
     pub(super) fn numbers(folder: &Path) -> Result<Vec<u64>> {
         let mut numbers = Vec::new();
@@ -178,7 +164,7 @@ impl Journal {
         let bytes = serde_json::to_vec_pretty(&record)
             .map_err(|cause| Error::internal(format!("cannot write a journal: {cause}")))?;
         let file = self.file();
-        let fresh = self.folder.join(format!(".{}{FRESH}", self.record.landing.number));
+        let fresh = self.folder.join(format!(".{}.json.new", self.record.landing.number));
         let written = File::create(&fresh)
             .and_then(|mut open| open.write_all(&bytes).and_then(|()| open.sync_all()))
             .and_then(|()| fs::rename(&fresh, &file));

@@ -68,7 +68,6 @@ impl Repo {
     /// # Errors
     /// When the journals cannot be listed; what goes wrong with one landing is in its report.
     pub fn recover_landings(&self, journal_dir: &Path) -> Result<Vec<Recovered>> {
-        Journal::sweep(journal_dir);
         let mut unfinished = Vec::new();
         for number in Journal::numbers(journal_dir)? {
             let journal = Journal::read(journal_dir, number)?;

@@ -4,8 +4,10 @@
 //! with the bytes that were there before.
 
 mod landing;
+mod matrix;
 mod planning;
 mod refusing;
+mod twin;
 
 use offshoot::environment::Environment;
 use offshoot::git::{Landing, Plan, PlanRequest, Planned, Repo};

@@ -36,7 +36,7 @@ pub(super) fn picture(world: &World) -> String {
     text
 }
 
-/// What lies about that nobody needs: locks, staging folders, marks, half-written files.
+/// What lies about that is in the way of somebody: locks, staging folders, marks.
 pub(super) fn left_about(world: &World) -> Vec<String> {
     let repo = world.repo();
     let mut left = Vec::new();
@@ -48,8 +48,7 @@ pub(super) fn left_about(world: &World) -> Vec<String> {
         let ours = ["offshoot-landing-", "offshoot-apply", ".offshoot-"];
         let is_ours = ours.iter().any(|prefix| name.starts_with(prefix));
         let is_mark = path.parent() == Some(&state.join("active"));
-        let is_half = path.starts_with(&state) && name.ends_with(".new");
-        if is_lock || is_ours || is_mark || is_half {
+        if is_lock || is_ours || is_mark {
             left.push(path.display().to_string());
         }
     });
