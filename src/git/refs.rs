@@ -125,7 +125,10 @@ impl Repo {
             )),
             Err(cause) if cause.code() == git2::ErrorCode::NotFound => Ok(()),
             Err(cause) => Err(cause),
-        })
+        })?;
+        // libgit2 does not say so when it could not remove its lock.
+        self.sweep_ref_lock(name, None);
+        Ok(())
     }
 
     /// The full names of all refs below a prefix such as `refs/offshoot/kept/`.

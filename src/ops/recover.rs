@@ -42,6 +42,7 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             // Somebody died while they brought it back.
             let _ = release::release_again(context, &lock, &task);
         } else if let Landing::Landed { .. } = &task.record.landing {
+            release::sweep_ref_locks(context, &task);
             store.settle(&lock, &task)?;
         }
     }

@@ -51,11 +51,16 @@ pub(super) fn release_again(context: &Context, lock: &TaskLock, task: &Task) -> 
     let_go(context, lock, task, custody)
 }
 
-fn let_go(context: &Context, lock: &TaskLock, task: &Task, custody: Custody) -> Result<Task> {
+/// Removes the locks that somebody who died left on the refs of a task.
+pub(super) fn sweep_ref_locks(context: &Context, task: &Task) {
     context.repo.sweep_ref_locks_below(&kept_refs(task));
-    let pin = base_pin(task.id());
-    context.repo.sweep_ref_lock(&pin, None);
+    context.repo.sweep_ref_lock(&base_pin(task.id()), None);
     context.repo.sweep_ref_lock(&task.spec.branch.full_ref(), None);
+}
+
+fn let_go(context: &Context, lock: &TaskLock, task: &Task, custody: Custody) -> Result<Task> {
+    sweep_ref_locks(context, task);
+    let pin = base_pin(task.id());
     if let Some(base) = context.repo.read_ref(&pin)? {
         context.repo.delete_ref(&pin, base)?;
     }

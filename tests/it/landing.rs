@@ -4,6 +4,7 @@
 mod applying;
 mod giving_up;
 mod merging;
+mod racing;
 mod real_history;
 mod refusing;
 
