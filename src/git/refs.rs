@@ -68,7 +68,10 @@ impl Repo {
             Expected::At(old) => {
                 self.inner.reference_matching(name, oid(to.0), true, oid(old.0), message).map(drop)
             }
-        })
+        })?;
+        // libgit2 does not say so when it could not remove its lock.
+        self.sweep_ref_lock(name, Some(to));
+        Ok(())
     }
 
     /// Moves a ref as [`set_ref`](Self::set_ref) does, but as seen from a worktree: if it is on that branch, its own
@@ -126,7 +129,6 @@ impl Repo {
             Err(cause) if cause.code() == git2::ErrorCode::NotFound => Ok(()),
             Err(cause) => Err(cause),
         })?;
-        // libgit2 does not say so when it could not remove its lock.
         self.sweep_ref_lock(name, None);
         Ok(())
     }

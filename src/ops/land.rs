@@ -329,9 +329,10 @@ pub(super) fn finish_before_deciding(context: &Context, id: TaskId) -> Result<()
 }
 
 fn finish_under(_landing: &FileLock, context: &Context) -> Result<()> {
-    if is_any_suspect(context)? {
+    let folder = context.store.layout().landings();
+    if is_any_suspect(context)? || context.repo.is_landing_unfinished(&folder)? {
         let mut suspects = suspects(context)?;
-        let recovered = context.repo.recover_landings(&context.store.layout().landings())?;
+        let recovered = context.repo.recover_landings(&folder)?;
         // One that can neither be finished nor taken back now stays marked for the next verb.
         let is_stuck = |id: &TaskId| {
             let its = |landing: &&Recovered| landing.task == id.to_string();
