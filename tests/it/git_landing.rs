@@ -3,6 +3,7 @@
 //! Every test makes its own repository and compares with what git itself makes of the same merge, or
 //! with the bytes that were there before.
 
+mod equality;
 mod in_progress;
 mod landing;
 mod matrix;
