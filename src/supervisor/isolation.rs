@@ -215,6 +215,38 @@ impl Life {
     }
 }
 
+/// The keys of the repository's configuration that name programs which git would run while it merges,
+/// checks out or commits, if they came or changed while the task ran and are so still.
+///
+/// # Errors
+/// `io` when what was noted cannot be read.
+pub fn planted_programs(store: &Store, repo: &Repo, task: &Task) -> Result<Vec<String>> {
+    let warnings = &task.record.warnings;
+    if !warnings.iter().any(|warning| warning.kind == WarningKind::ConfigChanged) {
+        return Ok(Vec::new());
+    }
+    let Some(note) = store.fingerprint::<Note>(task.id())? else { return Ok(Vec::new()) };
+    let now = repo.configuration();
+    let mut keys = changed_names(&note.fingerprint.config, &now);
+    keys.retain(|key| now.contains_key(key) && names_a_program(key));
+    Ok(keys)
+}
+
+/// Whether a key leads to a program that git runs without being asked for it.
+fn names_a_program(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let (section, name) = (key.split('.').next(), key.rsplit('.').next());
+    match (section.unwrap_or_default(), name.unwrap_or_default()) {
+        ("filter", "clean" | "smudge" | "process")
+        | ("merge", "driver")
+        | ("gpg", "program" | "defaultkeycommand")
+        | ("commit", "gpgsign")
+        | ("include" | "includeif", "path")
+        | ("extensions", "worktreeconfig") => true,
+        _ => false,
+    }
+}
+
 /// Whether landings of ours explain how a branch came from one value to the other.
 fn is_landed(full_ref: &str, seen: &Seen, landings: &[Landing]) -> bool {
     let (Some(before), Some(after)) =
