@@ -10,11 +10,12 @@ use super::Life;
 use crate::error::Result;
 use crate::escape;
 use crate::git::{
-    Checkout, Fingerprint, Landing, MainCheckout, MainFile, StashEntry, changed_names,
+    Checkout, Fingerprint, Landing, MainCheckout, MainFile, Repo, StashEntry, changed_names,
 };
 use crate::names::{BranchName, CommitId};
 use crate::path::RepoPath;
-use crate::task::{SCHEMA, Warning, WarningKind};
+use crate::store::Store;
+use crate::task::{SCHEMA, Task, Warning, WarningKind};
 use serde::{Deserialize, Serialize};
 
 /// The most paths that a warning names.

@@ -11,6 +11,7 @@ mod record;
 mod setup;
 mod spec;
 mod state;
+mod verification;
 mod warning;
 
 pub use change::{Afterwards, Change, FinishedWork, RetryIn, Then};
@@ -20,6 +21,7 @@ pub use record::{Attempt, Custody, Ended, Landing, TaskRecord};
 pub use setup::{PortRange, Setup};
 pub use spec::{AgentName, Base, Dependency, Need, TaskSpec};
 pub use state::{Pause, PauseStage, PausedSlot, Phase, Running, StateName, StopReason, TaskState};
+pub use verification::{Judgement, Verification};
 pub use warning::{Warning, WarningKind};
 
 use crate::names::{TaskId, TaskName};

@@ -7,13 +7,12 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 7] = [
+const VERBS: [(&str, &str); 6] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
     (
         "undo",
         "`git revert -m 1 COMMIT` takes a merge back, `git revert COMMIT` any other landed commit",
     ),
-    ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
     ("review", "`offshoot diff TASK` shows what a task changed"),
     ("mcp", "every verb takes `--json`"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
@@ -32,16 +31,11 @@ use Takes::{Nothing, Values};
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
 const OPTIONS: [Row; 5] = [
-    (
-        &["dispatch", "run"],
-        &[("verify", Values), ("on-done", Values), ("count", Values), ("sandbox", Values)],
-    ),
+    (&["dispatch", "run"], &[("on-done", Values), ("count", Values), ("sandbox", Values)]),
     (
         &["merge", "rebase"],
         &[
             ("cherry-pick", Nothing),
-            ("verify", Values),
-            ("no-verify-cmd", Nothing),
             ("only", Values),
             ("patch-file", Values),
             ("hooks", Nothing),

@@ -1,22 +1,34 @@
 //! `merge` and `rebase`: move a target to a task's result. Planned in the object database, carried
 //! out under the landing lock, recorded in the task.
 
-use super::base::require_branch;
-use super::describe::snapshot;
-use super::recover::{ended, forget_landing_pins, take};
-use super::release;
-use super::several::{Several, each};
+mod interrupted;
+mod settled;
+mod train;
+mod verify;
+
+pub(super) use interrupted::{
+    finish_all, finish_before_deciding, finish_interrupted, is_undecided,
+};
+pub(super) use settled::settled_tip;
+pub use verify::{Attendance, Verify, end_of_log};
+
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::escape;
-use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned, Recovered, Recovery};
+use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
-use crate::names::{BranchName, CommitId, TaskId};
+use crate::names::{BranchName, CommitId};
+use crate::ops::base::require_branch;
+use crate::ops::describe::snapshot;
+use crate::ops::recover::{ended, take};
+use crate::ops::release;
+use crate::ops::several::{Several, each};
 use crate::store::TaskLock;
 use crate::task::{Afterwards, Change, Custody, Landing, Task};
 use crate::view::LandingView;
+use interrupted::finish_under;
 use std::time::Duration;
 
 /// How long a landing waits for another one.
@@ -48,6 +60,8 @@ pub struct LandRequest {
     pub into: Option<String>,
     /// Whether anything is to move.
     pub mode: Mode,
+    /// What has to agree first.
+    pub verify: Verify,
     /// What becomes of the worktrees.
     pub worktree: Afterwards,
 }
@@ -56,9 +70,27 @@ pub struct LandRequest {
 ///
 /// # Errors
 /// `refused` when the first task has not ended or was changed since, `dirty` when the person's own
-/// changes are in the way, `busy` when another landing goes on.
-pub fn land(context: &Context, request: &LandRequest) -> Result<Several<LandingView>> {
-    each(context, &request.tasks, |id| {
+/// changes are in the way, `busy` when another landing goes on, `untrusted` for a verify command that
+/// the person has not accepted.
+pub fn land(
+    context: &Context,
+    request: &LandRequest,
+    attendance: &Attendance<'_>,
+) -> Result<Several<LandingView>> {
+    if request.mode == Mode::Land
+        && let Some(landed) = train::land_verified(context, request, attendance)?
+    {
+        return Ok(landed);
+    }
+    land_each(context, request, &request.tasks)
+}
+
+fn land_each(
+    context: &Context,
+    request: &LandRequest,
+    tasks: &[String],
+) -> Result<Several<LandingView>> {
+    each(context, tasks, |id| {
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
         let (lock, task) = take(context, id)?;
@@ -145,18 +177,22 @@ impl<'a> Candidate<'a> {
                     return Ok(self.view(request, before, (before, Verdict::UpToDate)));
                 }
                 Plan::Conflicts(conflicts) => return Ok(self.conflicts(request, before, conflicts)),
-                Plan::NotFastForward => {
-                    let name = self.task.name();
-                    return Err(Error::refused(format!(
-                        "`{}` has moved on, so `{name}` cannot be fast-forwarded",
-                        self.target
-                    ))
-                    .hint(format!("offshoot rebase {name}"))
-                    .hint(format!("offshoot merge {name}")));
-                }
+                Plan::NotFastForward => return Err(self.not_fast_forward()),
             }
         }
-        Err(Error::busy(format!("`{}` keeps moving", self.target)).hint("try again"))
+        Err(self.keeps_moving())
+    }
+
+    fn not_fast_forward(&self) -> Error {
+        let name = self.task.name();
+        let target = &self.target;
+        Error::refused(format!("`{target}` has moved on, so `{name}` cannot be fast-forwarded"))
+            .hint(format!("offshoot rebase {name}"))
+            .hint(format!("offshoot merge {name}"))
+    }
+
+    fn keeps_moving(&self) -> Error {
+        Error::busy(format!("`{}` keeps moving", self.target)).hint("try again")
     }
 
     /// Moves the target. `None` when it moved by itself since the plan was made.
@@ -258,6 +294,7 @@ impl<'a> Candidate<'a> {
             strategy: request.strategy,
             verdict,
             conflicts: Vec::new(),
+            verify: None,
         }
     }
 
@@ -271,140 +308,9 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The tip of a task's work, once it is sure that nothing in its worktree would be left behind.
-pub(super) fn settled_tip(context: &Context, task: &Task) -> Result<CommitId> {
-    let name = task.name();
-    let Some(head) = task.record.head else {
-        return Err(Error::refused(format!("`{name}` never ran, so there is nothing to land"))
-            .hint(format!("offshoot discard {name}")));
-    };
-    let branch = &task.spec.branch;
-    // Commits that somebody added on the branch after the end belong to the work.
-    let tip = match context.repo.read_ref(&branch.full_ref())? {
-        Some(tip) if context.repo.is_ancestor(head, tip)? => tip,
-        _ => head,
-    };
-    if let Some(checkout) = context.repo.worktree_of(task.id())? {
-        let tree = release::snapshot(context, task, &checkout, tip)?;
-        if tree != context.repo.tree_of(tip)? {
-            let place = context.relative(&checkout.root);
-            return Err(Error::dirty(format!(
-                "the worktree of `{name}` was changed after the task had ended"
-            ))
-            .hint(format!("git -C {place} status"))
-            .hint(format!(
-                "git -C {place} add --all && git -C {place} commit  makes the changes part of the task"
-            )));
-        }
-    }
-    Ok(tip)
-}
-
 fn verb(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Merge | Strategy::Squash | Strategy::FastForward => "merge",
         Strategy::Rebase => "rebase",
     }
-}
-
-/// Finishes or takes back landings that were cut off, and records those that had moved their target.
-pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
-    if !is_any_suspect(context)? {
-        return Ok(());
-    }
-    // Somebody who holds it is landing right now; the marks stay for the next verb.
-    match context.store.try_lock(RepoLock::Land, Wait::No)? {
-        Some(landing) => finish_under(&landing, context),
-        None => Ok(()),
-    }
-}
-
-/// The same for a verb that is about to decide about a task: a landing of it that was cut off comes
-/// first, however long another one takes.
-pub(super) fn finish_before_deciding(context: &Context, id: TaskId) -> Result<()> {
-    if suspects(context)?.contains(&id) {
-        finish_under(&lock_landings(context)?, context)?;
-    }
-    Ok(())
-}
-
-fn finish_under(_landing: &FileLock, context: &Context) -> Result<()> {
-    let folder = context.store.layout().landings();
-    if is_any_suspect(context)? || context.repo.is_landing_unfinished(&folder)? {
-        let mut suspects = suspects(context)?;
-        let recovered = context.repo.recover_landings(&folder)?;
-        // One that can neither be finished nor taken back now stays marked for the next verb.
-        let is_stuck = |id: &TaskId| {
-            let its = |landing: &&Recovered| landing.task == id.to_string();
-            recovered.iter().filter(its).any(|l| matches!(l.outcome, Recovery::Stuck(_)))
-        };
-        suspects.retain(|id| !is_stuck(id));
-        forget_landing_pins(context)?;
-        record_finished(context, &suspects)?;
-    }
-    Ok(())
-}
-
-fn is_any_suspect(context: &Context) -> Result<bool> {
-    Ok(context.repo.is_half_applied() || !suspects(context)?.is_empty())
-}
-
-/// Tasks that have ended and yet are marked as being changed: a landing of them may have been cut off.
-fn suspects(context: &Context) -> Result<Vec<TaskId>> {
-    let mut suspects = context.store.active_ids()?;
-    suspects.retain(|id| context.store.read(*id).is_ok_and(|task| is_undecided(&task)));
-    Ok(suspects)
-}
-
-/// Finishes or takes back every landing that was cut off, whichever task it is of, and records it.
-pub(super) fn finish_all(context: &Context) -> Result<()> {
-    let _landing = lock_landings(context)?;
-    let folder = context.store.layout().landings();
-    let _ = context.repo.recover_landings(&folder)?;
-    // Once more: what belongs to no landing any more now is swept away.
-    let recovered = context.repo.recover_landings(&folder)?;
-    record_finished(context, &context.store.all_ids()?)?;
-    let stuck = recovered.into_iter().find_map(|landing| match landing.outcome {
-        Recovery::Stuck(error) => Some(error),
-        Recovery::Finished { .. } | Recovery::TakenBack { .. } => None,
-    });
-    stuck.map_or(Ok(()), Err)
-}
-
-/// Records landings that moved their target in tasks that do not know of it. The caller holds the
-/// landing lock.
-fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
-    let folder = context.store.layout().landings();
-    for id in tasks {
-        if !context.store.read(*id).is_ok_and(|task| is_undecided(&task)) {
-            continue;
-        }
-        let Ok(Some(lock)) = context.store.lock_task(*id, Wait::No) else { continue };
-        let Ok(task) = context.store.read(*id) else { continue };
-        let done = context.repo.finished_landing(&folder, &id.to_string())?;
-        if let (Some(done), true) = (done, is_undecided(&task)) {
-            let landing = Landing::Landed {
-                id: done.number,
-                target: done.target,
-                strategy: done.strategy,
-                before: done.before,
-                after: done.after,
-                at: context.now(),
-                custody: Custody::default(),
-            };
-            // What is to be released is by whoever takes up the task next.
-            let change = Change::Landed { landing, worktree: done.worktree };
-            let task = context.store.commit(&lock, &task, change)?;
-            context.store.settle(&lock, &task)?;
-        } else {
-            // Whatever was cut off is taken back by now.
-            context.store.settle(&lock, &task)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether a task has ended and nobody has decided about its work.
-pub(super) fn is_undecided(task: &Task) -> bool {
-    task.ended().is_some() && matches!(task.record.landing, Landing::Open | Landing::Empty { .. })
 }
