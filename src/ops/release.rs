@@ -10,6 +10,7 @@ use crate::git::{Checkout, Expected, NewCommit, Signing, SnapshotRequest, Snapsh
 use crate::layout::RepoLock;
 use crate::names::{CommitId, TaskId};
 use crate::store::TaskLock;
+use crate::supervisor::planted_programs;
 use crate::task::{Change, Custody, Landing, Task};
 use std::path::PathBuf;
 
@@ -153,6 +154,10 @@ fn changes_since(
     checkout: &Checkout,
     head: CommitId,
 ) -> Result<Option<CommitId>> {
+    // Recording would run programs that came while the task did; the folder has it all anyway.
+    if !planted_programs(&context.store, &context.repo, task)?.is_empty() {
+        return Ok(None);
+    }
     let snapshot = snapshot(context, task, checkout, head)?;
     if snapshot == context.repo.tree_of(head)? {
         return Ok(None);
