@@ -40,5 +40,8 @@ pub mod context;
 pub mod ops;
 pub mod supervisor;
 
+// The verbs as tools of agents
+pub mod mcp;
+
 // Faces
 pub mod cli;

@@ -36,6 +36,7 @@ mod upkeep;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::{Attempt, ErrorKind, Result};
+use crate::mcp;
 use crate::ops::processes;
 use args::{Cli, InPlace, Parsed, Verb};
 use exit::Exit;
@@ -109,7 +110,8 @@ fn answer(arguments: &[OsString], environment: Environment, output: &mut Output)
 fn carry_out(cli: Cli, environment: Environment, output: &mut Output) -> Result<Exit> {
     let Cli { everywhere, verb } = cli;
     output.format = if everywhere.json { Format::Json } else { Format::Text };
-    let place = || Place::of(everywhere.directory, environment.clone());
+    let directory = everywhere.directory;
+    let place = || Place::of(directory.clone(), environment.clone());
     match verb {
         Verb::Dispatch(args) if !args.wait => {
             let request = args.into_request(&mut std::io::stdin())?;
@@ -121,6 +123,7 @@ fn carry_out(cli: Cli, environment: Environment, output: &mut Output) -> Result<
             run::run(&place, &place.open_for(output)?, output, request)
         }
         Verb::InPlace(verb) => in_place(verb, &place()?.open_for(output)?, output),
+        Verb::Mcp => tools(directory, environment, output),
         Verb::Completions { shell } => completions(shell, output),
         Verb::Supervise { state, id } => processes::supervise(&state, id).map(|()| Exit::Done),
         Verb::Shim(_) => processes::shim(&environment, output::reports()).map(|()| Exit::Done),
@@ -156,6 +159,15 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Gc(args) => upkeep::gc(context, output, &args),
         InPlace::Trust => trust::trust(context, output),
     }
+}
+
+fn tools(directory: Option<PathBuf>, environment: Environment, output: &Output) -> Result<Exit> {
+    if output.has_person() {
+        output
+            .tell("this is for coding agents; `offshoot mcp --help` says how they are told of it");
+    }
+    let verbs = mcp::Verbs { declared: args::as_tools(), duration: durations::parse };
+    mcp::serve(verbs, directory, environment).map(|()| Exit::Done)
 }
 
 fn completions(shell: clap_complete::Shell, output: &Output) -> Result<Exit> {

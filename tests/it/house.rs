@@ -43,7 +43,8 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
     ("context", &["context"], &["words", "doors"]),
     ("supervisor", &["supervisor"], &["words", "doors", "context"]),
     ("verbs", &["ops"], &["words", "doors", "context", "supervisor"]),
-    ("faces", &["cli", "mcp", "tui"], &["words", "context", "verbs"]),
+    ("tools", &["mcp"], &["words", "context", "verbs"]),
+    ("faces", &["cli", "tui"], &["words", "context", "verbs", "tools"]),
 ];
 
 /// Doors that may use another door.
@@ -65,13 +66,14 @@ const ANYWHERE: &str = "*";
 const PACKAGES: &[(&str, &[&str])] = &[
     ("anstyle", &["cli"]),
     ("base64", &["path", "diff"]),
-    ("clap", &["cli"]),
+    ("clap", &["cli", "mcp"]),
     ("clap_complete", &["cli"]),
     ("fs4", &["lock"]),
     ("git2", &["git"]),
     ("indicatif", &["cli"]),
     ("jiff", &["timestamp", "clock"]),
     ("libgit2_sys", &["git"]),
+    ("rmcp", &["mcp"]),
     ("rustix", &["process", "watch", "git", "clock", "lock", "disk"]),
     ("serde", &[ANYWHERE]),
     (
@@ -86,12 +88,13 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "task",
             "git/landing_journal",
             "git/apply",
+            "mcp",
         ],
     ),
     ("signal_hook", &["cli"]),
     ("similar", &["diff"]),
     ("terminal_size", &["cli"]),
-    ("tokio", &["supervisor"]),
+    ("tokio", &["supervisor", "mcp", "process/verb"]),
     ("toml", &["config"]),
     ("uuid", &["names"]),
 ];

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 7] = [
+const VERBS: [(&str, &str); 6] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
     (
         "undo",
@@ -15,7 +15,6 @@ const VERBS: [(&str, &str); 7] = [
     ),
     ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
     ("review", "`offshoot diff TASK` shows what a task changed"),
-    ("mcp", "every verb takes `--json`"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
     ("hook", "`offshoot inbox --json` tells what ended"),
 ];
