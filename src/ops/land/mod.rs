@@ -1,22 +1,31 @@
 //! `merge` and `rebase`: move a target to a task's result. Planned in the object database, carried
 //! out under the landing lock, recorded in the task.
 
-use super::base::require_branch;
-use super::describe::snapshot;
-use super::recover::{ended, take};
-use super::release;
-use super::several::{Several, each};
+mod interrupted;
+mod settled;
+
+pub(super) use interrupted::{
+    finish_all, finish_before_deciding, finish_interrupted, is_undecided,
+};
+pub(super) use settled::settled_tip;
+
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::escape;
-use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned, Recovered, Recovery};
+use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
-use crate::names::{BranchName, CommitId, TaskId};
+use crate::names::{BranchName, CommitId};
+use crate::ops::base::require_branch;
+use crate::ops::describe::snapshot;
+use crate::ops::recover::{ended, take};
+use crate::ops::release;
+use crate::ops::several::{Several, each};
 use crate::store::TaskLock;
 use crate::task::{Afterwards, Change, Custody, Landing, Task};
 use crate::view::LandingView;
+use interrupted::finish_under;
 use std::time::Duration;
 
 /// How long a landing waits for another one.
@@ -270,138 +279,9 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The tip of a task's work, once it is sure that nothing in its worktree would be left behind.
-pub(super) fn settled_tip(context: &Context, task: &Task) -> Result<CommitId> {
-    let name = task.name();
-    let Some(head) = task.record.head else {
-        return Err(Error::refused(format!("`{name}` never ran, so there is nothing to land"))
-            .hint(format!("offshoot discard {name}")));
-    };
-    let branch = &task.spec.branch;
-    // Commits that somebody added on the branch after the end belong to the work.
-    let tip = match context.repo.read_ref(&branch.full_ref())? {
-        Some(tip) if context.repo.is_ancestor(head, tip)? => tip,
-        _ => head,
-    };
-    if let Some(checkout) = context.repo.worktree_of(task.id())? {
-        let tree = release::snapshot(context, task, &checkout, tip)?;
-        if tree != context.repo.tree_of(tip)? {
-            let place = context.relative(&checkout.root);
-            return Err(Error::dirty(format!(
-                "the worktree of `{name}` was changed after the task had ended"
-            ))
-            .hint(format!("git -C {place} status"))
-            .hint(format!(
-                "git -C {place} add --all && git -C {place} commit  makes the changes part of the task"
-            )));
-        }
-    }
-    Ok(tip)
-}
-
 fn verb(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Merge | Strategy::Squash | Strategy::FastForward => "merge",
         Strategy::Rebase => "rebase",
     }
-}
-
-/// Finishes or takes back landings that were cut off, and records those that had moved their target.
-pub(super) fn finish_interrupted(context: &Context) -> Result<()> {
-    if !is_any_suspect(context)? {
-        return Ok(());
-    }
-    // Somebody who holds it is landing right now; the marks stay for the next verb.
-    match context.store.try_lock(RepoLock::Land, Wait::No)? {
-        Some(landing) => finish_under(&landing, context),
-        None => Ok(()),
-    }
-}
-
-/// The same for a verb that is about to decide about a task: a landing of it that was cut off comes
-/// first, however long another one takes.
-pub(super) fn finish_before_deciding(context: &Context, id: TaskId) -> Result<()> {
-    if suspects(context)?.contains(&id) {
-        finish_under(&lock_landings(context)?, context)?;
-    }
-    Ok(())
-}
-
-fn finish_under(_landing: &FileLock, context: &Context) -> Result<()> {
-    if is_any_suspect(context)? {
-        let mut suspects = suspects(context)?;
-        let recovered = context.repo.recover_landings(&context.store.layout().landings())?;
-        // One that can neither be finished nor taken back now stays marked for the next verb.
-        let is_stuck = |id: &TaskId| {
-            let its = |landing: &&Recovered| landing.task == id.to_string();
-            recovered.iter().filter(its).any(|l| matches!(l.outcome, Recovery::Stuck(_)))
-        };
-        suspects.retain(|id| !is_stuck(id));
-        record_finished(context, &suspects)?;
-    }
-    Ok(())
-}
-
-fn is_any_suspect(context: &Context) -> Result<bool> {
-    Ok(context.repo.is_half_applied() || !suspects(context)?.is_empty())
-}
-
-/// Tasks that have ended and yet are marked as being changed: a landing of them may have been cut off.
-fn suspects(context: &Context) -> Result<Vec<TaskId>> {
-    let mut suspects = context.store.active_ids()?;
-    suspects.retain(|id| context.store.read(*id).is_ok_and(|task| is_undecided(&task)));
-    Ok(suspects)
-}
-
-/// Finishes or takes back every landing that was cut off, whichever task it is of, and records it.
-pub(super) fn finish_all(context: &Context) -> Result<()> {
-    let _landing = lock_landings(context)?;
-    let folder = context.store.layout().landings();
-    let _ = context.repo.recover_landings(&folder)?;
-    // Once more: what belongs to no landing any more now is swept away.
-    let recovered = context.repo.recover_landings(&folder)?;
-    record_finished(context, &context.store.all_ids()?)?;
-    let stuck = recovered.into_iter().find_map(|landing| match landing.outcome {
-        Recovery::Stuck(error) => Some(error),
-        Recovery::Finished { .. } | Recovery::TakenBack { .. } => None,
-    });
-    stuck.map_or(Ok(()), Err)
-}
-
-/// Records landings that moved their target in tasks that do not know of it. The caller holds the
-/// landing lock.
-fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
-    let folder = context.store.layout().landings();
-    for id in tasks {
-        if !context.store.read(*id).is_ok_and(|task| is_undecided(&task)) {
-            continue;
-        }
-        let Ok(Some(lock)) = context.store.lock_task(*id, Wait::No) else { continue };
-        let Ok(task) = context.store.read(*id) else { continue };
-        let done = context.repo.finished_landing(&folder, &id.to_string())?;
-        if let (Some(done), true) = (done, is_undecided(&task)) {
-            let landing = Landing::Landed {
-                id: done.number,
-                target: done.target,
-                strategy: done.strategy,
-                before: done.before,
-                after: done.after,
-                at: context.now(),
-                custody: Custody::default(),
-            };
-            // Whether the worktree was to go is not known any more; keeping it loses nothing.
-            let change = Change::Landed { landing, worktree: Afterwards::Keep };
-            let task = context.store.commit(&lock, &task, change)?;
-            context.store.settle(&lock, &task)?;
-        } else {
-            // Whatever was cut off is taken back by now.
-            context.store.settle(&lock, &task)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether a task has ended and nobody has decided about its work.
-pub(super) fn is_undecided(task: &Task) -> bool {
-    task.ended().is_some() && matches!(task.record.landing, Landing::Open | Landing::Empty { .. })
 }
