@@ -12,8 +12,6 @@ mod notes;
 mod tools;
 mod words;
 
-pub use tools::{AS_TOOL, Verbs};
-
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::ops::processes::{self, Orphaned, Spoken};
@@ -35,14 +33,21 @@ use tools::VerbTool;
 /// up after 30 s to 60 s of silence.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
-/// Serves until standard input ends. `directory` is where calls act that name none.
+/// Serves until standard input ends. `declared` is clap's declaration of the verbs, every argument a long
+/// option; `directory` is where calls act that name none.
 ///
 /// # Errors
 /// `io` when the system refuses what a server needs, or the client does not speak the protocol.
-pub fn serve(verbs: Verbs, directory: Option<PathBuf>, environment: Environment) -> Result<()> {
+pub fn serve(
+    declared: clap::Command,
+    duration: fn(&str) -> Result<Duration, String>,
+    directory: Option<PathBuf>,
+    environment: Environment,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|cause| Error::io("start to serve", &cause))?;
-    let server = Server { tools: tools::of(verbs), directory, environment, told: Told::default() };
+    let tools = tools::of(declared, duration);
+    let server = Server { tools, directory, environment, told: Told::default() };
     let served = runtime.block_on(async {
         let client = match server.serve(rmcp::transport::stdio_pipes()).await {
             // Nobody was there.

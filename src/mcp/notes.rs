@@ -4,7 +4,6 @@
 //! answer does not arrive. A server tells each once; so it does when an answer shows the ended task.
 
 use super::answer::Answer;
-use super::tools::AS_TOOL;
 use crate::environment::Environment;
 use crate::ops::processes::{self, Orphaned};
 use serde_json::Value;
@@ -27,7 +26,7 @@ impl Told {
         place: Option<OsString>,
         environment: &Environment,
     ) {
-        let words = [AS_TOOL, "inbox", "--json"].map(OsString::from);
+        let words = ["inbox", "--json"].map(OsString::from);
         let line: Vec<OsString> = words.into_iter().chain(place).collect();
         let Ok(spoken) = processes::verb(&line, environment, Orphaned::Ends).await else { return };
         let inbox: Value = serde_json::from_slice(&spoken.answer).unwrap_or_default();

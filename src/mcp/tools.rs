@@ -13,9 +13,6 @@ use std::time::Duration;
 
 use super::words;
 
-/// Before the verb of a command line: every argument of it is written as `--name=value`.
-pub const AS_TOOL: &str = "as-tool";
-
 /// The argument that names the session a call comes from. It is in no schema, so that no model makes
 /// one up; opencode's plugin adds it.
 pub(super) const PARENT: &str = "parent";
@@ -61,41 +58,36 @@ const WAITING: &[(&str, &str)] =
 const DEFAULTS: &[(&str, &str, &str)] =
     &[("wait", "timeout", LONGEST_WAIT_WORD), ("logs", "tail", "200")];
 
-/// What the command line's face hands in.
-pub struct Verbs {
-    /// Clap's declaration, every argument a long option.
-    pub declared: Command,
-    /// How durations are read.
-    pub duration: fn(&str) -> Result<Duration, String>,
-}
+/// How durations are read.
+pub(super) type ReadDuration = fn(&str) -> Result<Duration, String>;
 
 /// A verb as a tool.
 pub(super) struct VerbTool {
     /// Its name: the verb's words with `_` between them.
     pub(super) name: String,
     declared: Command,
-    duration: fn(&str) -> Result<Duration, String>,
+    duration: ReadDuration,
 }
 
-/// Every verb that is a tool.
-pub(super) fn of(mut verbs: Verbs) -> Vec<VerbTool> {
-    verbs.declared.build();
+/// Every verb that is a tool, by a declaration in which every argument is a long option.
+pub(super) fn of(mut declared: Command, duration: ReadDuration) -> Vec<VerbTool> {
+    declared.build();
+    below(&declared, "", duration)
+}
+
+fn below(command: &Command, before: &str, duration: ReadDuration) -> Vec<VerbTool> {
     let mut tools = Vec::new();
-    add(&verbs, &verbs.declared, "", &mut tools);
-    tools
-}
-
-fn add(verbs: &Verbs, command: &Command, before: &str, tools: &mut Vec<VerbTool>) {
     let no_tool = |name: &str| NO_TOOLS.iter().any(|(verb, _)| *verb == name);
     let shown = |verb: &&Command| !verb.is_hide_set() && !no_tool(verb.get_name());
     for verb in command.get_subcommands().filter(shown) {
         let name = format!("{before}{}", verb.get_name().replace('-', "_"));
         if verb.has_subcommands() {
-            add(verbs, verb, &format!("{name}_"), tools);
+            tools.extend(below(verb, &format!("{name}_"), duration));
         } else {
-            tools.push(VerbTool { name, declared: verb.clone(), duration: verbs.duration });
+            tools.push(VerbTool { name, declared: verb.clone(), duration });
         }
     }
+    tools
 }
 
 /// Where a call acts, as `--directory=…`.
@@ -222,8 +214,7 @@ impl VerbTool {
         arguments: &JsonObject,
         usual: Option<&Path>,
     ) -> Result<Vec<OsString>> {
-        let mut line = vec![AS_TOOL.to_owned()];
-        line.extend(self.name.split('_').map(str::to_owned));
+        let mut line: Vec<String> = self.name.split('_').map(str::to_owned).collect();
         line.push("--json".to_owned());
         for (key, value) in
             arguments.iter().filter(|(key, _)| *key != PARENT && *key != "directory")

@@ -34,7 +34,12 @@ pub fn gate() -> Result<u8> {
     crate::supervisor::gate()
 }
 
-/// Carries out a verb in a process of its own; see [`crate::process::verb`].
+/// Before the verb of a command line: every argument of it is written as `--name=value`. Only
+/// offshoot itself says it.
+pub const AS_TOOL: &str = "as-tool";
+
+/// Carries out a verb in a process of its own, its arguments written behind [`AS_TOOL`]; see
+/// [`crate::process::verb`].
 ///
 /// # Errors
 /// `io` when no process can be started.
@@ -43,5 +48,7 @@ pub async fn verb(
     environment: &Environment,
     orphaned: Orphaned,
 ) -> Result<Spoken> {
-    process::verb(arguments, environment, orphaned).await
+    let arguments: Vec<OsString> =
+        std::iter::once(AS_TOOL.into()).chain(arguments.iter().cloned()).collect();
+    process::verb(&arguments, environment, orphaned).await
 }

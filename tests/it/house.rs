@@ -43,8 +43,7 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
     ("context", &["context"], &["words", "doors"]),
     ("supervisor", &["supervisor"], &["words", "doors", "context"]),
     ("verbs", &["ops"], &["words", "doors", "context", "supervisor"]),
-    ("tools", &["mcp"], &["words", "context", "verbs"]),
-    ("faces", &["cli", "tui"], &["words", "context", "verbs", "tools"]),
+    ("faces", &["cli", "mcp", "tui"], &["words", "context", "verbs"]),
 ];
 
 /// Doors that may use another door.

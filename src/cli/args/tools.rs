@@ -1,12 +1,10 @@
 //! The declaration as tools take it: every argument a long option of its own name, so that no value
 //! can be taken for an option, a verb or a command, whatever it begins with.
 
+use crate::ops::processes::AS_TOOL;
 use clap::{Arg, Command};
 use std::borrow::Cow;
 use std::ffi::OsString;
-
-/// Before the verb: what follows is written that way. Only offshoot itself says it.
-const AS_TOOL: &str = crate::mcp::AS_TOOL;
 
 /// The declaration that a command line is to be read by, and what of the line it reads.
 pub(super) fn told_apart(
