@@ -13,6 +13,7 @@ mod ending;
 mod events;
 mod exit;
 mod figures;
+mod forecast;
 mod interrupt;
 mod landing;
 mod locks;
@@ -44,14 +45,25 @@ use output::{Format, Output};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// Serves the verbs as tools: by clap's declaration of them, every argument a long option, and by how
+/// durations are read; for calls that name no directory in this one. It is another face, which
+/// `main.rs` hands in, since faces know nothing of each other.
+pub type ServeTools = fn(
+    clap::Command,
+    fn(&str) -> Result<Duration, String>,
+    Option<PathBuf>,
+    Environment,
+) -> Result<()>;
 
 /// The program: reads its command line and environment, does what they ask, says how it went.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(serve_tools: ServeTools) -> ExitCode {
     let environment = Environment::new(std::env::vars_os());
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut output = Output::new(environment.clone(), Format::asked_for(&arguments));
-    match answer(&arguments, environment, &mut output) {
+    match answer(&arguments, environment, &mut output, serve_tools) {
         Ok(exit) => exit.into(),
         Err(_) if output.reader_has_gone() => ExitCode::SUCCESS,
         Err(error) => {
@@ -96,11 +108,17 @@ impl Place {
     }
 }
 
-fn answer(arguments: &[OsString], environment: Environment, output: &mut Output) -> Result<Exit> {
+fn answer(
+    arguments: &[OsString],
+    environment: Environment,
+    output: &mut Output,
+    serve_tools: ServeTools,
+) -> Result<Exit> {
     match args::parse(arguments)? {
         Parsed::Verb(cli) => {
             let words = arguments.iter().filter_map(|word| word.to_str().map(str::to_owned));
-            carry_out(*cli, environment, output, &words.collect::<Vec<_>>())
+            let asked = Asked { cli: *cli, words: words.collect() };
+            carry_out(asked, environment, output, serve_tools)
         }
         Parsed::Text(text) => output.write(text.as_bytes()).map(|()| Exit::Done),
         Parsed::Nothing(help) => {
@@ -110,21 +128,28 @@ fn answer(arguments: &[OsString], environment: Environment, output: &mut Output)
     }
 }
 
-fn carry_out(
+/// A command line, understood, and its words, which name the tasks that it is about.
+struct Asked {
     cli: Cli,
+    words: Vec<String>,
+}
+
+fn carry_out(
+    asked: Asked,
     environment: Environment,
     output: &mut Output,
-    words: &[String],
+    serve_tools: ServeTools,
 ) -> Result<Exit> {
-    let Cli { everywhere, verb } = cli;
+    let Asked { cli: Cli { everywhere, verb }, words } = asked;
     output.format = if everywhere.json { Format::Json } else { Format::Text };
-    let place = || Place::of(everywhere.directory, environment.clone());
+    let directory = everywhere.directory;
+    let place = || Place::of(directory.clone(), environment.clone());
     match verb {
         Verb::Dispatch(args) if !args.wait => {
             let request = args.into_request(&mut std::io::stdin())?;
             let context = place()?.open_for(output)?;
             let exit = run::dispatch(&context, output, request)?;
-            news::notice(&context, output, words);
+            news::notice(&context, output, &words);
             Ok(exit)
         }
         Verb::Dispatch(args) | Verb::Run(args) => {
@@ -137,7 +162,7 @@ fn carry_out(
             let tells = verb.tells_of_ends();
             let exit = in_place(verb, &context, output)?;
             if !tells {
-                news::notice(&context, output, words);
+                news::notice(&context, output, &words);
             }
             Ok(exit)
         }
@@ -147,6 +172,11 @@ fn carry_out(
         Verb::Hook { agent } => {
             let directory = place()?.directory;
             Ok(news::hook(agent, &directory, &environment, output))
+        }
+        Verb::Mcp => {
+            tell_a_person_of_tools(output);
+            serve_tools(args::as_tools(), durations::parse, directory, environment)
+                .map(|()| Exit::Done)
         }
         Verb::Completions { shell } => completions(shell, output),
         Verb::Supervise { state, id } => processes::supervise(&state, id).map(|()| Exit::Done),
@@ -172,17 +202,27 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Priority(args) => decide::prioritise(context, output, &args),
         InPlace::Retry(args) => run::retry(context, output, &args),
         InPlace::Cancel(args) => decide::cancel(context, output, &args.tasks),
+        InPlace::Forecast(args) => forecast::forecast(context, output, &args.tasks),
         InPlace::Merge(args) => decide::land(context, output, &args.into_request()),
         InPlace::Rebase(args) => decide::land(context, output, &args.into_request()),
         InPlace::Apply(args) => decide::apply(context, output, &args.task),
         InPlace::Discard(args) => decide::discard(context, output, &args.tasks),
         InPlace::Restore(args) => decide::restore(context, output, &args.tasks),
+        InPlace::Undo(args) => decide::undo(context, output, &args.into_request()),
         InPlace::Inbox(args) => news::inbox(context, output, &args),
         InPlace::Lock { verb } => locks::lock(context, output, verb),
         InPlace::Events(args) => news::events(context, output, &args),
         InPlace::Doctor(args) => upkeep::doctor(context, output, &args),
         InPlace::Gc(args) => upkeep::gc(context, output, &args),
         InPlace::Trust => trust::trust(context, output),
+    }
+}
+
+/// Nothing else would happen on the terminal of somebody who wonders what it is.
+fn tell_a_person_of_tools(output: &Output) {
+    if output.has_person() {
+        output
+            .tell("this is for coding agents; `offshoot mcp --help` says how they are told of it");
     }
 }
 

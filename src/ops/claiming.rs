@@ -67,6 +67,12 @@ impl Caller {
 /// every process above was told of it in turn.
 pub(super) fn session_process(environment: &Environment) -> Result<Option<ProcessIdentity>> {
     let giver = agent::session_variable(environment).and_then(|it| process::giver_of(&it));
+    // Our own server of tools calls for the agent that started it.
+    let is_server = |pid: i32| {
+        process::arguments(pid).is_some_and(|words| words.first().is_some_and(|word| word == "mcp"))
+    };
+    let giver =
+        giver.and_then(|pid| if is_server(pid) { process::parent_of(pid) } else { Some(pid) });
     Ok(giver.map(process::of).transpose()?.flatten())
 }
 

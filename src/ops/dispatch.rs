@@ -86,6 +86,8 @@ pub struct DispatchRequest {
     pub idle_timeout: Option<Duration>,
     /// What a log may take on disk, in bytes.
     pub max_log: Option<u64>,
+    /// What a shell runs on the result, at its end and before it lands; the configured one otherwise.
+    pub verify: Option<String>,
     /// What the worktree begins with.
     pub start: StartFrom,
     /// A shell command that gets the event of the task's end.
@@ -144,6 +146,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         depth: parent.as_ref().map_or(0, |parent| parent.spec.depth + 1),
         parent_task: parent.map(|parent| parent.id()),
         request_id: request.request_id,
+        verify: request.verify.or_else(|| context.config.verify.clone()),
         setup: settle_setup(context, &request.env),
         tell,
     };

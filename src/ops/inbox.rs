@@ -201,9 +201,9 @@ fn key(entry: &InboxEntryView) -> (u64, bool) {
 
 /// The entries in words.
 pub(super) fn text(context: &Context, entries: &[InboxEntryView]) -> String {
-    let tasks =
-        entries.iter().filter_map(|entry| context.store.read(entry.event.draft.task.id).ok());
-    let views: Vec<_> = tasks.filter_map(|task| describe_in_full(context, &task).ok()).collect();
+    let ids = entries.iter().map(|entry| entry.event.draft.task.id);
+    let tasks: Vec<_> = ids.filter_map(|id| context.store.read(id).ok()).collect();
+    let views = describe_in_full(context, &tasks).unwrap_or_default();
     notice::text(&views)
 }
 

@@ -17,7 +17,7 @@ use crate::notice;
 use crate::notify::{self, Message};
 use crate::process::{self, Spawn};
 use crate::task::{Channel, SCHEMA, Task, Told, Wake};
-use crate::view::{Addressee, InboxEntryView, TaskView};
+use crate::view::{Addressee, InboxEntryView};
 use crate::watch::Watch;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -130,7 +130,7 @@ impl Way {
 fn push_by(context: &Context, session: Option<&str>, way: &Way) -> Result<()> {
     let channel = way.channel();
     let mut ends = Vec::new();
-    let mut views: Vec<TaskView> = Vec::new();
+    let mut tasks: Vec<Task> = Vec::new();
     for end in context.store.inbox()? {
         if end.draft.parent.as_deref() != session || was_told(context, &end, channel)? {
             continue;
@@ -144,11 +144,12 @@ fn push_by(context: &Context, session: Option<&str>, way: &Way) -> Result<()> {
             Way::Bell(terminal) => tell.bell.as_ref() == Some(terminal),
         };
         if is_meant {
-            views.push(describe_in_full(context, &task)?);
+            tasks.push(task);
             ends.push(end);
         }
     }
     let Some(first) = ends.first() else { return Ok(()) };
+    let views = describe_in_full(context, &tasks)?;
     let text = notice::text(&views);
     let id = TaskId::named_by(&format!("{}:{}", first.draft.task.id, first.cursor)).to_string();
     let sent = match way {

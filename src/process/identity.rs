@@ -79,6 +79,12 @@ pub fn giver_of(variable: &str) -> Option<i32> {
     (next > 0).then_some(next)
 }
 
+/// The process that started another one.
+#[must_use]
+pub fn parent_of(pid: i32) -> Option<i32> {
+    Some(Stat::read(pid)?.parent).filter(|parent| *parent > 0)
+}
+
 /// The arguments of a process, behind the program's name; `None` when there is no such process.
 #[must_use]
 pub fn arguments(pid: i32) -> Option<Vec<OsString>> {

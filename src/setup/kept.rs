@@ -93,7 +93,9 @@ impl Kept {
         let without = piece.take_out_of(there)?;
         let done = match &without {
             None => Done::Removed,
-            Some(text) if text == there => Done::LeftAlone,
+            // A file of ours that the person changed is theirs now; another one has nothing of ours.
+            Some(text) if text == there && piece.is_whole() => Done::LeftAlone,
+            Some(text) if text == there => Done::Unchanged,
             Some(_) => Done::TakenOut,
         };
         Ok(step(without, done))

@@ -120,6 +120,11 @@ impl Piece {
         done.map_err(|error| self.refuse(error))
     }
 
+    /// Whether the whole file is ours.
+    fn is_whole(&self) -> bool {
+        matches!(self.content, Content::Whole(_))
+    }
+
     fn refuse(&self, error: Error) -> Error {
         let path = self.path.display();
         Error::refused(format!("cannot change `{path}`: {}", error.message))

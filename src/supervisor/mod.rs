@@ -24,12 +24,15 @@ mod requests;
 mod setup;
 mod shim;
 mod telling;
+mod verify;
 
 pub use claims::{Precedence, Standing, family};
 pub use gate::gate;
+pub use isolation::planted_programs;
 pub use queue::{free_slots, has_room, pump, revive};
 pub use shim::shim;
 pub use telling::tell_of_ends;
+pub use verify::{Laboratory, Proposal};
 
 use crate::clock::Clock;
 use crate::config::Config;

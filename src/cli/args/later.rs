@@ -7,15 +7,9 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 5] = [
+const VERBS: [(&str, &str); 2] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
-    (
-        "undo",
-        "`git revert -m 1 COMMIT` takes a merge back, `git revert COMMIT` any other landed commit",
-    ),
-    ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
     ("review", "`offshoot diff TASK` shows what a task changed"),
-    ("mcp", "every verb takes `--json`"),
 ];
 
 /// What an option takes.
@@ -29,24 +23,19 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 4] = [
-    (&["dispatch", "run"], &[("verify", Values), ("count", Values), ("sandbox", Values)]),
+const OPTIONS: [Row; 3] = [
+    (&["dispatch", "run"], &[("count", Values), ("sandbox", Values)]),
     (
         &["merge", "rebase"],
         &[
-            ("cherry-pick", Nothing),
-            ("verify", Values),
-            ("no-verify-cmd", Nothing),
             ("only", Values),
             ("patch-file", Values),
             ("hooks", Nothing),
-            ("take-leftovers", Nothing),
             ("resolve", Nothing),
             ("continue", Nothing),
         ],
     ),
     (&["retry"], &[("with-feedback", Nothing)]),
-    (&["rebase"], &[("no-land", Nothing)]),
 ];
 
 /// Adds the verbs and options to the declaration.

@@ -215,3 +215,28 @@ fn a_session_that_refuses_is_told_of_later_and_its_task_is_as_it_was() {
     );
     assert_eq!(inbox_of(&sandbox, &repo, "codex:th-1"), ["t"]);
 }
+
+#[test]
+fn a_person_who_asked_for_it_hears_the_bell_and_a_missing_desktop_is_said() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    sandbox.write_config("[notify]\nbell = true\ndesktop = true\n");
+    let mut shell = sandbox.command("sh");
+    let script = "\"$0\" dispatch --name t -- \"$1\" && until \"$0\" status --json t | grep -q bell; \
+                  do sleep 0.05; done";
+    let noop = sandbox.agent("noop");
+    shell.current_dir(repo.root()).args(["-c", script, env!("CARGO_BIN_EXE_offshoot"), &noop]);
+    let ran = sandbox.finish_on_terminal(&shell, "").ok();
+    assert!(ran.stdout.contains('\x07'), "{ran}");
+    let told = told(&repo, "t", 2);
+    let by = |channel: &str| told.iter().find(|it| it["channel"] == channel).cloned();
+    assert_eq!(by("bell").map(|it| it["delivered"].clone()), Some(json!(true)));
+    assert_eq!(by("desktop").map(|it| it["delivered"].clone()), Some(json!(false)));
+    let warning = repo.task("t")["warnings"][0]["message"].clone();
+    assert!(text(&warning).contains("there is no desktop here"), "{warning}");
+    // Off a terminal there is no bell, and by default nobody is told.
+    repo.offshoot(&["dispatch", "--name", "quiet", "--", &noop]).ok();
+    sandbox.write_config("");
+    repo.dispatch_to_end("unasked", &[&noop]);
+    assert!(repo.task("unasked").get("told").is_none());
+}
