@@ -75,6 +75,16 @@ pub(super) fn lock_landings(context: &Context) -> Result<FileLock> {
     })
 }
 
+/// Removes the pins of a landing. The caller holds the landing lock.
+pub(super) fn drop_landing_pins(context: &Context, number: u64) -> Result<()> {
+    for name in context.repo.refs_below(&format!("{PINS}{number}/"))? {
+        if let Some(commit) = context.repo.read_ref(&name)? {
+            context.repo.delete_ref(&name, commit)?;
+        }
+    }
+    Ok(())
+}
+
 /// A task that may be landed, and where.
 struct Candidate<'a> {
     task: &'a Task,
