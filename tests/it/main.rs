@@ -12,6 +12,7 @@ mod landing;
 mod limits;
 mod recovery;
 mod sandbox;
+mod scarcity;
 mod setup;
 mod steering;
 mod transitions;
