@@ -16,6 +16,10 @@ const TRIES: u32 = 50;
 /// A lock is held for milliseconds; one that stays for this long after the tries is nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(1);
 
+/// How long the lock on packed refs stays before it is taken for nobody's, and how often it is looked at.
+const PACKING: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(50);
+
 /// What a ref must be for a move to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -163,6 +167,7 @@ impl Repo {
                     let locked = cause.code() == git2::ErrorCode::Locked;
                     match found.take() {
                         Some(lock) if locked && self.remove_abandoned(name, to, &lock) => {}
+                        None if locked && self.sweep_packed_lock() => {}
                         _ => return Err(cannot_move(name, &cause)),
                     }
                 }
@@ -190,6 +195,22 @@ impl Repo {
         }
         std::thread::sleep(ABANDONED);
         self.ref_lock(name).as_ref() == Some(found) && fs::remove_file(&found.path).is_ok()
+    }
+
+    /// Removes the lock on packed refs that a killed process of ours left while it deleted a ref, for
+    /// that would keep git itself from deleting any. Whoever is alive has it for milliseconds; git, when
+    /// it packs many, writes `packed-refs.new` meanwhile. Says whether it removed one.
+    pub fn sweep_packed_lock(&self) -> bool {
+        let is_written = || self.common_dir().join("packed-refs.new").exists();
+        let Some(found) = self.ref_lock("packed-refs") else { return false };
+        let looks = PACKING.as_millis() / LOOK.as_millis();
+        for _ in 0..looks {
+            std::thread::sleep(LOOK);
+            if is_written() || self.ref_lock("packed-refs").as_ref() != Some(&found) {
+                return false;
+            }
+        }
+        fs::remove_file(&found.path).is_ok()
     }
 
     fn ref_lock(&self, name: &str) -> Option<RefLock> {

@@ -10,7 +10,7 @@ use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::process;
 use crate::store::TaskLock;
-use crate::supervisor;
+use crate::supervisor::{self, Laboratory};
 use crate::task::{Ended, Landing, Task};
 
 /// Tells what was not told, gives running tasks without a supervisor a new one, finishes landings and
@@ -33,6 +33,8 @@ pub(super) fn recover(context: &Context) -> Result<()> {
     supervisor::revive(store)?;
     for id in store.active_ids()? {
         let Ok(Some(lock)) = store.lock_task(id, Wait::No) else { continue };
+        // Whoever had begun to change it has died, maybe while it deleted a ref.
+        context.repo.sweep_packed_lock();
         let Ok(task) = store.read(id) else { continue };
         if task.record.releasing {
             // What cannot be released yet stays as it is and is tried again by the next command; it
@@ -47,13 +49,17 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             store.settle(&lock, &task)?;
         }
     }
-    supervisor::pump(store, &context.config)
+    let Context { store, repo, config, .. } = context;
+    // What cannot be removed yet is tried again by the next command.
+    let _ = Laboratory { store, repo, config }.sweep();
+    supervisor::pump(store, config)
 }
 
 /// Lets go of the base of a dispatch that died before its record was there. One that goes on in this
 /// moment looks at its pin once more when it has the record.
 pub(super) fn forget_pin(context: &Context, id: TaskId) -> Result<()> {
     let _queue = context.store.lock(RepoLock::Queue)?;
+    context.repo.sweep_packed_lock();
     let pin = base_pin(id);
     match context.repo.read_ref(&pin)? {
         Some(base) if !context.store.has_folder(id) => context.repo.delete_ref(&pin, base),

@@ -3,14 +3,14 @@
 use super::Look;
 use super::finding::{Finding, Fix, Mend, word};
 use crate::error::{Attempt, Result};
-use crate::git::{self, Journaled, OwnedEntry};
+use crate::git::{self, Journaled, Landing, OwnedEntry};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::TaskId;
 use crate::ops::land::{self, PINS, is_undecided};
 use crate::ops::place::worktree_root;
 use crate::ops::release::{BASES, base_pin};
-use crate::task::Landing;
+use crate::task;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -64,8 +64,9 @@ pub(super) fn landings_are_not_recorded(look: &Look<'_>) -> Result<Vec<Finding>>
     let landings = look.context.repo.landings(&look.context.store.layout().landings())?;
     let mut found = Vec::new();
     for task in look.tasks.iter().filter(|task| is_undecided(task)) {
-        let id = task.id().to_string();
-        let done = landings.iter().find(|(it, ended)| it.task == id && *ended == Journaled::Done);
+        let (id, known) = (task.id().to_string(), task.record.last_landing());
+        let untold = |it: &Landing| it.task == id && it.number > known;
+        let done = landings.iter().find(|(it, ended)| untold(it) && *ended == Journaled::Done);
         if let Some((landing, _)) = done {
             let message = format!(
                 "landing {} put `{}` on `{}`, and its record does not say so",
@@ -164,21 +165,22 @@ pub(super) fn released_unrecorded(look: &Look<'_>) -> Result<Vec<Finding>> {
         let Some(task) = look.task(entry.task).filter(|_| git::is_only_copy(&entry.path)) else {
             continue;
         };
-        let (name, discarded) = match &task.record.landing {
-            Landing::Discarded { custody, .. } => (task.name(), custody.folder.clone()),
-            Landing::Landed { custody, .. } => (task.name(), custody.folder.clone()),
-            Landing::Open | Landing::Empty { .. } => continue,
+        let name = task.name();
+        let (folder, command) = match &task.record.landing {
+            task::Landing::Discarded { custody, .. } => {
+                (&custody.folder, Some(format!("offshoot restore {name}")))
+            }
+            task::Landing::Landed { custody, .. } => (&custody.folder, None),
+            task::Landing::Open | task::Landing::Empty { .. } => continue,
         };
-        let Some(folder) = discarded.filter(|folder| folder.is_dir()) else { continue };
+        let Some(folder) = folder.as_ref().filter(|folder| folder.is_dir()) else { continue };
         let message = format!(
             "what was in the worktree of `{name}` could not be recorded when it was released; the \
              only copy is `{}`",
             folder.display()
         );
-        let command = match &task.record.landing {
-            Landing::Discarded { .. } => format!("offshoot restore {name}"),
-            _ => format!("rm -r {}  when nothing in it is needed", word(&folder)),
-        };
+        let remove = || format!("rm -r {}  when nothing in it is needed", word(folder));
+        let command = command.unwrap_or_else(remove);
         found.push(Finding::new("only_copy", message, Mend::Person(command)));
     }
     Ok(found)
@@ -200,7 +202,10 @@ pub(super) fn locks_of_git(look: &Look<'_>) -> Result<Vec<Finding>> {
     };
     places.retain(is_old);
     let found = places.into_iter().map(|place| {
-        let message = format!("`{}` is there for minutes; git can change nothing", place.display());
+        let message = format!(
+            "`{}` is there for minutes, and keeps git from changing what it guards",
+            place.display()
+        );
         let command = format!("rm {}  when no git is at work here", word(&place));
         Finding::new("abandoned_lock", message, Mend::Person(command))
     });
