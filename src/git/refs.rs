@@ -3,6 +3,7 @@
 
 use super::error::from_git2;
 use super::repo::{Checkout, Repo, commit_id, oid};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::names::{CommitId, ObjectId};
 use std::fs;
@@ -16,9 +17,8 @@ const TRIES: u32 = 50;
 /// A lock is held for milliseconds; one that stays for this long after the tries is nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(1);
 
-/// How long the lock on packed refs stays before it is taken for nobody's, and how often it is looked at.
-const PACKING: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(50);
+/// How old the lock on packed refs must be to be taken for nobody's, in seconds.
+const PACKING_S: i64 = 5;
 
 /// What a ref must be for a move to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,16 +201,11 @@ impl Repo {
     /// that would keep git itself from deleting any. Whoever is alive has it for milliseconds; git, when
     /// it packs many, writes `packed-refs.new` meanwhile. Says whether it removed one.
     pub fn sweep_packed_lock(&self) -> bool {
-        let is_written = || self.common_dir().join("packed-refs.new").exists();
-        let Some(found) = self.ref_lock("packed-refs") else { return false };
-        let looks = PACKING.as_millis() / LOOK.as_millis();
-        for _ in 0..looks {
-            std::thread::sleep(LOOK);
-            if is_written() || self.ref_lock("packed-refs").as_ref() != Some(&found) {
-                return false;
-            }
-        }
-        fs::remove_file(&found.path).is_ok()
+        let lock = self.common_dir().join("packed-refs.lock");
+        let Ok(facts) = fs::metadata(&lock) else { return false };
+        let age = (Clock.now().as_millis() / 1000).saturating_sub(facts.mtime());
+        let is_written = self.common_dir().join("packed-refs.new").exists();
+        age >= PACKING_S && !is_written && fs::remove_file(&lock).is_ok()
     }
 
     fn ref_lock(&self, name: &str) -> Option<RefLock> {

@@ -24,6 +24,7 @@ pub(super) fn recover(context: &Context) -> Result<()> {
         return Ok(());
     }
     store.rebuild_indexes(&process::boot_id()?)?;
+    context.repo.sweep_packed_lock();
     super::land::finish_interrupted(context)?;
     for id in store.active_ids()? {
         if !store.has_folder(id) {
@@ -33,8 +34,6 @@ pub(super) fn recover(context: &Context) -> Result<()> {
     supervisor::revive(store)?;
     for id in store.active_ids()? {
         let Ok(Some(lock)) = store.lock_task(id, Wait::No) else { continue };
-        // Whoever had begun to change it has died, maybe while it deleted a ref.
-        context.repo.sweep_packed_lock();
         let Ok(task) = store.read(id) else { continue };
         if task.record.releasing {
             // What cannot be released yet stays as it is and is tried again by the next command; it
@@ -59,7 +58,6 @@ pub(super) fn recover(context: &Context) -> Result<()> {
 /// moment looks at its pin once more when it has the record.
 pub(super) fn forget_pin(context: &Context, id: TaskId) -> Result<()> {
     let _queue = context.store.lock(RepoLock::Queue)?;
-    context.repo.sweep_packed_lock();
     let pin = base_pin(id);
     match context.repo.read_ref(&pin)? {
         Some(base) if !context.store.has_folder(id) => context.repo.delete_ref(&pin, base),
