@@ -13,6 +13,7 @@ mod ending;
 mod events;
 mod exit;
 mod figures;
+mod forecast;
 mod interrupt;
 mod landing;
 mod locks;
@@ -171,11 +172,13 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Priority(args) => decide::prioritise(context, output, &args),
         InPlace::Retry(args) => run::retry(context, output, &args),
         InPlace::Cancel(args) => decide::cancel(context, output, &args.tasks),
+        InPlace::Forecast(args) => forecast::forecast(context, output, &args.tasks),
         InPlace::Merge(args) => decide::land(context, output, &args.into_request()),
         InPlace::Rebase(args) => decide::land(context, output, &args.into_request()),
         InPlace::Apply(args) => decide::apply(context, output, &args.task),
         InPlace::Discard(args) => decide::discard(context, output, &args.tasks),
         InPlace::Restore(args) => decide::restore(context, output, &args.tasks),
+        InPlace::Undo(args) => decide::undo(context, output, &args.into_request()),
         InPlace::Inbox(args) => news::inbox(context, output, &args),
         InPlace::Lock { verb } => locks::lock(context, output, verb),
         InPlace::Events(args) => news::events(context, output, &args),

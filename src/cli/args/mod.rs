@@ -15,7 +15,7 @@ mod tools;
 mod upkeep;
 
 pub(super) use dispatch::DispatchArgs;
-pub(super) use landing::{MergeArgs, RebaseArgs};
+pub(super) use landing::{MergeArgs, RebaseArgs, UndoArgs};
 pub(super) use locks::LockVerb;
 pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
@@ -124,6 +124,9 @@ pub(super) enum InPlace {
     /// End tasks, with every process they started
     #[command(after_help = help::CANCEL)]
     Cancel(SomeTasks),
+    /// Say what landing open tasks now would do, which get in each other's way, and a good order
+    #[command(after_help = help::FORECAST)]
+    Forecast(AnyTasks),
     /// Land tasks on their target with a merge commit
     #[command(after_help = help::MERGE)]
     Merge(MergeArgs),
@@ -139,6 +142,9 @@ pub(super) enum InPlace {
     /// Bring discarded tasks back
     #[command(after_help = help::RESTORE)]
     Restore(SomeTasks),
+    /// Take a landing back, and open its task again
+    #[command(after_help = help::UNDO)]
+    Undo(UndoArgs),
     /// Show completions that nobody has acknowledged
     #[command(after_help = help::INBOX)]
     Inbox(InboxArgs),
@@ -175,6 +181,14 @@ pub(super) struct OneTask {
 pub(super) struct SomeTasks {
     /// Names of tasks, or the first four or more characters of their ids
     #[arg(value_name = "TASK", required = true)]
+    pub(super) tasks: Vec<String>,
+}
+
+/// Several tasks, or all that are open.
+#[derive(Debug, Args)]
+pub(super) struct AnyTasks {
+    /// Names of tasks, or the first four or more characters of their ids; all open ones otherwise
+    #[arg(value_name = "TASK")]
     pub(super) tasks: Vec<String>,
 }
 
@@ -222,6 +236,16 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
             Ok(Parsed::Text(error.render().to_string()))
         }
         Err(error) => Err(misread::in_our_words(&error, &command, arguments)),
+    }
+}
+
+/// A verify command that says something.
+fn verify_command(text: &str) -> Result<String, String> {
+    let said = |words: &str| Err(words.to_owned());
+    match text {
+        text if text.trim().is_empty() => said("it is empty"),
+        text if text.contains('\0') => said("it holds a NUL character"),
+        text => Ok(text.to_owned()),
     }
 }
 
@@ -286,10 +310,8 @@ mod tests {
             &["setup", "claude", "--repo"],
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
-            &["rebase", "x", "--no-land"],
-            &["run", "--verify", "make test", "prompt"],
             &["inbox", "--follow", "--json"],
-            &["help", "undo"],
+            &["help", "send"],
             &["-C", "x", "--json", "help", "review"],
         ] {
             let error = refusal(line);
