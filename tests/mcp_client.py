@@ -21,16 +21,16 @@ async def converse(session):
     for tool in tools.values():
         Draft202012Validator.check_schema(tool.input_schema)
 
-    async def call(name, **arguments):
+    async def call(tool, /, **arguments):
         # What a model would have been held to.
-        Draft202012Validator(tools[name].input_schema).validate(arguments)
-        answer = await session.call_tool(name, arguments)
+        Draft202012Validator(tools[tool].input_schema).validate(arguments)
+        answer = await session.call_tool(tool, arguments)
         if not answer.is_error:
             assert json.loads(answer.content[0].text) == answer.structured_content, answer
         return answer
 
-    async def document(name, **arguments):
-        answer = await call(name, **arguments)
+    async def document(tool, /, **arguments):
+        answer = await call(tool, **arguments)
         assert not answer.is_error, answer
         return answer.structured_content
 
