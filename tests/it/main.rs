@@ -3,6 +3,7 @@
 mod claims;
 mod dispatching;
 mod endings;
+mod faults;
 mod fixtures;
 mod forecast;
 mod git_landing;
