@@ -19,6 +19,7 @@ mod ports;
 mod records;
 
 pub use inbox::InboxEntry;
+pub use index::Queued;
 pub use inspect::{OpenToOthers, StrayEntry};
 pub use journal::JournalReader;
 pub use paths::PathsLock;
