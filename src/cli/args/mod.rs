@@ -40,7 +40,7 @@ pub(super) struct Cli {
 }
 
 /// Options of every verb.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Everywhere {
     /// Answer with one JSON document
     #[arg(long, global = true, display_order = 900)]
@@ -67,6 +67,13 @@ pub(super) enum Verb {
         /// For which shell
         shell: clap_complete::Shell,
     },
+    #[command(flatten)]
+    Process(Process),
+}
+
+/// What this program is when it is not a command.
+#[derive(Debug, Subcommand)]
+pub(super) enum Process {
     /// Watch over one task; only offshoot itself calls this
     #[command(hide = true)]
     Supervise {
@@ -197,6 +204,10 @@ pub(super) enum Parsed {
 /// # Errors
 /// Of kind `usage` when it makes no sense or asks for something that is not built.
 pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
+    if let Some(process) = process(arguments) {
+        let everywhere = Everywhere::default();
+        return Ok(Parsed::Verb(Box::new(Cli { everywhere, verb: Verb::Process(process) })));
+    }
     let mut command = command();
     if arguments.len() < 2 {
         return Ok(Parsed::Nothing(command.render_help().to_string()));
@@ -218,6 +229,15 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
         }
         Err(error) => Err(misread::in_our_words(&error, &command, arguments)),
     }
+}
+
+/// One of our own processes. Every task starts three, and declaring all verbs would take them longer
+/// than what they do before its agent runs.
+fn process(arguments: &[OsString]) -> Option<Process> {
+    let verb = arguments.get(1)?;
+    let mut command = Process::augment_subcommands(Command::new("offshoot"));
+    command.find_subcommand(verb)?;
+    Process::from_arg_matches(&command.try_get_matches_from_mut(arguments).ok()?).ok()
 }
 
 /// The verb of `offshoot help VERB`, for which clap would print a page of its own.
