@@ -88,6 +88,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "git/apply",
         ],
     ),
+    ("sha1_smol", &["git/index_file"]),
     ("signal_hook", &["cli"]),
     ("similar", &["diff"]),
     ("terminal_size", &["cli"]),

@@ -16,3 +16,4 @@ mod setup;
 mod steering;
 mod transitions;
 mod watching;
+mod worktrees;
