@@ -6,6 +6,7 @@
 //! Filters and line endings come out as git makes them, since git makes them.
 
 use super::repo::{Checkout, Repo};
+use super::unchanged::holds_just;
 use crate::error::{Attempt, Error, Result};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
@@ -54,6 +55,13 @@ impl Repo {
     /// `git` when a file cannot be read or stored, `io` when the index cannot be copied.
     pub fn snapshot(&self, request: &SnapshotRequest<'_>) -> Result<Snapshot> {
         let SnapshotRequest { checkout, index, start } = *request;
+        if let SnapshotStart::Commit { head, seed } = start {
+            let tree = self.tree_of(head)?;
+            if holds_just(&checkout.root, seed, tree) {
+                copy_index(seed, index)?;
+                return Ok(Snapshot { tree, nested: Vec::new() });
+            }
+        }
         let git = |verb: &str| {
             self.git.at(&checkout.git_dir, verb).work_tree(&checkout.root).index(index)
         };

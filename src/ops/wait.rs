@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::names::TaskId;
 use crate::task::Task;
 use crate::view::TaskView;
-use crate::watch::Watch;
+use crate::watch::{LOOK, Watch};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// How many of the tasks are waited for.
@@ -59,10 +60,12 @@ pub fn wait(
     let deadline = request.timeout.map(|limit| context.clock.deadline(limit));
     let journal = context.store.layout().journal();
     let watch = Watch::on(&[&journal]);
+    let mut news = context.store.journal_from_now();
     let mut lending = Lending::possible(context);
+    let read = |id: &TaskId| context.store.read(*id);
+    let mut tasks: Vec<Task> = ids.iter().map(read).collect::<Result<_>>()?;
+    let mut look = context.clock.deadline(LOOK);
     loop {
-        let tasks: Vec<Task> =
-            ids.iter().map(|id| context.store.read(*id)).collect::<Result<_>>()?;
         let ended = tasks.iter().filter(|task| task.ended().is_some()).count();
         let enough = match request.until {
             Until::All => ended == tasks.len(),
@@ -78,8 +81,18 @@ pub fn wait(
         progress(&views);
         lending.lend(context)?;
         watch.wait(deadline)?;
-        // A supervisor that died changes no file; somebody has to notice. A disk that is full for a
-        // while ends no waiting.
-        recover_if_possible(context);
+        if look.has_passed() {
+            // A supervisor that died changes no file; somebody has to notice. A disk that is full for a
+            // while ends no waiting.
+            recover_if_possible(context);
+            tasks = ids.iter().map(read).collect::<Result<_>>()?;
+            look = context.clock.deadline(LOOK);
+        }
+        // Among many tasks only those are read again of which the journal tells.
+        let told: HashSet<TaskId> =
+            news.read_new()?.iter().map(|event| event.draft.task.id).collect();
+        for task in tasks.iter_mut().filter(|task| told.contains(&task.id())) {
+            *task = context.store.read(task.id())?;
+        }
     }
 }

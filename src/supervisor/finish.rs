@@ -122,7 +122,7 @@ impl Life {
         // is there counts as nothing, or the task could never end.
         let tip = self.repo.read_ref(&spec.branch.full_ref()).ok().flatten();
         let tip = tip.filter(|tip| self.repo.tree_of(*tip).is_ok());
-        let Some(git_dir) = self.repo.entry_of(spec.id)? else {
+        let Some(git_dir) = self.repo.entry_near(spec.id, &spec.worktree)? else {
             let mut warnings = Vec::new();
             if self.task.record.worktree.is_some() {
                 warnings.push(missing(&spec.worktree));

@@ -78,7 +78,9 @@ impl Life {
     fn make_worktree(&self) -> Result<Checkout> {
         let spec = &self.task.spec;
         let layout = self.store.layout().task(spec.id);
-        let is_new = self.repo.worktree_of(spec.id)?.is_none();
+        // Without a folder there is none, and git's entries need not be looked through.
+        let is_new = spec.worktree.symlink_metadata().is_err()
+            || self.repo.worktree_near(spec.id, &spec.worktree)?.is_none();
         let checkout = {
             let _repo = self.store.lock(RepoLock::Repo)?;
             self.repo.create_worktree(&NewWorktree {

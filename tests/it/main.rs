@@ -21,3 +21,4 @@ mod steering;
 mod transitions;
 mod verify;
 mod watching;
+mod worktrees;
