@@ -83,10 +83,22 @@ fn after(output: &Output, stopped: Option<Error>) -> Option<Exit> {
 
 /// A conflict leaves some ways: by hand on the target, or not at all.
 fn tell_ways_out(context: &Context, output: &Output, landings: &[LandingView]) {
-    for landing in landings.iter().filter(|landing| landing.verdict == Verdict::Conflicts) {
-        // Only the task itself knows its branch and what it started from.
-        let Ok(task) = ops::status::status(context, landing.task.as_str()) else { continue };
-        tell_hints(output, &landing::ways_out(landing, &task));
+    for landing in landings {
+        // Only the task itself knows its branch, its worktree and what it started from.
+        let task = || ops::status::status(context, landing.task.as_str());
+        match landing.verdict {
+            Verdict::Conflicts => {
+                let Ok(task) = task() else { continue };
+                tell_hints(output, &landing::ways_out(landing, &task));
+            }
+            Verdict::Resolving => {
+                let Ok(task) = task() else { continue };
+                let place = task.worktree.as_deref().map(|path| context.relative(path));
+                let place = place.unwrap_or_default();
+                tell_hints(output, &landing::ways_to_resolve(landing, &task, &place));
+            }
+            _ => {}
+        }
     }
 }
 

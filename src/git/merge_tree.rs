@@ -62,13 +62,17 @@ impl<'a> Merger<'a> {
     }
 
     fn run(&self, arguments: &[String]) -> Result<Merged> {
+        // The last two are the sides, as git names them.
+        parse(&self.output(arguments)?, &arguments[arguments.len() - 2..])
+    }
+
+    /// What git answers, exit status 1 where there are conflicts.
+    pub(super) fn output(&self, arguments: &[String]) -> Result<Output> {
         let mut command = self.repo.git.at(self.repo.common_dir(), "merge-tree");
         if self.version >= (2, 41) {
             command = command.env("GIT_ATTR_SOURCE", self.attributes_of.to_string());
         }
-        let output = command.args(["--write-tree", "-z"]).args(arguments).run_allowing(&[0, 1])?;
-        // The last two are the sides, as git names them.
-        parse(&output, &arguments[arguments.len() - 2..])
+        command.args(["--write-tree", "-z"]).args(arguments).run_allowing(&[0, 1])
     }
 }
 
@@ -78,7 +82,7 @@ fn too_old(what: &str, needed: &str) -> Error {
 }
 
 /// `<tree> NUL (<mode> <id> <stage> TAB <path> NUL)* NUL (<n> NUL <path>{n} NUL <type> NUL <text> NUL)*`
-fn parse(output: &Output, sides: &[String]) -> Result<Merged> {
+pub(super) fn parse(output: &Output, sides: &[String]) -> Result<Merged> {
     let malformed = || Error::git("`git merge-tree` answered something unknown");
     let mut fields = output.stdout.split(|byte| *byte == 0);
     let tree = fields.next().and_then(|field| std::str::from_utf8(field).ok());

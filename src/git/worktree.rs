@@ -138,7 +138,7 @@ impl Repo {
         Ok(self.entries()?.into_iter().find(|entry| owner_of(entry) == Some(task)))
     }
 
-    fn entry_at(&self, root: &Path) -> Result<Option<Checkout>> {
+    pub(super) fn entry_at(&self, root: &Path) -> Result<Option<Checkout>> {
         let root = fs::canonicalize(root).attempt(|| format!("find `{}`", root.display()))?;
         let found =
             self.entries()?.into_iter().find(|e| worktree_root_of(e).as_ref() == Some(&root));
@@ -157,7 +157,7 @@ impl Repo {
 
     /// Removes what an interrupted [`create_worktree`](Self::create_worktree) left: no agent was ever in it.
     /// A folder that no entry of nobody's names is somebody else's, unless it is empty.
-    fn take_back_half_made(&self, root: &Path) -> Result<()> {
+    pub(super) fn take_back_half_made(&self, root: &Path) -> Result<()> {
         let attempt = || format!("take back the half-made `{}`", root.display());
         let gone = |removed: std::io::Result<()>| match removed {
             Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {

@@ -4,9 +4,12 @@
 mod applying;
 mod cut_off;
 mod giving_up;
+mod hooking;
 mod merging;
+mod parts;
 mod real_history;
 mod refusing;
+mod resolving;
 mod undoing;
 mod ways;
 

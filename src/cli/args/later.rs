@@ -32,18 +32,7 @@ const OPTIONS: [Row; 4] = [
         &["dispatch", "run"],
         &[("verify", Values), ("on-done", Values), ("count", Values), ("sandbox", Values)],
     ),
-    (
-        &["merge", "rebase"],
-        &[
-            ("verify", Values),
-            ("no-verify-cmd", Nothing),
-            ("only", Values),
-            ("patch-file", Values),
-            ("hooks", Nothing),
-            ("resolve", Nothing),
-            ("continue", Nothing),
-        ],
-    ),
+    (&["merge", "rebase"], &[("verify", Values), ("no-verify-cmd", Nothing), ("hooks", Nothing)]),
     (&["retry"], &[("with-feedback", Nothing)]),
     (&["inbox"], &[("follow", Nothing)]),
 ];

@@ -277,8 +277,6 @@ mod tests {
         for line in [
             &["retry", "--with-feedback", "x"][..],
             &["setup", "claude", "--repo"],
-            &["merge", "x", "--resolve"],
-            &["merge", "x", "--only", "a", "b"],
             &["run", "--verify", "make test", "prompt"],
             &["inbox", "--follow", "--json"],
             &["--json", "mcp", "--stdio"],

@@ -1,6 +1,8 @@
 //! Landings that were cut off: finished or taken back, and recorded in the task where they had moved
 //! their target.
 
+use super::part::finish_part;
+use super::resolve::finish_opening;
 use super::{PINS, lock_landings};
 use crate::context::Context;
 use crate::error::Result;
@@ -107,6 +109,7 @@ fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
                 task = record(context, &lock, task, done)?;
             }
         }
+        finish_opening(context, &lock, &task)?;
         // Whatever was cut off is taken back by now.
         context.store.settle(&lock, &task)?;
     }
@@ -139,13 +142,16 @@ fn record(context: &Context, lock: &TaskLock, task: Task, done: Move) -> Result<
                 _ => Ok(task),
             }
         }
+        Purpose::Part { rest, base } if is_undecided(&task) => {
+            finish_part(context, lock, &task, &done, (rest, base))
+        }
         Purpose::Own { base: Some(base) } if is_undecided(&task) => {
             let diff = measure(context, &task, (base, done.after))?;
             let work = Some(MovedWork { base, head: done.after, diff });
             let moved = Moved { by: done.number, work, worktree: None };
             context.store.commit(lock, &task, Change::Moved(moved))
         }
-        Purpose::Land | Purpose::Own { .. } => Ok(task),
+        Purpose::Land | Purpose::Part { .. } | Purpose::Own { .. } => Ok(task),
     }
 }
 
