@@ -3,11 +3,13 @@
 //! The fields and their names are the contract's; adding is free, anything else needs a new `schema`.
 
 mod documents;
+mod forecast;
 mod upkeep;
 
 pub use documents::{
     DiffEnds, ErrorDocument, EventList, LandingList, LockList, PatchList, PatchView, TaskList,
 };
+pub use forecast::{ForecastReport, PairView, TaskForecast};
 pub use upkeep::{FindingList, FindingView, FreedList, FreedView};
 
 use crate::claim::Claim;
@@ -16,7 +18,9 @@ use crate::landing::{Conflict, Strategy, Verdict};
 use crate::names::{BranchName, CommitId, TaskId, TaskName};
 use crate::outcome::Outcome;
 use crate::path::RepoPath;
-use crate::task::{Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Warning};
+use crate::task::{
+    Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Verification, Warning,
+};
 use crate::timestamp::Timestamp;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -88,8 +92,8 @@ pub struct TaskView {
     pub message: Option<String>,
     /// What it changed.
     pub diff: Option<DiffView>,
-    /// What its verify command said; none is built yet.
-    pub verify: Option<()>,
+    /// What its verify command said of the result.
+    pub verify: Option<Verification>,
     /// What landing it now would do.
     pub forecast: Option<ForecastView>,
     /// Running tasks that changed the same paths so far, while it runs itself.
@@ -141,8 +145,8 @@ pub struct ForecastView {
     pub verdict: &'static str,
     /// What conflicts.
     pub conflicts: Vec<Conflict>,
-    /// Open tasks that changed the same paths; none is computed yet.
-    pub overlaps: Vec<()>,
+    /// Open tasks that would change the same paths of the target.
+    pub overlaps: Vec<OverlapView>,
 }
 
 /// What another task changed too.
@@ -203,6 +207,9 @@ pub struct LandingView {
     pub verdict: Verdict,
     /// What conflicts.
     pub conflicts: Vec<Conflict>,
+    /// What the verify command said, where it was red.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verification>,
 }
 
 /// What a repository's configuration would run.
@@ -275,7 +282,7 @@ impl TaskView {
             outcome,
             message: record.message.clone(),
             diff: record.diff.map(|summary| DiffView { summary, changes: Vec::new() }),
-            verify: None,
+            verify: record.verify.clone(),
             forecast: None,
             overlaps: Vec::new(),
             landing: LandingState::of(&record.landing),

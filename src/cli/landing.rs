@@ -2,8 +2,10 @@
 
 use super::paint::{BAD, BUSY, FAINT, GOOD, Paint, STRONG};
 use super::{quoting, sizes};
+use crate::escape;
 use crate::landing::{Conflict, ConflictKind, Strategy, Verdict};
 use crate::ops::apply::Applied;
+use crate::task::{Judgement, Verification};
 use crate::view::{LandingView, TaskView};
 
 /// What became of one task.
@@ -29,7 +31,13 @@ pub(super) fn of(landing: &LandingView, paint: Paint) -> String {
         }
         Verdict::VerifyFailed => {
             let said = paint.apply(BAD, "the verify command failed");
-            format!("{task}: {said} on the result for `{target}`; nothing was changed\n")
+            let mut text =
+                format!("{task}: {said} on the result for `{target}`; nothing was changed\n");
+            if let Some(verify) = &landing.verify {
+                let log = escape::line(&verify.log.to_string_lossy());
+                text.push_str(&format!("  {}\n  its output: {log}\n", verify_words(verify)));
+            }
+            text
         }
         Verdict::Rebased => {
             let done = paint.apply(GOOD, "brought up to date");
@@ -47,6 +55,17 @@ pub(super) fn of(landing: &LandingView, paint: Paint) -> String {
             let moved = paint.apply(FAINT, &moved);
             format!("{task}: {done} `{target}` {moved}; the task is open again\n")
         }
+    }
+}
+
+/// What a verify command said.
+pub(super) fn verify_words(verify: &Verification) -> String {
+    let command = escape::line(&verify.command);
+    match (verify.verdict, verify.code) {
+        (Some(Judgement::Green), _) => format!("`{command}` passed"),
+        (Some(Judgement::Red), Some(code)) => format!("`{command}` exited {code}"),
+        (Some(Judgement::Red), None) => format!("`{command}` was ended"),
+        (None, _) => format!("`{command}` was broken off"),
     }
 }
 
@@ -210,6 +229,7 @@ mod tests {
                 conflict("src/a.rs", ConflictKind::Content),
                 conflict("b\u{1b}", ConflictKind::ModifyDelete),
             ],
+            verify: None,
         }
     }
 

@@ -13,6 +13,7 @@ mod ending;
 mod events;
 mod exit;
 mod figures;
+mod forecast;
 mod interrupt;
 mod landing;
 mod locks;
@@ -144,6 +145,7 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Priority(args) => decide::prioritise(context, output, &args),
         InPlace::Retry(args) => run::retry(context, output, &args),
         InPlace::Cancel(args) => decide::cancel(context, output, &args.tasks),
+        InPlace::Forecast(args) => forecast::forecast(context, output, &args.tasks),
         InPlace::Merge(args) => {
             let request = args.into_request(&mut std::io::stdin(), &context.directory)?;
             decide::land(context, output, &request)

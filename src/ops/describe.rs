@@ -1,13 +1,14 @@
 //! Tasks as views: what the records tell, and what only git can tell.
 
+use super::forecast::tell_forecasts;
 use crate::context::Context;
 use crate::diff::{DiffSummary, figures};
 use crate::error::Result;
-use crate::git::{DiffRange, Forecast};
+use crate::git::DiffRange;
 use crate::names::CommitId;
 use crate::supervisor::{self, Precedence};
 use crate::task::{Landing, Task, TaskState};
-use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
+use crate::view::{DiffEnds, TaskView, WaitingFor};
 use std::cell::OnceCell;
 
 /// Tells of tasks; what several of them need is read once.
@@ -97,11 +98,12 @@ pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
     Teller::new(context).describe(task)
 }
 
-/// A task with its files and with what landing it now would do.
-pub(super) fn describe_in_full(context: &Context, task: &Task) -> Result<TaskView> {
-    let mut view = describe(context, task)?;
-    view.forecast = forecast(context, task)?;
-    Ok(view)
+/// Tasks with their files and with what landing each now would do.
+pub(super) fn describe_in_full(context: &Context, tasks: &[Task]) -> Result<Vec<TaskView>> {
+    let teller = Teller::new(context);
+    let mut views = tasks.iter().map(|task| teller.describe(task)).collect::<Result<Vec<_>>>()?;
+    tell_forecasts(context, tasks, &mut views);
+    Ok(views)
 }
 
 /// What a task's change is between; none before it has a result.
@@ -136,26 +138,6 @@ fn target_tip(context: &Context, task: &Task) -> Result<Option<CommitId>> {
         Some(target) => context.repo.read_ref(&target.full_ref()),
         None => Ok(None),
     }
-}
-
-fn forecast(context: &Context, task: &Task) -> Result<Option<ForecastView>> {
-    let (Some(tip), Landing::Open) = (task.record.head, &task.record.landing) else {
-        return Ok(None);
-    };
-    // While another attempt is made, the last one's result is nothing to land.
-    if task.ended().is_none() {
-        return Ok(None);
-    }
-    let Some(target_commit) = target_tip(context, task)? else { return Ok(None) };
-    let forecast = context.repo.forecast(target_commit, tip, task.snapshot());
-    let (verdict, conflicts) = match forecast {
-        Ok(Forecast::Clean) => ("clean", Vec::new()),
-        Ok(Forecast::UpToDate) => ("up_to_date", Vec::new()),
-        Ok(Forecast::Conflicts(conflicts)) => ("conflicts", conflicts),
-        // Histories that share nothing, or a git that is too old: landing would say so.
-        Err(_) => return Ok(None),
-    };
-    Ok(Some(ForecastView { target_commit, verdict, conflicts, overlaps: Vec::new() }))
 }
 
 fn running_names(context: &Context) -> Result<Vec<String>> {

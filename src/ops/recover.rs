@@ -10,7 +10,7 @@ use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::process;
 use crate::store::TaskLock;
-use crate::supervisor;
+use crate::supervisor::{self, Laboratory};
 use crate::task::{Ended, Landing, Task};
 
 /// Tells what was not told, gives running tasks without a supervisor a new one, finishes landings and
@@ -47,7 +47,10 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             store.settle(&lock, &task)?;
         }
     }
-    supervisor::pump(store, &context.config)
+    let Context { store, repo, config, .. } = context;
+    // What cannot be removed yet is tried again by the next command.
+    let _ = Laboratory { store, repo, config }.sweep();
+    supervisor::pump(store, config)
 }
 
 /// Lets go of the base of a dispatch that died before its record was there. One that goes on in this

@@ -279,6 +279,7 @@ impl Undo<'_> {
             strategy: self.landing.strategy,
             verdict,
             conflicts: Vec::new(),
+            verify: None,
         }
     }
 }

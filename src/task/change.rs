@@ -3,7 +3,8 @@
 use super::refusal::senseless;
 use super::{
     Attempt, Custody, Landing, Moved, PartLanded, Pause, PauseStage, PausedSlot, Phase,
-    ProcessIdentity, Running, StopReason, TakenBack, Task, TaskRecord, TaskState, Warning,
+    ProcessIdentity, Running, StopReason, TakenBack, Task, TaskRecord, TaskState, Verification,
+    Warning,
 };
 use crate::diff::DiffSummary;
 use crate::error::{Error, Result};
@@ -133,6 +134,8 @@ pub struct FinishedWork {
     pub head: CommitId,
     /// The size of its change.
     pub diff: DiffSummary,
+    /// What its verify command said of it.
+    pub verify: Option<Verification>,
     /// What a person should know.
     pub warnings: Vec<Warning>,
     /// The monotonic clock, in milliseconds since boot.
@@ -281,6 +284,7 @@ impl TaskRecord {
                 self.worktree = work.worktree;
                 self.head = Some(work.head);
                 self.diff = Some(work.diff);
+                self.verify = work.verify;
                 self.warnings = work.warnings;
                 self.end(outcome, run, at);
                 if work.then == Then::TryAgain {
@@ -292,6 +296,7 @@ impl TaskRecord {
             (S::Ended { .. }, C::Retried(place)) if undecided => {
                 self.state = S::Pending { held: false };
                 self.landing = Landing::Open;
+                self.verify = None;
                 if place == RetryIn::FreshWorktree {
                     (self.head, self.diff, self.worktree) = (None, None, None);
                     self.base = task.spec.base.commit;

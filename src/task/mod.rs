@@ -13,6 +13,7 @@ mod refusal;
 mod setup;
 mod spec;
 mod state;
+mod verification;
 mod warning;
 
 pub use change::{Afterwards, Change, FinishedWork, RetryIn, Then};
@@ -23,6 +24,7 @@ pub use record::{Attempt, Custody, Ended, Landing, TaskRecord};
 pub use setup::{PortRange, Setup};
 pub use spec::{AgentName, Base, Dependency, Need, TaskSpec};
 pub use state::{Pause, PauseStage, PausedSlot, Phase, Running, StateName, StopReason, TaskState};
+pub use verification::{Judgement, Verification};
 pub use warning::{Warning, WarningKind};
 
 use crate::names::{CommitId, TaskId, TaskName};

@@ -1,6 +1,6 @@
 //! What became of a task.
 
-use super::{SCHEMA, Task, TaskState, Warning};
+use super::{SCHEMA, Task, TaskState, Verification, Warning};
 use crate::diff::DiffSummary;
 use crate::event::Draft;
 use crate::landing::{LandingRef, Strategy};
@@ -33,6 +33,9 @@ pub struct TaskRecord {
     pub session: Option<String>,
     /// The size of its change.
     pub diff: Option<DiffSummary>,
+    /// What its verify command said of the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verification>,
     /// What a person should know.
     pub warnings: Vec<Warning>,
     /// Ended attempts, the latest last.
@@ -151,6 +154,7 @@ impl TaskRecord {
             message: None,
             session: None,
             diff: None,
+            verify: None,
             warnings: Vec::new(),
             attempts: Vec::new(),
             priority: None,

@@ -154,6 +154,9 @@ pub struct TaskSpec {
     pub depth: u32,
     /// The caller's own id of the request.
     pub request_id: Option<String>,
+    /// What a shell runs on its result, at its end and before it lands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<String>,
     /// What makes its worktree ready.
     #[serde(default, skip_serializing_if = "Setup::is_empty")]
     pub setup: Setup,

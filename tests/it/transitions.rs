@@ -320,6 +320,7 @@ fn work(commits: usize) -> FinishedWork {
         worktree: Some("/r.offshoots/fix".into()),
         head: if commits == 0 { spec().base.commit } else { from_json("2".repeat(40).into()) },
         diff,
+        verify: None,
         warnings: Vec::new(),
         tick_ms: 3500,
         boot_id: "boot".to_owned(),

@@ -8,7 +8,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Watch it", &["list", "status", "wait", "logs"]),
     ("Steer it", &["pause", "resume", "cancel", "retry", "priority"]),
     ("Look at what it did", &["result", "diff"]),
-    ("Decide", &["merge", "rebase", "apply", "discard", "restore", "undo"]),
+    ("Decide", &["forecast", "merge", "rebase", "apply", "discard", "restore", "undo"]),
     ("Keep it in order", &["doctor", "gc"]),
     ("For scripts and agents", &["inbox", "lock", "events", "trust", "completions"]),
 ];
@@ -124,6 +124,14 @@ Example:
   offshoot cancel fix tests
 
 Returns when the tasks have ended. What they did so far is kept.";
+pub(super) const FORECAST: &str = "\
+Examples:
+  offshoot forecast
+  offshoot forecast fix tests
+  offshoot merge $(offshoot forecast --json | jq -r '.order[]')
+
+All is worked out against the targets as they are now; nothing is changed. Tasks are compared with
+every other open task of the same target. The order names as many as can all land.";
 pub(super) const MERGE: &str = "\
 Examples:
   offshoot merge fix

@@ -2,7 +2,7 @@
 
 use crate::error::{Attempt, Result};
 use crate::landing::Strategy;
-use crate::ops::land::{Extent, Hooks, LandRequest, Leftovers, Mode, Part};
+use crate::ops::land::{Extent, Hooks, LandRequest, Leftovers, Mode, Part, Verify};
 use crate::ops::undo::{Manner, UndoRequest};
 use crate::task::Afterwards;
 use clap::Args;
@@ -71,6 +71,12 @@ struct LandArgs {
     /// Say what would happen, change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Run this on exactly the tree that would land; land only if it exits 0
+    #[arg(long, value_name = "CMD", value_parser = super::verify_command)]
+    verify: Option<String>,
+    /// Land without running any verify command
+    #[arg(long, conflicts_with = "verify")]
+    no_verify_cmd: bool,
     /// Keep the worktree and the branch
     #[arg(long)]
     keep: bool,
@@ -104,6 +110,11 @@ impl LandArgs {
             strategy,
             into: self.into,
             mode: if self.dry_run { Mode::DryRun } else { Mode::Land },
+            verify: match (self.verify, self.no_verify_cmd) {
+                (_, true) => Verify::Never,
+                (Some(command), false) => Verify::With(command),
+                (None, false) => Verify::AsConfigured,
+            },
             worktree: if self.keep { Afterwards::Keep } else { Afterwards::Release },
             leftovers: if self.take_leftovers { Leftovers::Take } else { Leftovers::Refuse },
             extent: Extent::Whole,

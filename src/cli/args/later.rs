@@ -7,9 +7,8 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 6] = [
+const VERBS: [(&str, &str); 5] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
-    ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
     ("review", "`offshoot diff TASK` shows what a task changed"),
     ("mcp", "every verb takes `--json`"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
@@ -27,12 +26,8 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 4] = [
-    (
-        &["dispatch", "run"],
-        &[("verify", Values), ("on-done", Values), ("count", Values), ("sandbox", Values)],
-    ),
-    (&["merge", "rebase"], &[("verify", Values), ("no-verify-cmd", Nothing), ("hooks", Nothing)]),
+const OPTIONS: [Row; 3] = [
+    (&["dispatch", "run"], &[("on-done", Values), ("count", Values), ("sandbox", Values)]),
     (&["retry"], &[("with-feedback", Nothing)]),
     (&["inbox"], &[("follow", Nothing)]),
 ];

@@ -120,6 +120,9 @@ pub(super) enum InPlace {
     /// End tasks, with every process they started
     #[command(after_help = help::CANCEL)]
     Cancel(SomeTasks),
+    /// Say what landing open tasks now would do, which get in each other's way, and a good order
+    #[command(after_help = help::FORECAST)]
+    Forecast(AnyTasks),
     /// Land tasks on their target with a merge commit
     #[command(after_help = help::MERGE)]
     Merge(MergeArgs),
@@ -177,6 +180,14 @@ pub(super) struct SomeTasks {
     pub(super) tasks: Vec<String>,
 }
 
+/// Several tasks, or all that are open.
+#[derive(Debug, Args)]
+pub(super) struct AnyTasks {
+    /// Names of tasks, or the first four or more characters of their ids; all open ones otherwise
+    #[arg(value_name = "TASK")]
+    pub(super) tasks: Vec<String>,
+}
+
 /// Arguments that somebody else reads.
 #[derive(Debug, Args)]
 pub(super) struct Rest {
@@ -220,6 +231,16 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
             Ok(Parsed::Text(error.render().to_string()))
         }
         Err(error) => Err(misread::in_our_words(&error, &command, arguments)),
+    }
+}
+
+/// A verify command that says something.
+fn verify_command(text: &str) -> Result<String, String> {
+    let said = |words: &str| Err(words.to_owned());
+    match text {
+        text if text.trim().is_empty() => said("it is empty"),
+        text if text.contains('\0') => said("it holds a NUL character"),
+        text => Ok(text.to_owned()),
     }
 }
 
@@ -277,7 +298,6 @@ mod tests {
         for line in [
             &["retry", "--with-feedback", "x"][..],
             &["setup", "claude", "--repo"],
-            &["run", "--verify", "make test", "prompt"],
             &["inbox", "--follow", "--json"],
             &["--json", "mcp", "--stdio"],
             &["help", "send"],

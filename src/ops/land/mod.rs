@@ -9,7 +9,9 @@ mod own_branch;
 mod part;
 mod resolve;
 mod settled;
+mod train;
 mod up_to_date;
+mod verify;
 
 pub(super) use interrupted::{
     finish_all, finish_before_deciding, finish_interrupted, finish_under, is_undecided,
@@ -20,6 +22,7 @@ pub(super) use own_branch::move_own_branch;
 pub use part::Part;
 pub use settled::Leftovers;
 pub(super) use settled::{Settled, settle, settled_tip, tip};
+pub use verify::{Attendance, Verify, end_of_log};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -90,6 +93,8 @@ pub struct LandRequest {
     pub into: Option<String>,
     /// Whether anything is to move.
     pub mode: Mode,
+    /// What has to agree first.
+    pub verify: Verify,
     /// What becomes of the worktrees.
     pub worktree: Afterwards,
     /// What becomes of changes made in them after the end.
@@ -104,27 +109,48 @@ pub struct LandRequest {
 ///
 /// # Errors
 /// `refused` when the first task has not ended or was changed since, `dirty` when the person's own
-/// changes are in the way, `busy` when another landing goes on.
-pub fn land(context: &Context, request: &LandRequest) -> Result<Several<LandingView>> {
+/// changes are in the way, `busy` when another landing goes on, `untrusted` for a verify command that
+/// the person has not accepted.
+pub fn land(
+    context: &Context,
+    request: &LandRequest,
+    attendance: &Attendance<'_>,
+) -> Result<Several<LandingView>> {
+    if request.extent == Extent::Resolved {
+        resolve::conclude_each(context, request)?;
+        return land(context, &request.whole(), attendance);
+    }
+    if request.mode == Mode::Land
+        && request.extent == Extent::Whole
+        && let Some(landed) = train::land_verified(context, request, attendance)?
+    {
+        return Ok(landed);
+    }
     each(context, &request.tasks, |id| {
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
         let (lock, task) = take(context, id)?;
-        let task = match request.extent {
-            Extent::Resolved => {
-                Candidate::destination(request, &task)?;
-                resolve::conclude(context, &lock, &task, request.leftovers)?
-            }
-            _ => task,
-        };
         let candidate = Candidate::examine(context, request, &task)?;
         match &request.extent {
-            Extent::Whole => candidate.land(context, request, &lock),
-            Extent::Resolved => candidate.land(context, &request.whole(), &lock),
+            Extent::Whole | Extent::Resolved => candidate.land(context, request, &lock),
             Extent::Resolve => candidate.open(context, request, &lock),
-            Extent::Part(part) => candidate.land_part(context, request, (&lock, part)),
+            Extent::Part(part) => candidate.land_part(context, request, (&lock, part), attendance),
             Extent::OwnBranch => candidate.bring_up_to_date(context, request, &lock),
         }
+    })
+}
+
+/// Lands all of each task's work.
+fn land_each(
+    context: &Context,
+    request: &LandRequest,
+    tasks: &[String],
+) -> Result<Several<LandingView>> {
+    each(context, tasks, |id| {
+        let landing = lock_landings(context)?;
+        finish_under(&landing, context)?;
+        let (lock, task) = take(context, id)?;
+        Candidate::examine(context, request, &task)?.land(context, request, &lock)
     })
 }
 
@@ -223,18 +249,22 @@ impl<'a> Candidate<'a> {
                     return Ok(self.view(request, before, (before, Verdict::UpToDate)));
                 }
                 Plan::Conflicts(conflicts) => return Ok(self.conflicts(request, before, conflicts)),
-                Plan::NotFastForward => {
-                    let name = self.task.name();
-                    return Err(Error::refused(format!(
-                        "`{}` has moved on, so `{name}` cannot be fast-forwarded",
-                        self.target
-                    ))
-                    .hint(format!("offshoot rebase {name}"))
-                    .hint(format!("offshoot merge {name}")));
-                }
+                Plan::NotFastForward => return Err(self.not_fast_forward()),
             }
         }
-        Err(Error::busy(format!("`{}` keeps moving", self.target)).hint("try again"))
+        Err(self.keeps_moving())
+    }
+
+    fn not_fast_forward(&self) -> Error {
+        let name = self.task.name();
+        let target = &self.target;
+        Error::refused(format!("`{target}` has moved on, so `{name}` cannot be fast-forwarded"))
+            .hint(format!("offshoot rebase {name}"))
+            .hint(format!("offshoot merge {name}"))
+    }
+
+    fn keeps_moving(&self) -> Error {
+        Error::busy(format!("`{}` keeps moving", self.target)).hint("try again")
     }
 
     /// Moves the target. `None` when it moved by itself since the plan was made.
@@ -245,7 +275,12 @@ impl<'a> Candidate<'a> {
         lock: &TaskLock,
         (before, planned): (CommitId, Planned),
     ) -> Result<Option<LandingView>> {
-        let planned = self.after_hooks(context, request, (before, planned))?;
+        let seen = self.after_hooks(context, request, (before, planned))?;
+        if seen.tree != planned.tree && request.command_for(context, self.task).is_some() {
+            return Err(Error::refused("a hook changed the result after it had been verified")
+                .hint("`--no-verify-cmd` lands what the hooks made of it"));
+        }
+        let planned = seen;
         let moved = move_branch(
             context,
             lock,
@@ -311,6 +346,7 @@ impl<'a> Candidate<'a> {
             strategy: request.strategy,
             verdict,
             conflicts: Vec::new(),
+            verify: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! with the rest. Where the rest fits, its branch sits on the result; where it contradicts the target,
 //! it sits on the part alone, and conflicts as it did before.
 
+use super::verify::{Attendance, Judge};
 use super::{
     Candidate, Extent, Journey, LandRequest, Mode, message, move_branch, move_own_branch, tip,
     trailers,
@@ -39,6 +40,7 @@ impl Candidate<'_> {
         context: &Context,
         request: &LandRequest,
         (lock, wanted): (&TaskLock, &Part),
+        attendance: &Attendance<'_>,
     ) -> Result<LandingView> {
         let squash =
             LandRequest { strategy: Strategy::Squash, extent: Extent::Whole, ..request.clone() };
@@ -52,7 +54,8 @@ impl Candidate<'_> {
         };
         let part = context.repo.part_of(&WholeChange { base, tip, index: &index }, &wanted)?;
         if context.repo.tree_of(part)? == context.repo.tree_of(tip)? {
-            return self.land(context, &squash, lock);
+            let whole = LandRequest { extent: Extent::Whole, ..squash };
+            return self.land_alone(context, &whole, lock, attendance);
         }
         let plan = context.repo.plan(&PlanRequest {
             target: before,
@@ -79,7 +82,34 @@ impl Candidate<'_> {
         if request.mode == Mode::DryRun {
             return Ok(self.view(&squash, before, (planned.commit, Verdict::Planned)));
         }
+        if let Some(command) = request.command_for(context, self.task) {
+            let mut judge = Judge::new(context, &command, attendance)?;
+            if let Some(said) = judge.rejects(planned.commit)? {
+                let view = self.view(&squash, before, (before, Verdict::VerifyFailed));
+                return Ok(LandingView { verify: Some(said), ..view });
+            }
+        }
         self.carry_out_part(context, &squash, lock, (before, planned, rest))
+    }
+
+    /// All of it, verified on the way as a part would be.
+    fn land_alone(
+        &self,
+        context: &Context,
+        request: &LandRequest,
+        lock: &TaskLock,
+        attendance: &Attendance<'_>,
+    ) -> Result<LandingView> {
+        let before = require_branch(context, &self.target)?;
+        if let (Mode::Land, Some(command)) = (request.mode, request.command_for(context, self.task))
+            && let Plan::Ready(planned) = self.plan(context, request.strategy, before)?
+            && let Some(said) =
+                Judge::new(context, &command, attendance)?.rejects(planned.commit)?
+        {
+            let view = self.view(request, before, (before, Verdict::VerifyFailed));
+            return Ok(LandingView { verify: Some(said), ..view });
+        }
+        self.land(context, request, lock)
     }
 
     fn rest(&self, context: &Context, planned: Planned, part: CommitId) -> Result<Option<Rest>> {

@@ -5,7 +5,7 @@
 //! up there with git alone. Until `MERGE_HEAD` is written a mark in the task's folder says what is
 //! being done.
 
-use super::{Candidate, Extent, LandRequest, Leftovers, Mode, tip};
+use super::{Candidate, Extent, LandRequest, Leftovers, Mode, finish_under, lock_landings, tip};
 use crate::context::Context;
 use crate::error::Attempt;
 use crate::error::{Error, Result};
@@ -18,7 +18,9 @@ use crate::layout::RepoLock;
 use crate::names::CommitId;
 use crate::ops::base::require_branch;
 use crate::ops::describe::measure;
+use crate::ops::recover::take;
 use crate::ops::release;
+use crate::ops::several::each;
 use crate::store::TaskLock;
 use crate::task::{Change, Moved, MovedWork, Task};
 use crate::view::LandingView;
@@ -143,13 +145,20 @@ pub(super) fn finish_opening(context: &Context, lock: &TaskLock, task: &Task) ->
     context.store.forget_merge(lock)
 }
 
+/// Commits the merges that somebody resolved, task by task; the first refusal ends it.
+pub(super) fn conclude_each(context: &Context, request: &LandRequest) -> Result<()> {
+    let concluded = each(context, &request.tasks, |id| {
+        let landing = lock_landings(context)?;
+        finish_under(&landing, context)?;
+        let (lock, task) = take(context, id)?;
+        Candidate::destination(request, &task)?;
+        conclude(context, &lock, &task, request.leftovers)
+    })?;
+    concluded.stopped.map_or(Ok(()), Err)
+}
+
 /// Commits the merge that somebody resolved in the task's worktree; answers the task with it.
-pub(super) fn conclude(
-    context: &Context,
-    lock: &TaskLock,
-    task: &Task,
-    leftovers: Leftovers,
-) -> Result<Task> {
+fn conclude(context: &Context, lock: &TaskLock, task: &Task, leftovers: Leftovers) -> Result<Task> {
     let name = task.name();
     let Some(checkout) = context.repo.worktree_of(task.id())? else {
         return Err(Error::refused(format!("the worktree of `{name}` is gone"))
