@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::escape;
 use crate::landing::Verdict;
 use crate::ops;
-use crate::ops::land::{Attendance, LandRequest};
+use crate::ops::land::{Attendance, Extent, LandRequest};
 use crate::ops::restore::Worktree;
 use crate::ops::several::Several;
 use crate::ops::undo::UndoRequest;
@@ -85,6 +85,9 @@ pub(super) fn land(context: &Context, output: &Output, request: &LandRequest) ->
             for landing in &landings {
                 output.write(landing::of(landing, output.paint).as_bytes())?;
             }
+            if let Extent::Part(_) = request.extent {
+                tell_of_rest(context, output, &landings);
+            }
             tell_ways_out(context, output, &landings);
             tell_verify_output(output, &landings);
         }
@@ -98,6 +101,17 @@ fn after(output: &Output, stopped: Option<Error>) -> Option<Exit> {
         output.tell(&complain::message(&error, output.paint_errors));
         Exit::Stopped(error.kind.exit_status())
     })
+}
+
+/// A part that has landed leaves the rest to be decided about.
+fn tell_of_rest(context: &Context, output: &Output, landings: &[LandingView]) {
+    for landing in landings.iter().filter(|landing| landing.verdict == Verdict::Landed) {
+        let task = ops::status::status(context, landing.task.as_str());
+        if task.is_ok_and(|task| task.landing == LandingState::Open) {
+            let name = &landing.task;
+            output.tell(&format!("the rest stays with `{name}`; `offshoot diff {name}` shows it"));
+        }
+    }
 }
 
 /// A conflict leaves some ways: by hand on the target, or not at all.

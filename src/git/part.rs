@@ -129,7 +129,10 @@ impl Repo {
         let command = self.git.at(self.common_dir(), "diff-tree");
         let command = command.args(["-r", "--name-only", "-z", "--no-renames", "--no-ext-diff"]);
         let command = command.args([whole.base.to_string(), whole.tip.to_string()]);
-        let output = command.arg("--").args(paths).run()?;
+        let output = command.arg("--").args(paths).run().map_err(|error| Error {
+            kind: ErrorKind::Refused,
+            ..error.hint("`git help glossary` explains pathspecs")
+        })?;
         let matched: HashSet<RepoPath> = output.fields().map(RepoPath::new).collect();
         let mut lines = Vec::new();
         for change in self.changes_between(whole.base.0, whole.tip.0)? {

@@ -80,7 +80,7 @@ fn which(context: &Context, word: Option<&str>) -> Result<Move> {
             |it: &&Move| matches!(it.purpose, Purpose::Undo { landing, .. } if landing == number);
         done.iter().find(by).map(|by| by.number)
     };
-    let lands = |it: &Move| matches!(it.purpose, Purpose::Land | Purpose::Part { .. });
+    let lands = |it: &Move| matches!(it.purpose, Purpose::Land { .. } | Purpose::Part { .. });
     let stands = |it: &Move| lands(it) && taken_back(it.number).is_none();
     let Some(word) = word else {
         let last = done.iter().rposition(stands);
@@ -92,8 +92,10 @@ fn which(context: &Context, word: Option<&str>) -> Result<Move> {
     if let Some(place) = done.iter().position(|it| Some(it.number) == number) {
         let it = &done[place];
         match (it.purpose, taken_back(it.number)) {
-            (Purpose::Land | Purpose::Part { .. }, None) => return Ok(done.swap_remove(place)),
-            (Purpose::Land | Purpose::Part { .. }, Some(by)) => {
+            (Purpose::Land { .. } | Purpose::Part { .. }, None) => {
+                return Ok(done.swap_remove(place));
+            }
+            (Purpose::Land { .. } | Purpose::Part { .. }, Some(by)) => {
                 return Err(Error::refused(format!(
                     "landing {word} was taken back already, by landing {by}"
                 ))

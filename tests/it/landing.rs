@@ -7,6 +7,7 @@ mod giving_up;
 mod hooking;
 mod merging;
 mod parts;
+mod racing;
 mod real_history;
 mod refusing;
 mod resolving;

@@ -36,7 +36,7 @@ pub(in crate::ops) fn move_branch(
     match journey.purpose {
         Purpose::Undo { again: Some(again), .. } => pins.push(("again", again)),
         Purpose::Part { rest, .. } => pins.push(("rest", rest)),
-        Purpose::Land | Purpose::Undo { again: None, .. } | Purpose::Own { .. } => {}
+        Purpose::Land { .. } | Purpose::Undo { again: None, .. } | Purpose::Own { .. } => {}
     }
     let pins: Vec<_> =
         pins.into_iter().map(|(end, at)| (format!("{PINS}{number}/{end}"), at)).collect();

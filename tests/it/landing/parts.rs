@@ -186,3 +186,17 @@ fn a_part_that_was_killed_has_landed_or_not() {
         repo.offshoot(&["undo"]).ok();
     });
 }
+
+#[test]
+fn a_part_is_verified_as_it_would_land() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    task(&repo);
+    let before = repo.head();
+    let line = ["merge", "t", "--only", "new", "--verify", "test ! -e new/x"];
+    let (code, red) = landing(&repo, &line);
+    assert_eq!((code, &red["verdict"], repo.head()), (6, &"verify_failed".into(), before));
+    let green = "test -e new/x && test -e docs/guide.md";
+    repo.offshoot(&["merge", "t", "--only", "new", "--verify", green]).ok();
+    assert!(repo.exists("new/x"));
+}

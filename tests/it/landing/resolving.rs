@@ -132,7 +132,8 @@ fn a_merge_that_somebody_committed_with_git_lands_too() {
     repo.offshoot(&["merge", "--resolve", "t"]).ok();
     resolve(&worktree);
     worktree.git(&["commit", "--quiet", "--no-edit"]);
-    repo.offshoot(&["merge", "--continue", "t"]).ok();
+    repo.offshoot(&["merge", "--continue", "--verify", "test ! -e notes.txt", "t"]).exits(6);
+    repo.offshoot(&["merge", "--continue", "--verify", "grep -q resolved notes.txt", "t"]).ok();
     assert_eq!(repo.read("notes.txt"), "resolved\n");
 }
 
