@@ -91,7 +91,7 @@ impl Repo {
             return forget(new.intent).map(|()| made);
         }
         if new.intent.exists() {
-            self.take_back_half_made(new)?;
+            self.take_back_filling(new)?;
         } else if new.root.symlink_metadata().is_ok() {
             return Err(Error::refused(format!("`{}` is there already", new.root.display())));
         }
@@ -197,7 +197,7 @@ impl Repo {
         Ok(self.entries()?.into_iter().find(|entry| owner_of(entry) == Some(task)))
     }
 
-    fn entry_at(&self, root: &Path) -> Result<Option<Checkout>> {
+    pub(super) fn entry_at(&self, root: &Path) -> Result<Option<Checkout>> {
         let root = fs::canonicalize(root).attempt(|| format!("find `{}`", root.display()))?;
         let found =
             self.entries()?.into_iter().find(|e| worktree_root_of(e).as_ref() == Some(&root));
@@ -216,10 +216,8 @@ impl Repo {
 
     /// Removes what an interrupted [`create_worktree`](Self::create_worktree) left: no agent was ever in it.
     /// A folder that no entry of nobody's names is somebody else's, unless it is empty.
-    pub(super) fn take_back_half_made(&self, new: &NewWorktree<'_>) -> Result<()> {
-        let root = new.root;
+    pub(super) fn take_back_half_made(&self, root: &Path) -> Result<()> {
         let attempt = || format!("take back the half-made `{}`", root.display());
-        remove_folder(&new.filling()).attempt(attempt)?;
         for entry in self.entries()? {
             if names_root(&entry, root) && !entry.join(OWNER).exists() {
                 // The entry goes last, since it is what tells that the folder is ours.
@@ -233,6 +231,13 @@ impl Repo {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The same for a task's worktree, with what was filled for it.
+    pub(super) fn take_back_filling(&self, new: &NewWorktree<'_>) -> Result<()> {
+        let attempt = || format!("take back the half-made `{}`", new.root.display());
+        remove_folder(&new.filling()).attempt(attempt)?;
+        self.take_back_half_made(new.root)
     }
 
     /// Moves a task's worktree and its entry out of the way, into `trash` beside the worktrees and

@@ -140,6 +140,11 @@ Examples:
   offshoot merge --dry-run fix tests
   offshoot merge --cherry-pick fix
   offshoot merge --take-leftovers fix   with what you changed in its worktree since
+  offshoot merge fix --only src docs    a part, as one commit; the task goes on with the rest
+  offshoot diff fix >p && $EDITOR p && offshoot merge fix --patch-file p    whole hunks of it
+  offshoot merge --resolve fix          opens the conflicts in its worktree, never in yours
+  offshoot merge --continue fix         lands it once they are resolved
+  offshoot merge --hooks fix            asks your pre-merge-commit and commit-msg hooks first
 
 Several tasks land one after another. A conflict stops only its own task; when a later one is
 refused, the earlier ones stay landed and the rest is not tried.

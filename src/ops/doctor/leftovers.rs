@@ -3,14 +3,14 @@
 use super::Look;
 use super::finding::{Finding, Fix, Mend, word};
 use crate::error::{Attempt, Result};
-use crate::git::{self, Journaled, Landing, OwnedEntry};
+use crate::git::{self, Journaled, Landing, OwnedEntry, Purpose};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::TaskId;
 use crate::ops::land::{self, PINS, is_undecided};
 use crate::ops::place::worktree_root;
 use crate::ops::release::{BASES, base_pin};
-use crate::task;
+use crate::task::{Landing as TaskLanding, Task};
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -63,17 +63,23 @@ pub(super) fn landings_are_not_recorded(look: &Look<'_>) -> Result<Vec<Finding>>
     let Some(_landing) = nobody_lands(look)? else { return Ok(Vec::new()) };
     let landings = look.context.repo.landings(&look.context.store.layout().landings())?;
     let mut found = Vec::new();
-    for task in look.tasks.iter().filter(|task| is_undecided(task)) {
+    let decided = |task: &Task| matches!(task.record.landing, TaskLanding::Landed { .. });
+    for task in look.tasks.iter().filter(|task| is_undecided(task) || decided(task)) {
         let (id, known) = (task.id().to_string(), task.record.last_landing());
         let untold = |it: &Landing| it.task == id && it.number > known;
         let done = landings.iter().find(|(it, ended)| untold(it) && *ended == Journaled::Done);
         if let Some((landing, _)) = done {
-            let message = format!(
-                "landing {} put `{}` on `{}`, and its record does not say so",
-                landing.number,
-                task.name(),
-                landing.target
-            );
+            let (number, name, target) = (landing.number, task.name(), &landing.target);
+            let message = match landing.purpose {
+                Purpose::Land { .. } => {
+                    format!(
+                        "landing {number} put `{name}` on `{target}`, and its record does not say so"
+                    )
+                }
+                _ => format!(
+                    "landing {number} of `{name}` moved `{target}`, and its record does not say so"
+                ),
+            };
             found.push(Finding::new("unrecorded_landing", message, fix_landings()));
         }
     }
@@ -167,11 +173,11 @@ pub(super) fn released_unrecorded(look: &Look<'_>) -> Result<Vec<Finding>> {
         };
         let name = task.name();
         let (folder, command) = match &task.record.landing {
-            task::Landing::Discarded { custody, .. } => {
+            TaskLanding::Discarded { custody, .. } => {
                 (&custody.folder, Some(format!("offshoot restore {name}")))
             }
-            task::Landing::Landed { custody, .. } => (&custody.folder, None),
-            task::Landing::Open | task::Landing::Empty { .. } => continue,
+            TaskLanding::Landed { custody, .. } => (&custody.folder, None),
+            TaskLanding::Open | TaskLanding::Empty { .. } => continue,
         };
         let Some(folder) = folder.as_ref().filter(|folder| folder.is_dir()) else { continue };
         let message = format!(
