@@ -151,6 +151,7 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Apply(args) => decide::apply(context, output, &args.task),
         InPlace::Discard(args) => decide::discard(context, output, &args.tasks),
         InPlace::Restore(args) => decide::restore(context, output, &args.tasks),
+        InPlace::Undo(args) => decide::undo(context, output, &args.into_request()),
         InPlace::Inbox(args) => news::inbox(context, output, &args),
         InPlace::Lock { verb } => locks::lock(context, output, verb),
         InPlace::Events(args) => news::events(context, output, &args),

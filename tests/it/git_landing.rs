@@ -8,7 +8,7 @@ mod planning;
 mod refusing;
 
 use offshoot::environment::Environment;
-use offshoot::git::{Landing, Plan, PlanRequest, Planned, Repo};
+use offshoot::git::{Landing, Plan, PlanRequest, Planned, Purpose, Repo};
 use offshoot::landing::Strategy;
 use offshoot::names::{BranchName, CommitId};
 use std::collections::BTreeMap;
@@ -148,6 +148,7 @@ impl Sandbox {
             after: planned.commit,
             strategy: Strategy::Merge,
             reflog: "offshoot: land t".to_owned(),
+            purpose: Purpose::Land,
         }
     }
 

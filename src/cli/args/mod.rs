@@ -14,7 +14,7 @@ mod tasks;
 mod upkeep;
 
 pub(super) use dispatch::DispatchArgs;
-pub(super) use landing::{MergeArgs, RebaseArgs};
+pub(super) use landing::{MergeArgs, RebaseArgs, UndoArgs};
 pub(super) use locks::LockVerb;
 pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
@@ -138,6 +138,9 @@ pub(super) enum InPlace {
     /// Bring discarded tasks back
     #[command(after_help = help::RESTORE)]
     Restore(SomeTasks),
+    /// Take a landing back, and open its task again
+    #[command(after_help = help::UNDO)]
+    Undo(UndoArgs),
     /// Show completions that nobody has acknowledged
     #[command(after_help = help::INBOX)]
     Inbox(InboxArgs),
@@ -297,10 +300,9 @@ mod tests {
             &["setup", "claude", "--repo"],
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
-            &["rebase", "x", "--no-land"],
             &["inbox", "--follow", "--json"],
             &["--json", "mcp", "--stdio"],
-            &["help", "undo"],
+            &["help", "send"],
             &["-C", "x", "--json", "help", "review"],
         ] {
             let error = refusal(line);
