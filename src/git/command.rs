@@ -70,6 +70,17 @@ impl Git {
     /// A call of `git VERB` on the repository (or linked worktree) whose git directory is `git_dir`.
     #[must_use]
     pub fn at(&self, git_dir: &Path, verb: &str) -> GitCommand {
+        self.with_settings(git_dir, verb, &[])
+    }
+
+    /// The same for what nobody keeps: nothing that it writes is fsynced.
+    #[must_use]
+    pub fn in_passing(&self, git_dir: &Path, verb: &str) -> GitCommand {
+        // Of two settings of one key the later one counts.
+        self.with_settings(git_dir, verb, &["core.fsync=none"])
+    }
+
+    fn with_settings(&self, git_dir: &Path, verb: &str, settings: &[&str]) -> GitCommand {
         let mut command = Command::new("git");
         command.env_clear().envs(self.environment.iter());
         command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0");
@@ -83,7 +94,10 @@ impl Git {
             "advice.detachedHead=false",
             // As many checkout workers as there are cores.
             "checkout.workers=0",
-        ] {
+        ]
+        .iter()
+        .chain(settings)
+        {
             command.arg("-c").arg(setting);
         }
         // Relative paths in arguments mean the same wherever the caller stands.

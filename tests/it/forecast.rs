@@ -334,6 +334,36 @@ fn what_a_person_had_not_committed_is_no_part_of_a_forecast() {
 }
 
 #[test]
+fn what_is_told_of_many_tasks_at_once_is_what_is_told_of_each() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    run(
+        &repo,
+        &[
+            ("edits", &line("notes.txt", 3, "edited")),
+            (
+                "moves",
+                "git mv notes.txt 'with space.txt' && printf 'a\\0b' > binary && rm docs/guide.md",
+            ),
+            // With it the same sort of file has no lines to count.
+            ("attributes", "echo '*.txt -diff' > .gitattributes; echo more >> notes.txt"),
+            ("folds", "mkdir a && echo 1 > a/b && chmod -x src/greet.sh"),
+        ],
+    );
+    repo.dispatch_to_end("empty", &["true"]);
+    let listed = repo.offshoot_json(&["list"]);
+    let names = ["edits", "moves", "attributes", "folds", "empty"];
+    let waited = repo.offshoot_json(&[&["wait"], names.as_slice()].concat());
+    for (at, name) in names.into_iter().enumerate() {
+        let task = repo.task(name);
+        assert_eq!(listed["tasks"][at]["diff"], task["diff"], "{name}");
+        assert_eq!(waited["tasks"][at], task, "{name}");
+    }
+    let binary = |name: &str| repo.task(name)["diff"]["changes"][1]["binary"].clone();
+    assert_eq!((binary("attributes"), binary("folds")), (json!(true), json!(false)));
+}
+
+#[test]
 fn what_a_killed_forecast_left_is_swept_by_the_next_one() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
