@@ -81,7 +81,7 @@ impl CutOff {
             after,
             strategy: Strategy::Merge,
             reflog: "offshoot: land t".to_owned(),
-            purpose: Purpose::Land,
+            purpose: Purpose::default(),
         };
         let journal = Journal::new(&folder.path().join("landings"), &landing).expect("a journal");
         let staging = Staging::of_landing(&here, 7).expect("places");

@@ -1,8 +1,8 @@
 //! Taking up what died: the first step of every verb. Usually there is nothing, and it costs a look
 //! into one small folder.
 
+use super::land::PINS;
 use super::release::{self, base_pin};
-use super::restore;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::layout::RepoLock;
@@ -38,12 +38,11 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             // What cannot be released yet stays as it is and is tried again by the next command; it
             // must not keep a person from everything else.
             let _ = release::release(context, &lock, &task);
-        } else if let Landing::Discarded { custody, .. } = &task.record.landing {
+        } else if let Landing::Discarded { .. } = &task.record.landing {
             // Somebody died while they brought it back.
-            let tip = restore::tip(&task, custody);
-            context.repo.sweep_ref_lock(&task.spec.branch.full_ref(), Some(tip));
-            store.settle(&lock, &task)?;
+            let _ = release::release_again(context, &lock, &task);
         } else if let Landing::Landed { .. } = &task.record.landing {
+            release::sweep_ref_locks(context, &task);
             store.settle(&lock, &task)?;
         }
     }
@@ -62,6 +61,23 @@ pub(super) fn forget_pin(context: &Context, id: TaskId) -> Result<()> {
         Some(base) if !context.store.has_folder(id) => context.repo.delete_ref(&pin, base),
         _ => Ok(()),
     }
+}
+
+/// Lets go of the ends of landings that have not happened. The caller holds the landing lock.
+pub(super) fn forget_landing_pins(context: &Context) -> Result<()> {
+    let repo = &context.repo;
+    repo.sweep_ref_locks_below(PINS);
+    let landings = repo.landings(&context.store.layout().landings())?;
+    let is_known = |number: u64| landings.iter().any(|(landing, _)| landing.number == number);
+    for name in repo.refs_below(PINS)? {
+        let number = name.strip_prefix(PINS).and_then(|rest| rest.split('/').next()?.parse().ok());
+        if let (Some(number), Some(commit)) = (number, repo.read_ref(&name)?)
+            && !is_known(number)
+        {
+            repo.delete_ref(&name, commit)?;
+        }
+    }
+    Ok(())
 }
 
 /// The same for verbs that only look: what they show is on record, so a disk that is full or may not

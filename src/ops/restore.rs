@@ -2,7 +2,7 @@
 
 use super::describe::describe;
 use super::recover::take;
-use super::release::base_pin;
+use super::release::{base_pin, release_again};
 use super::several::{Several, each};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -53,7 +53,8 @@ pub fn restore(context: &Context, tasks: &[String]) -> Result<Several<Restored>>
                 (context.store.commit(&lock, &task, change)?, worktree)
             }
             Err(error) => {
-                context.store.settle(&lock, &task)?;
+                // Where that fails too, the mark stays and the next command takes it back.
+                let _ = release_again(context, &lock, &task);
                 return Err(error);
             }
         };

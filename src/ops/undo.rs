@@ -71,7 +71,8 @@ fn which(context: &Context, word: Option<&str>) -> Result<Move> {
             |it: &&Move| matches!(it.purpose, Purpose::Undo { landing, .. } if landing == number);
         done.iter().find(by).map(|by| by.number)
     };
-    let stands = |it: &Move| it.purpose == Purpose::Land && taken_back(it.number).is_none();
+    let stands =
+        |it: &Move| matches!(it.purpose, Purpose::Land { .. }) && taken_back(it.number).is_none();
     let Some(word) = word else {
         let last = done.iter().rposition(stands);
         return last.map(|place| done.swap_remove(place)).ok_or_else(|| {
@@ -82,8 +83,8 @@ fn which(context: &Context, word: Option<&str>) -> Result<Move> {
     if let Some(place) = done.iter().position(|it| Some(it.number) == number) {
         let it = &done[place];
         match (it.purpose, taken_back(it.number)) {
-            (Purpose::Land, None) => return Ok(done.swap_remove(place)),
-            (Purpose::Land, Some(by)) => {
+            (Purpose::Land { .. }, None) => return Ok(done.swap_remove(place)),
+            (Purpose::Land { .. }, Some(by)) => {
                 return Err(Error::refused(format!(
                     "landing {word} was taken back already, by landing {by}"
                 ))

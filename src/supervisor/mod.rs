@@ -27,6 +27,7 @@ mod verify;
 
 pub use claims::{Precedence, Standing, family};
 pub use gate::gate;
+pub use isolation::planted_programs;
 pub use queue::{free_slots, has_room, pump, revive};
 pub use shim::shim;
 pub use verify::{Laboratory, Proposal};

@@ -12,6 +12,7 @@ use crate::event::{Draft, EventKind, TaskRef};
 use crate::names::CommitId;
 use crate::outcome::Outcome;
 use crate::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Something that happens to a task.
@@ -117,11 +118,13 @@ pub enum Then {
 }
 
 /// What becomes of a landed task's worktree and branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Afterwards {
     /// They are released, their content kept.
     Release,
     /// They stay.
+    #[default]
     Keep,
 }
 

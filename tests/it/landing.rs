@@ -5,6 +5,7 @@ mod applying;
 mod cut_off;
 mod giving_up;
 mod merging;
+mod racing;
 mod real_history;
 mod refusing;
 mod undoing;

@@ -3,6 +3,7 @@
 mod claims;
 mod dispatching;
 mod endings;
+mod faults;
 mod fixtures;
 mod forecast;
 mod git_landing;
@@ -11,6 +12,7 @@ mod isolation;
 mod keeping;
 mod landing;
 mod limits;
+mod mcp;
 mod recovery;
 mod sandbox;
 mod setup;

@@ -10,7 +10,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Look at what it did", &["result", "diff"]),
     ("Decide", &["forecast", "merge", "rebase", "apply", "discard", "restore", "undo"]),
     ("Keep it in order", &["doctor", "gc"]),
-    ("For scripts and agents", &["inbox", "lock", "events", "trust", "completions"]),
+    ("For scripts and agents", &["inbox", "lock", "events", "trust", "mcp", "completions"]),
 ];
 
 const EXITS: &str = "\
@@ -255,6 +255,13 @@ asks first; elsewhere the call itself is the consent. A change of the file has t
 again. What you accepted lies outside the repository; a task cannot accept anything.
 
 Exit status 1: not accepted.";
+pub(super) const MCP: &str = "\
+Examples:
+  claude mcp add offshoot -- offshoot mcp
+  codex mcp add offshoot -- offshoot mcp
+
+It speaks the Model Context Protocol on standard input and output, until its input ends. Tools
+carry the verbs' names and take their long options, with `_` for `-`.";
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   offshoot completions bash > ~/.local/share/bash-completion/completions/offshoot

@@ -7,10 +7,9 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 5] = [
+const VERBS: [(&str, &str); 4] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
     ("review", "`offshoot diff TASK` shows what a task changed"),
-    ("mcp", "every verb takes `--json`"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
     ("hook", "`offshoot inbox --json` tells what ended"),
 ];

@@ -1,7 +1,7 @@
 //! Landings that were cut off: finished or taken back, and recorded in the task where they had moved
 //! their target.
 
-use super::{PINS, lock_landings};
+use super::lock_landings;
 use crate::context::Context;
 use crate::error::Result;
 use crate::git::{Landing as Move, Purpose, Recovered, Recovery};
@@ -9,9 +9,10 @@ use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::TaskId;
 use crate::ops::describe::measure;
+use crate::ops::recover::forget_landing_pins;
 use crate::ops::undo::reopen;
 use crate::store::TaskLock;
-use crate::task::{Afterwards, Change, Custody, Landing, Moved, MovedWork, Task};
+use crate::task::{Change, Custody, Landing, Moved, MovedWork, Task};
 
 /// Finishes or takes back landings that were cut off, and records those that had moved their target.
 pub(in crate::ops) fn finish_interrupted(context: &Context) -> Result<()> {
@@ -35,28 +36,18 @@ pub(in crate::ops) fn finish_before_deciding(context: &Context, id: TaskId) -> R
 }
 
 pub(in crate::ops) fn finish_under(_landing: &FileLock, context: &Context) -> Result<()> {
-    if is_any_suspect(context)? {
+    let folder = context.store.layout().landings();
+    if is_any_suspect(context)? || context.repo.is_landing_unfinished(&folder)? {
         let mut suspects = suspects(context)?;
-        let recovered = context.repo.recover_landings(&context.store.layout().landings())?;
+        let recovered = context.repo.recover_landings(&folder)?;
         // One that can neither be finished nor taken back now stays marked for the next verb.
         let is_stuck = |id: &TaskId| {
             let its = |landing: &&Recovered| landing.task == id.to_string();
             recovered.iter().filter(its).any(|l| matches!(l.outcome, Recovery::Stuck(_)))
         };
         suspects.retain(|id| !is_stuck(id));
-        forget_pins(context)?;
+        forget_landing_pins(context)?;
         record_finished(context, &suspects)?;
-    }
-    Ok(())
-}
-
-/// Removes the pins of a landing that was cut off before its journal was there.
-fn forget_pins(context: &Context) -> Result<()> {
-    let number = context.repo.next_landing_number(&context.store.layout().landings())?;
-    for pin in context.repo.refs_below(&format!("{PINS}{number}/"))? {
-        if let Some(commit) = context.repo.read_ref(&pin)? {
-            context.repo.delete_ref(&pin, commit)?;
-        }
     }
     Ok(())
 }
@@ -116,7 +107,7 @@ fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
 /// Records one landing.
 fn record(context: &Context, lock: &TaskLock, task: Task, done: Move) -> Result<Task> {
     match done.purpose {
-        Purpose::Land if is_undecided(&task) => {
+        Purpose::Land { worktree } if is_undecided(&task) => {
             let landing = Landing::Landed {
                 id: done.number,
                 target: done.target,
@@ -126,8 +117,8 @@ fn record(context: &Context, lock: &TaskLock, task: Task, done: Move) -> Result<
                 at: context.now(),
                 custody: Custody::default(),
             };
-            // Whether the worktree was to go is not known any more; keeping it loses nothing.
-            let change = Change::Landed { landing, worktree: Afterwards::Keep };
+            // What is to be released is by whoever takes up the task next.
+            let change = Change::Landed { landing, worktree };
             context.store.commit(lock, &task, change)
         }
         Purpose::Undo { landing, again } => {
@@ -145,7 +136,7 @@ fn record(context: &Context, lock: &TaskLock, task: Task, done: Move) -> Result<
             let moved = Moved { by: done.number, work, worktree: None };
             context.store.commit(lock, &task, Change::Moved(moved))
         }
-        Purpose::Land | Purpose::Own { .. } => Ok(task),
+        Purpose::Land { .. } | Purpose::Own { .. } => Ok(task),
     }
 }
 

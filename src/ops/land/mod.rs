@@ -238,7 +238,7 @@ impl<'a> Candidate<'a> {
                 before,
                 after: planned.commit,
                 strategy: request.strategy,
-                purpose: Purpose::Land,
+                purpose: Purpose::Land { worktree: request.worktree },
                 reflog: format!("offshoot: {} {}", verb(request.strategy), self.task.name()),
             },
         );

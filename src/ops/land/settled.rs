@@ -4,9 +4,11 @@
 use super::message::trailers;
 use crate::context::Context;
 use crate::error::{Attempt, Error, Result};
+use crate::escape;
 use crate::git::{Checkout, Expected, NewCommit, Signing, copy_index};
 use crate::names::CommitId;
 use crate::ops::release;
+use crate::supervisor::planted_programs;
 use crate::task::Task;
 
 /// What becomes of changes that were made in the worktree after the task had ended.
@@ -39,6 +41,7 @@ pub(in crate::ops) fn settle(
     leftovers: Leftovers,
 ) -> Result<Settled> {
     let tip = tip(context, task)?;
+    refuse_planted_programs(context, task)?;
     let clean = Settled { tip, leftovers: None };
     let Some(checkout) = context.repo.worktree_of(task.id())? else { return Ok(clean) };
     refuse_in_the_middle(context, task, &checkout)?;
@@ -129,4 +132,20 @@ impl Settled {
         copy_index(&context.store.layout().task(task.id()).snapshot_index(), &sibling)?;
         std::fs::rename(&sibling, checkout.git_dir.join("index")).attempt(attempt)
     }
+}
+
+/// Refuses while the repository's configuration has programs from the time of the task's run: git would
+/// run them to make the result and to write it out.
+fn refuse_planted_programs(context: &Context, task: &Task) -> Result<()> {
+    let keys = planted_programs(&context.store, &context.repo, task)?;
+    let Some(first) = keys.first() else { return Ok(()) };
+    let shown: Vec<_> = keys.iter().map(|key| format!("`{}`", escape::line(key))).collect();
+    Err(Error::refused(format!(
+        "programs came into the repository's configuration while `{}` ran, and landing would run \
+         them: {}",
+        task.name(),
+        shown.join(", ")
+    ))
+    .hint(format!("git config --local --unset-all {}", escape::line(first)))
+    .hint("git config --global  is the place for those that you set yourself"))
 }
