@@ -76,19 +76,30 @@ impl Git {
     /// A call of `git VERB` on the repository (or linked worktree) whose git directory is `git_dir`.
     #[must_use]
     pub fn at(&self, git_dir: &Path, verb: &str) -> GitCommand {
-        self.with_hooks(git_dir, Path::new("/dev/null"), verb)
+        self.with_settings(git_dir, verb, &[])
     }
 
     /// The same with the hooks in a folder that the person trusts.
     pub(super) fn with_hooks(&self, git_dir: &Path, hooks: &Path, verb: &str) -> GitCommand {
+        let mut folder = OsString::from("core.hooksPath=");
+        folder.push(hooks);
+        self.with_settings(git_dir, verb, &[folder])
+    }
+
+    /// The same for what nobody keeps: nothing that it writes is fsynced.
+    #[must_use]
+    pub fn in_passing(&self, git_dir: &Path, verb: &str) -> GitCommand {
+        self.with_settings(git_dir, verb, &["core.fsync=none".into()])
+    }
+
+    /// Of two settings of one key the later one counts.
+    fn with_settings(&self, git_dir: &Path, verb: &str, settings: &[OsString]) -> GitCommand {
         let mut command = Command::new("git");
         command.env_clear().envs(self.environment.iter());
         command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0");
         command.env("GIT_DIR", git_dir);
-        let mut folder = OsString::from("core.hooksPath=");
-        folder.push(hooks);
-        command.arg("-c").arg(folder);
         for setting in [
+            "core.hooksPath=/dev/null",
             "core.fsmonitor=false",
             "gc.auto=0",
             "maintenance.auto=false",
@@ -96,7 +107,11 @@ impl Git {
             "advice.detachedHead=false",
             // As many checkout workers as there are cores.
             "checkout.workers=0",
-        ] {
+        ]
+        .map(OsStr::new)
+        .into_iter()
+        .chain(settings.iter().map(OsString::as_os_str))
+        {
             command.arg("-c").arg(setting);
         }
         // Relative paths in arguments mean the same wherever the caller stands.

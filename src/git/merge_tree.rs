@@ -82,7 +82,11 @@ impl<'a> Merger<'a> {
     }
 
     pub(super) fn command(&self) -> GitCommand {
-        let mut command = self.repo.git.at(self.repo.common_dir(), "merge-tree");
+        let (git, folder) = (&self.repo.git, self.repo.common_dir());
+        let mut command = match self.objects {
+            Some(_) => git.in_passing(folder, "merge-tree"),
+            None => git.at(folder, "merge-tree"),
+        };
         if self.version >= (2, 41) {
             command = command.env("GIT_ATTR_SOURCE", self.attributes_of.to_string());
         }

@@ -16,8 +16,8 @@ const GROUPS: [(&str, &[&str]); 7] = [
 const EXITS: &str = "\
 Exit status:
   0 done · 1 refused or failed · 2 wrong usage · 3 conflicts, nothing was changed
-  4 the task did not complete · 5 busy · 124 the time limit of a waiting verb passed
-  130 you left `run` with Ctrl-C
+  4 the task did not complete · 5 busy · 6 the verify command failed
+  124 the time limit of a waiting verb passed · 130 you left `run` with Ctrl-C
 
 Examples:
   offshoot dispatch \"Fix the timeouts\"   give a prompt to an agent; returns at once
@@ -50,6 +50,7 @@ Examples:
   offshoot dispatch --name fix --base v1.2 --target release \"Fix the timeouts\"
   offshoot dispatch --timeout 30m --retries 2 -- make test
   offshoot dispatch --after fix,tests --priority 5 -- make release
+  offshoot dispatch --verify 'make test' \"Fix the timeouts\"
   offshoot dispatch --claim src/parser,docs \"Rename the parser\"
   offshoot dispatch - < task.md
 
@@ -138,6 +139,7 @@ Examples:
   offshoot merge fix
   offshoot merge --squash --into release fix
   offshoot merge --dry-run fix tests
+  offshoot merge --verify 'make test' fix tests docs
   offshoot merge --cherry-pick fix
   offshoot merge --take-leftovers fix   with what you changed in its worktree since
   offshoot merge fix --only src docs    a part, as one commit; the task goes on with the rest
@@ -150,18 +152,23 @@ Several tasks land one after another. A conflict stops only its own task; when a
 refused, the earlier ones stay landed and the rest is not tried.
 Files of yours that are in the way refuse it, and are left as they are.
 
-Exit status 1: refused, 3: conflicts, nothing of that task was landed.";
+A verify command runs on exactly what would land, in a worktree of its own: --verify, else the
+task's own, else the configured one. Several tasks are verified together; what makes them fail is
+found by halving, left out and named, and the rest lands.
+
+Exit status 1: refused, 3: conflicts, 6: the verify command failed; nothing of that task was landed.";
 pub(super) const REBASE: &str = "\
 Examples:
   offshoot rebase fix
   offshoot rebase --keep fix
+  offshoot rebase --verify 'make test' fix
   offshoot rebase --no-land fix   only brings its branch and worktree up to date
 
 Several tasks land one after another. A conflict stops only its own task; when a later one is
 refused, the earlier ones stay landed and the rest is not tried.
 Files of yours that are in the way refuse it, and are left as they are.
 
-Exit status 1: refused, 3: conflicts, nothing of that task was landed.";
+Exit status 1: refused, 3: conflicts, 6: the verify command failed; nothing of that task was landed.";
 pub(super) const APPLY: &str = "\
 Example:
   offshoot apply fix
