@@ -227,6 +227,10 @@ impl<'a> Candidate<'a> {
             },
         );
         if let Err(error) = landed {
+            // What could not be taken back is the next command's, by the mark, the pins, the journal.
+            if context.repo.is_landing_unfinished(&folder)? {
+                return Err(error);
+            }
             for (pin, commit) in &pins {
                 context.repo.delete_ref(pin, *commit)?;
             }
