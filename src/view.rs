@@ -174,6 +174,8 @@ pub enum LandingState {
         target: BranchName,
         /// How.
         strategy: Strategy,
+        /// The target's tip before.
+        before: CommitId,
         /// The target's tip afterwards.
         commit: CommitId,
         /// When.
@@ -295,10 +297,11 @@ impl LandingState {
         match landing {
             Landing::Open => Self::Open,
             Landing::Empty { .. } => Self::Empty,
-            Landing::Landed { id, target, strategy, after, at, .. } => Self::Landed {
+            Landing::Landed { id, target, strategy, before, after, at, .. } => Self::Landed {
                 id: (*id != 0).then_some(*id),
                 target: target.clone(),
                 strategy: *strategy,
+                before: *before,
                 commit: *after,
                 at: *at,
             },

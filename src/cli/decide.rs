@@ -14,6 +14,7 @@ use crate::ops;
 use crate::ops::land::{Attendance, LandRequest};
 use crate::ops::restore::Worktree;
 use crate::ops::several::Several;
+use crate::ops::undo::UndoRequest;
 use crate::view::{LandingList, LandingState, LandingView, TaskList, TaskView};
 use serde::Serialize;
 
@@ -201,6 +202,19 @@ pub(super) fn restore(context: &Context, output: &Output, tasks: &[String]) -> R
         let place = place.map(|path| format!(" at {}", crate::escape::line(&path)));
         format!("restored `{}`{}", task.name, place.unwrap_or_default())
     })
+}
+
+/// `offshoot undo`.
+pub(super) fn undo(context: &Context, output: &Output, request: &UndoRequest) -> Result<Exit> {
+    let progress = Progress::start(output, "taking a landing back");
+    let landing = ops::undo::undo(context, request).map_err(without_other_branches)?;
+    progress.end();
+    let landings = std::slice::from_ref(&landing);
+    match output.format {
+        Format::Json => output.document(&LandingList::new(landings))?,
+        Format::Text => output.write(landing::of(&landing, output.paint).as_bytes())?,
+    }
+    Ok(Exit::of_landings(landings))
 }
 
 fn several_done(

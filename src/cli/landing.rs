@@ -39,7 +39,22 @@ pub(super) fn of(landing: &LandingView, paint: Paint) -> String {
             }
             text
         }
-        Verdict::Undone => format!("{task}: taken back from `{target}`\n"),
+        Verdict::Rebased => {
+            let done = paint.apply(GOOD, "brought up to date");
+            format!("{task}: {done} with `{target}`; nothing was landed\n")
+        }
+        Verdict::Resolving => {
+            let count = sizes::many(landing.conflicts.len(), "path");
+            let said = paint.apply(BUSY, "the merge is open");
+            format!("{task}: {said} in its worktree, with conflicts in {count}\n")
+                + &conflicts(&landing.conflicts, paint)
+        }
+        Verdict::Undone => {
+            let moved = format!("({} → {})", landing.before.short(), landing.after.short());
+            let done = paint.apply(GOOD, "taken back from");
+            let moved = paint.apply(FAINT, &moved);
+            format!("{task}: {done} `{target}` {moved}; the task is open again\n")
+        }
     }
 }
 
@@ -144,6 +159,7 @@ fn done_words(strategy: Strategy) -> &'static str {
         Strategy::Squash => "landed as one commit on",
         Strategy::FastForward => "fast-forwarded",
         Strategy::Rebase => "rebased onto",
+        Strategy::CherryPick => "cherry-picked onto",
     }
 }
 
@@ -153,6 +169,7 @@ fn would_words(strategy: Strategy) -> &'static str {
         Strategy::Squash => "would land as one commit on",
         Strategy::FastForward => "would fast-forward",
         Strategy::Rebase => "would be rebased onto",
+        Strategy::CherryPick => "would be cherry-picked onto",
     }
 }
 

@@ -63,18 +63,28 @@ impl Repo {
         }
     }
 
-    /// The last landing of a task that moved its target, if one did.
+    /// The landings of a task after number `known` that moved their target, oldest first.
     ///
     /// # Errors
     /// When the journals cannot be read.
-    pub fn finished_landing(&self, journal_dir: &Path, task: &str) -> Result<Option<Landing>> {
-        for number in Journal::numbers(journal_dir)?.into_iter().rev() {
+    pub fn landings_of(&self, journal_dir: &Path, task: &str, known: u64) -> Result<Vec<Landing>> {
+        let done = self.done_landings(journal_dir, known)?;
+        Ok(done.into_iter().filter(|landing| landing.task == task).collect())
+    }
+
+    /// The landings after number `known` that moved their target, oldest first.
+    ///
+    /// # Errors
+    /// When the journals cannot be read.
+    pub fn done_landings(&self, journal_dir: &Path, known: u64) -> Result<Vec<Landing>> {
+        let mut done = Vec::new();
+        for number in Journal::numbers(journal_dir)?.into_iter().filter(|number| *number > known) {
             let record = Journal::read(journal_dir, number)?.record;
-            if record.phase == Phase::Done && record.landing.task == task {
-                return Ok(Some(record.landing));
+            if record.phase == Phase::Done {
+                done.push(record.landing);
             }
         }
-        Ok(None)
+        Ok(done)
     }
 
     /// Lands: moves the target, and the checkouts that are on it. The caller has recovered landings

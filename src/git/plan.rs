@@ -85,7 +85,7 @@ impl Repo {
                 refuse_with_snapshot(request)?;
                 self.plan_fast_forward(request)
             }
-            Strategy::Rebase => self.plan_rebase(request),
+            Strategy::Rebase | Strategy::CherryPick => self.plan_rebase(request),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::forecast::tell_forecasts;
 use crate::context::Context;
+use crate::diff::{DiffSummary, figures};
 use crate::error::Result;
 use crate::git::DiffRange;
 use crate::names::CommitId;
@@ -117,16 +118,26 @@ pub(super) fn ends(context: &Context, task: &Task) -> Result<Option<DiffEnds>> {
     Ok(Some(DiffEnds { from, to }))
 }
 
+/// The size of a task's change between two commits.
+pub(super) fn measure(
+    context: &Context,
+    task: &Task,
+    (base, head): (CommitId, CommitId),
+) -> Result<DiffSummary> {
+    let from = context.repo.diff_base(base, head, target_tip(context, task)?)?;
+    let changes = context.repo.changes(&DiffRange { from, to: head, paths: &[] })?;
+    Ok(DiffSummary {
+        figures: figures(&changes),
+        commits: context.repo.count_commits(from, head)?,
+        leftovers_committed: task.record.diff.is_some_and(|diff| diff.leftovers_committed),
+    })
+}
+
 fn target_tip(context: &Context, task: &Task) -> Result<Option<CommitId>> {
     match &task.spec.target {
         Some(target) => context.repo.read_ref(&target.full_ref()),
         None => Ok(None),
     }
-}
-
-/// The commit of the caller's uncommitted work that a task started from, if it did.
-pub(super) fn snapshot(task: &Task) -> Option<CommitId> {
-    task.spec.starts_from_snapshot().then_some(task.spec.base.commit)
 }
 
 fn running_names(context: &Context) -> Result<Vec<String>> {

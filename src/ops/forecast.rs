@@ -5,7 +5,6 @@
 //! worktree that was changed after the end, or files of a person that are in the way, are found only by
 //! landing.
 
-use super::describe::snapshot;
 use super::landing_order::most_together;
 use super::recover::{ended, find, recover_if_possible};
 use crate::context::Context;
@@ -129,7 +128,7 @@ fn coming(context: &Context, task: &Task) -> Result<Coming> {
         Some(tip) if context.repo.is_ancestor(head, tip).unwrap_or(false) => tip,
         _ => head,
     };
-    Ok(Coming { tip, snapshot: snapshot(task) })
+    Ok(Coming { tip, snapshot: task.snapshot() })
 }
 
 fn by_itself(task: &Task, groups: &[Group<'_>]) -> TaskForecast {

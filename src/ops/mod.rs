@@ -24,6 +24,7 @@ pub mod retry;
 pub mod several;
 pub mod status;
 pub mod trust;
+pub mod undo;
 pub mod wait;
 
 mod base;

@@ -1,8 +1,10 @@
 //! The only way a record changes. Each cell of state × change is decided here and walked by one test.
 
+use super::refusal::senseless;
 use super::{
-    Attempt, Custody, Landing, Pause, PauseStage, PausedSlot, Phase, ProcessIdentity, Running,
-    StopReason, Task, TaskRecord, TaskState, Verification, Warning,
+    Attempt, Custody, Landing, Moved, PartLanded, Pause, PauseStage, PausedSlot, Phase,
+    ProcessIdentity, Running, StopReason, TakenBack, Task, TaskRecord, TaskState, Verification,
+    Warning,
 };
 use crate::diff::DiffSummary;
 use crate::error::{Error, Result};
@@ -84,6 +86,12 @@ pub enum Change {
     ReleaseAsked,
     /// What was kept of released work.
     Released(Custody),
+    /// A part of the work is on its target, the rest on its branch.
+    PartLanded(PartLanded),
+    /// The work was moved, and nothing has landed.
+    Moved(Moved),
+    /// A landing was taken back.
+    Undone(TakenBack),
     /// Discarded work is back, at this worktree.
     Restored {
         /// Its worktree.
@@ -148,6 +156,7 @@ impl Task {
     /// `refused` when the change makes no sense in the task's state.
     pub fn apply(&self, change: Change, at: Timestamp) -> Result<Task> {
         let mut next = self.clone();
+        let landing = change.landing();
         let event = next.record.change(change, at, self)?;
         if let Some(event) = event {
             next.record.events += 1;
@@ -165,6 +174,7 @@ impl Task {
                 next: next.next(),
                 context: self.spec.context.clone(),
                 parent: self.spec.parent.clone(),
+                landing,
             };
             next.record.outbox.push(draft);
         }
@@ -307,8 +317,22 @@ impl TaskRecord {
                 C::Landed { landing: landing @ Landing::Landed { .. }, worktree },
             ) if undecided => {
                 self.landing = landing;
+                self.last_landing = self.last_landing();
                 self.releasing = worktree == Afterwards::Release;
                 Ok(Some(EventKind::Landed))
+            }
+            (S::Ended { .. }, C::PartLanded(part)) if undecided => {
+                self.move_to(part.rest);
+                Ok(Some(EventKind::Landed))
+            }
+            (S::Ended { .. }, C::Moved(moved)) if undecided => {
+                self.move_to(moved);
+                Ok(None)
+            }
+            (S::Ended { .. }, C::Undone(taken))
+                if undecided || matches!(self.landing, Landing::Landed { .. }) =>
+            {
+                Ok(Some(self.take_back(taken)))
             }
             (S::Ended { .. }, C::Discarded(custody)) if undecided => {
                 self.landing = Landing::Discarded { at, custody };
@@ -357,7 +381,7 @@ impl TaskRecord {
         self.landing = self.landing_of_work();
     }
 
-    fn landing_of_work(&self) -> Landing {
+    pub(super) fn landing_of_work(&self) -> Landing {
         match (self.head, self.diff) {
             (Some(head), Some(diff)) if head != self.base && diff.commits > 0 => Landing::Open,
             _ => Landing::Empty { acknowledged: false },
@@ -394,39 +418,4 @@ impl Running {
             _ => None,
         }
     }
-}
-
-impl Change {
-    fn verb(&self) -> &'static str {
-        match self {
-            Self::Dispatched => "dispatch",
-            Self::Started { .. } => "start",
-            Self::AgentReady { .. } | Self::AgentNeverStarted => "start the agent of",
-            Self::StopAsked(StopReason::Cancelled) => "cancel",
-            Self::StopAsked(StopReason::TimedOut) => "time out",
-            Self::Held | Self::PauseAsked(_) | Self::Paused { .. } => "pause",
-            Self::LetGo | Self::ResumeAsked | Self::Resumed { .. } => "resume",
-            Self::Prioritised(_) => "reorder",
-            Self::DependencyFailed { .. } | Self::AgentEnded(_) | Self::Finished(_) => "finish",
-            Self::Retried(_) => "retry",
-            Self::ReleaseAsked | Self::Released(_) => "release",
-            Self::Acknowledged => "acknowledge",
-            Self::Landed { .. } => "land",
-            Self::Discarded(_) => "discard",
-            Self::Restored { .. } => "restore",
-        }
-    }
-}
-
-fn senseless(task: &Task, verb: &str) -> Error {
-    let name = &task.spec.name;
-    let standing = match (&task.record.state, &task.record.landing) {
-        (TaskState::Ended { .. }, Landing::Landed { target, .. }) => {
-            format!("already landed on `{target}`")
-        }
-        (TaskState::Ended { .. }, Landing::Discarded { .. }) => "discarded".to_owned(),
-        (state, _) => state.name().to_string(),
-    };
-    Error::refused(format!("cannot {verb} `{name}`: it is {standing}"))
-        .hint(format!("offshoot status {name}"))
 }

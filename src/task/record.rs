@@ -3,7 +3,7 @@
 use super::{SCHEMA, Task, TaskState, Verification, Warning};
 use crate::diff::DiffSummary;
 use crate::event::Draft;
-use crate::landing::Strategy;
+use crate::landing::{LandingRef, Strategy};
 use crate::names::{BranchName, CommitId, TaskId};
 use crate::outcome::Outcome;
 use crate::timestamp::Timestamp;
@@ -48,6 +48,9 @@ pub struct TaskRecord {
     /// Whether the worktree and branch are to be released, and may not all be yet.
     #[serde(default)]
     pub releasing: bool,
+    /// The number of the last landing that is told of here.
+    #[serde(default)]
+    pub(super) last_landing: u64,
     /// How many events there have been.
     pub events: u64,
     /// Events that the journal may not have yet.
@@ -104,6 +107,21 @@ pub enum Landing {
     },
 }
 
+impl Landing {
+    /// The landing, if there was one.
+    #[must_use]
+    pub fn reference(&self) -> Option<LandingRef> {
+        let Self::Landed { id, target, strategy, before, after, .. } = self else { return None };
+        Some(LandingRef {
+            id: (*id != 0).then_some(*id),
+            target: target.clone(),
+            strategy: *strategy,
+            before: *before,
+            after: *after,
+        })
+    }
+}
+
 /// Where released work is kept until it is collected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Custody {
@@ -142,6 +160,7 @@ impl TaskRecord {
             priority: None,
             landing: Landing::Open,
             releasing: false,
+            last_landing: 0,
             events: 0,
             outbox: Vec::new(),
             extra: serde_json::Map::new(),

@@ -161,11 +161,3 @@ pub struct TaskSpec {
     #[serde(default, skip_serializing_if = "Setup::is_empty")]
     pub setup: Setup,
 }
-
-impl TaskSpec {
-    /// Whether the base holds the caller's uncommitted work, which must not be landed.
-    #[must_use]
-    pub fn starts_from_snapshot(&self) -> bool {
-        self.base.snapshot_of.is_some()
-    }
-}

@@ -12,10 +12,9 @@ mod refusing;
 mod twin;
 
 use offshoot::environment::Environment;
-use offshoot::git::{Landing, Plan, PlanRequest, Planned, Repo};
+use offshoot::git::{Landing, Plan, PlanRequest, Planned, Purpose, Repo};
 use offshoot::landing::Strategy;
 use offshoot::names::{BranchName, CommitId};
-use offshoot::task::Afterwards;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -153,7 +152,7 @@ impl Sandbox {
             after: planned.commit,
             strategy: Strategy::Merge,
             reflog: "offshoot: land t".to_owned(),
-            worktree: Afterwards::Keep,
+            purpose: Purpose::default(),
         }
     }
 

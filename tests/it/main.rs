@@ -13,6 +13,7 @@ mod isolation;
 mod keeping;
 mod landing;
 mod limits;
+mod mcp;
 mod recovery;
 mod sandbox;
 mod setup;

@@ -6,9 +6,9 @@ use crate::sandbox::fixtures;
 use offshoot::error::ErrorKind;
 use offshoot::event::Event;
 use offshoot::task::{
-    Afterwards, Change, Custody, FinishedWork, Landing, PauseStage, PausedSlot, Phase,
-    ProcessIdentity, RetryIn, Running, StateName, StopReason, Task, TaskRecord, TaskSpec,
-    TaskState, Then,
+    Afterwards, Change, Custody, FinishedWork, Landing, Moved, PartLanded, PauseStage, PausedSlot,
+    Phase, ProcessIdentity, RetryIn, Running, StateName, StopReason, TakenBack, Task, TaskRecord,
+    TaskSpec, TaskState, Then,
 };
 use offshoot::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -63,6 +63,9 @@ landed            -                  -                 -              -         
 landed_open       -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      -
 discarded         -                  -                 -              -              -              -          -              -             -          -             -              -              discarded!discarded discarded!discarded -      -
 release_asked     -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   .      -
+undone            -                  -                 -              -              -              -          -              -             -          -             -              -              open!undone         empty!undone        open!undone -
+part_landed       -                  -                 -              -              -              -          -              -             -          -             -              -              open!landed         empty!landed        -      -
+moved             -                  -                 -              -              -              -          -              -             -          -             -              -              .                   .                   -      -
 released          -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   .      .
 restored          -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      open!restored
 ";
@@ -119,7 +122,7 @@ fn at() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000)
 }
 
-const CHANGES: [&str; 26] = [
+const CHANGES: [&str; 29] = [
     "dispatched",
     "held",
     "let_go",
@@ -144,6 +147,9 @@ const CHANGES: [&str; 26] = [
     "landed_open",
     "discarded",
     "release_asked",
+    "undone",
+    "part_landed",
+    "moved",
     "released",
     "restored",
 ];
@@ -180,6 +186,18 @@ fn change(name: &str) -> Change {
         // A landing that is none makes no sense wherever it comes.
         "landed_open" => landing(Landing::Open),
         "discarded" => Change::Discarded(Custody::default()),
+        "undone" => Change::Undone(TakenBack {
+            landing: landed().reference().expect("it is one"),
+            by: 2,
+            worktree: None,
+            work: None,
+        }),
+        "part_landed" => {
+            let landing = landed().reference().expect("it is one");
+            let rest = Moved { by: 2, work: None, worktree: None };
+            Change::PartLanded(PartLanded { landing, rest })
+        }
+        "moved" => Change::Moved(Moved { by: 2, work: None, worktree: None }),
         "released" => Change::Released(Custody::default()),
         "restored" => Change::Restored { worktree: "/r.offshoots/fix".into() },
         other => panic!("there is no change {other}"),

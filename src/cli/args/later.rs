@@ -7,14 +7,9 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 6] = [
+const VERBS: [(&str, &str); 4] = [
     ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
-    (
-        "undo",
-        "`git revert -m 1 COMMIT` takes a merge back, `git revert COMMIT` any other landed commit",
-    ),
     ("review", "`offshoot diff TASK` shows what a task changed"),
-    ("mcp", "every verb takes `--json`"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
     ("hook", "`offshoot inbox --json` tells what ended"),
 ];
@@ -30,22 +25,19 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 5] = [
+const OPTIONS: [Row; 4] = [
     (&["dispatch", "run"], &[("on-done", Values), ("count", Values), ("sandbox", Values)]),
     (
         &["merge", "rebase"],
         &[
-            ("cherry-pick", Nothing),
             ("only", Values),
             ("patch-file", Values),
             ("hooks", Nothing),
-            ("take-leftovers", Nothing),
             ("resolve", Nothing),
             ("continue", Nothing),
         ],
     ),
     (&["retry"], &[("with-feedback", Nothing)]),
-    (&["rebase"], &[("no-land", Nothing)]),
     (&["inbox"], &[("follow", Nothing)]),
 ];
 

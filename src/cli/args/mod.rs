@@ -11,10 +11,11 @@ mod later;
 mod locks;
 mod misread;
 mod tasks;
+mod tools;
 mod upkeep;
 
 pub(super) use dispatch::DispatchArgs;
-pub(super) use landing::{MergeArgs, RebaseArgs};
+pub(super) use landing::{MergeArgs, RebaseArgs, UndoArgs};
 pub(super) use locks::LockVerb;
 pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
@@ -61,6 +62,9 @@ pub(super) enum Verb {
     Run(Box<DispatchArgs>),
     #[command(flatten)]
     InPlace(InPlace),
+    /// Serve the verbs to a coding agent as tools (MCP)
+    #[command(after_help = help::MCP)]
+    Mcp,
     /// Print the completion script of a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -138,6 +142,9 @@ pub(super) enum InPlace {
     /// Bring discarded tasks back
     #[command(after_help = help::RESTORE)]
     Restore(SomeTasks),
+    /// Take a landing back, and open its task again
+    #[command(after_help = help::UNDO)]
+    Undo(UndoArgs),
     /// Show completions that nobody has acknowledged
     #[command(after_help = help::INBOX)]
     Inbox(InboxArgs),
@@ -208,7 +215,8 @@ pub(super) enum Parsed {
 /// # Errors
 /// Of kind `usage` when it makes no sense or asks for something that is not built.
 pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
-    let mut command = command();
+    let (mut command, given) = tools::told_apart(command(), arguments);
+    let arguments = &*given;
     if arguments.len() < 2 {
         return Ok(Parsed::Nothing(command.render_help().to_string()));
     }
@@ -265,6 +273,11 @@ fn declared() -> Command {
     Cli::command().mut_subcommand("run", |run| run.mut_arg("wait", |wait| wait.hide(true)))
 }
 
+/// What the tools of agents are made from.
+pub(super) fn as_tools() -> Command {
+    tools::by_options(command())
+}
+
 /// What a shell may complete: the verbs and options that are built and meant for people.
 pub(super) fn completable() -> Command {
     let whole = declared();
@@ -297,10 +310,8 @@ mod tests {
             &["setup", "claude", "--repo"],
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
-            &["rebase", "x", "--no-land"],
             &["inbox", "--follow", "--json"],
-            &["--json", "mcp", "--stdio"],
-            &["help", "undo"],
+            &["help", "send"],
             &["-C", "x", "--json", "help", "review"],
         ] {
             let error = refusal(line);
@@ -317,7 +328,7 @@ mod tests {
         }
         let completed: Vec<_> =
             completable().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-        for hidden in ["supervise", "gate", "mcp"] {
+        for hidden in ["supervise", "gate", "setup"] {
             assert!(!help.contains(hidden) && !completed.contains(&hidden.to_owned()), "{help}");
         }
     }

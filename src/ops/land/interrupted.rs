@@ -4,12 +4,15 @@
 use super::lock_landings;
 use crate::context::Context;
 use crate::error::Result;
-use crate::git::{Recovered, Recovery};
+use crate::git::{Landing as Move, Purpose, Recovered, Recovery};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::TaskId;
+use crate::ops::describe::measure;
 use crate::ops::recover::forget_landing_pins;
-use crate::task::{Change, Custody, Landing, Task};
+use crate::ops::undo::reopen;
+use crate::store::TaskLock;
+use crate::task::{Change, Custody, Landing, Moved, MovedWork, Task};
 
 /// Finishes or takes back landings that were cut off, and records those that had moved their target.
 pub(in crate::ops) fn finish_interrupted(context: &Context) -> Result<()> {
@@ -32,7 +35,7 @@ pub(in crate::ops) fn finish_before_deciding(context: &Context, id: TaskId) -> R
     Ok(())
 }
 
-pub(super) fn finish_under(_landing: &FileLock, context: &Context) -> Result<()> {
+pub(in crate::ops) fn finish_under(_landing: &FileLock, context: &Context) -> Result<()> {
     let folder = context.store.layout().landings();
     if is_any_suspect(context)? || context.repo.is_landing_unfinished(&folder)? {
         let mut suspects = suspects(context)?;
@@ -56,7 +59,7 @@ fn is_any_suspect(context: &Context) -> Result<bool> {
 /// Tasks that have ended and yet are marked as being changed: a landing of them may have been cut off.
 fn suspects(context: &Context) -> Result<Vec<TaskId>> {
     let mut suspects = context.store.active_ids()?;
-    suspects.retain(|id| context.store.read(*id).is_ok_and(|task| is_undecided(&task)));
+    suspects.retain(|id| context.store.read(*id).is_ok_and(|task| may_be_landing(&task)));
     Ok(suspects)
 }
 
@@ -75,18 +78,36 @@ pub(in crate::ops) fn finish_all(context: &Context) -> Result<()> {
     stuck.map_or(Ok(()), Err)
 }
 
-/// Records landings that moved their target in tasks that do not know of it. The caller holds the
-/// landing lock.
+/// Records what landings did that moved their target, in tasks that do not know of it. The caller holds
+/// the landing lock.
 fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
     let folder = context.store.layout().landings();
     for id in tasks {
-        if !context.store.read(*id).is_ok_and(|task| is_undecided(&task)) {
+        if !context.store.read(*id).is_ok_and(|task| may_be_landing(&task)) {
             continue;
         }
         let Ok(Some(lock)) = context.store.lock_task(*id, Wait::No) else { continue };
-        let Ok(task) = context.store.read(*id) else { continue };
-        let done = context.repo.finished_landing(&folder, &id.to_string())?;
-        if let (Some(done), true) = (done, is_undecided(&task)) {
+        let Ok(mut task) = context.store.read(*id) else { continue };
+        if !may_be_landing(&task) {
+            continue;
+        }
+        let known = task.record.last_landing();
+        for done in context.repo.landings_of(&folder, &id.to_string(), known)? {
+            // What went on in the middle of another one was recorded with it.
+            if done.number > task.record.last_landing() {
+                task = record(context, &lock, task, done)?;
+            }
+        }
+        // Whatever was cut off is taken back by now.
+        context.store.settle(&lock, &task)?;
+    }
+    Ok(())
+}
+
+/// Records one landing.
+fn record(context: &Context, lock: &TaskLock, task: Task, done: Move) -> Result<Task> {
+    match done.purpose {
+        Purpose::Land { worktree } if is_undecided(&task) => {
             let landing = Landing::Landed {
                 id: done.number,
                 target: done.target,
@@ -97,15 +118,32 @@ fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
                 custody: Custody::default(),
             };
             // What is to be released is by whoever takes up the task next.
-            let change = Change::Landed { landing, worktree: done.worktree };
-            let task = context.store.commit(&lock, &task, change)?;
-            context.store.settle(&lock, &task)?;
-        } else {
-            // Whatever was cut off is taken back by now.
-            context.store.settle(&lock, &task)?;
+            let change = Change::Landed { landing, worktree };
+            context.store.commit(lock, &task, change)
         }
+        Purpose::Undo { landing, again } => {
+            let folder = context.store.layout().landings();
+            match context.repo.done_landings(&folder, landing - 1)?.into_iter().next() {
+                Some(undone) if undone.number == landing => {
+                    reopen(context, lock, &task, &undone, again)
+                }
+                _ => Ok(task),
+            }
+        }
+        Purpose::Own { base: Some(base) } if is_undecided(&task) => {
+            let diff = measure(context, &task, (base, done.after))?;
+            let work = Some(MovedWork { base, head: done.after, diff });
+            let moved = Moved { by: done.number, work, worktree: None };
+            context.store.commit(lock, &task, Change::Moved(moved))
+        }
+        Purpose::Land { .. } | Purpose::Own { .. } => Ok(task),
     }
-    Ok(())
+}
+
+/// Whether a landing of the task, or one that takes a landing back, may have been cut off.
+fn may_be_landing(task: &Task) -> bool {
+    let landed = matches!(task.record.landing, Landing::Landed { .. });
+    is_undecided(task) || (task.ended().is_some() && landed && !task.record.releasing)
 }
 
 /// Whether a task has ended and nobody has decided about its work.

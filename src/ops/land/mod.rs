@@ -2,33 +2,38 @@
 //! out under the landing lock, recorded in the task.
 
 mod interrupted;
+mod journaled;
+mod message;
+mod own_branch;
 mod settled;
 mod train;
+mod up_to_date;
 mod verify;
 
 pub(super) use interrupted::{
-    finish_all, finish_before_deciding, finish_interrupted, is_undecided,
+    finish_all, finish_before_deciding, finish_interrupted, finish_under, is_undecided,
 };
-pub(super) use settled::settled_tip;
+pub(super) use journaled::{Journey, move_branch, settle_unmoved};
+pub(super) use message::{message, trailers};
+pub(super) use own_branch::move_own_branch;
+pub use settled::Leftovers;
+pub(super) use settled::{Settled, settle, settled_tip};
 pub use verify::{Attendance, Verify, end_of_log};
 
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
-use crate::escape;
-use crate::git::{Expected, Landing as Move, Plan, PlanRequest, Planned};
+use crate::error::{Error, Result};
+use crate::git::{Plan, PlanRequest, Planned, Purpose};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::{BranchName, CommitId};
 use crate::ops::base::require_branch;
-use crate::ops::describe::snapshot;
 use crate::ops::recover::{ended, take};
 use crate::ops::release;
 use crate::ops::several::{Several, each};
 use crate::store::TaskLock;
 use crate::task::{Afterwards, Change, Custody, Landing, Task};
 use crate::view::LandingView;
-use interrupted::finish_under;
 use std::time::Duration;
 
 /// How long a landing waits for another one.
@@ -49,6 +54,15 @@ pub enum Mode {
     DryRun,
 }
 
+/// How much of a task's work lands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Nothing: only the task's branch is brought up to date with the target.
+    OwnBranch,
+}
+
 /// A landing.
 #[derive(Debug, Clone)]
 pub struct LandRequest {
@@ -64,6 +78,10 @@ pub struct LandRequest {
     pub verify: Verify,
     /// What becomes of the worktrees.
     pub worktree: Afterwards,
+    /// What becomes of changes made in them after the end.
+    pub leftovers: Leftovers,
+    /// How much of it lands.
+    pub extent: Extent,
 }
 
 /// Lands the tasks one after another. A conflict is an answer: that task's target stays as it was.
@@ -78,6 +96,7 @@ pub fn land(
     attendance: &Attendance<'_>,
 ) -> Result<Several<LandingView>> {
     if request.mode == Mode::Land
+        && request.extent == Extent::Whole
         && let Some(landed) = train::land_verified(context, request, attendance)?
     {
         return Ok(landed);
@@ -94,7 +113,11 @@ fn land_each(
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
         let (lock, task) = take(context, id)?;
-        Candidate::examine(context, request, &task)?.land(context, request, &lock)
+        let candidate = Candidate::examine(context, request, &task)?;
+        match &request.extent {
+            Extent::Whole => candidate.land(context, request, &lock),
+            Extent::OwnBranch => candidate.bring_up_to_date(context, request, &lock),
+        }
     })
 }
 
@@ -111,7 +134,7 @@ pub(super) fn lock_landings(context: &Context) -> Result<FileLock> {
 struct Candidate<'a> {
     task: &'a Task,
     target: BranchName,
-    tip: CommitId,
+    settled: Settled,
 }
 
 impl<'a> Candidate<'a> {
@@ -142,8 +165,19 @@ impl<'a> Candidate<'a> {
             return Err(Error::refused(format!("`{target}` is the task's own branch"))
                 .hint(format!("offshoot merge {name} --into BRANCH")));
         }
-        let tip = settled_tip(context, task)?;
-        Ok(Self { task, target, tip })
+        let settled = settle(context, task, request.leftovers)?;
+        Ok(Self { task, target, settled })
+    }
+
+    /// What landing it so on the target's commit would make.
+    fn plan(&self, context: &Context, strategy: Strategy, target: CommitId) -> Result<Plan> {
+        context.repo.plan(&PlanRequest {
+            target,
+            tip: self.settled.tip,
+            snapshot: self.task.snapshot(),
+            strategy,
+            message: &message(self.task, strategy),
+        })
     }
 
     fn land(
@@ -154,14 +188,7 @@ impl<'a> Candidate<'a> {
     ) -> Result<LandingView> {
         for _ in 0..PLANS {
             let before = require_branch(context, &self.target)?;
-            let plan = context.repo.plan(&PlanRequest {
-                target: before,
-                tip: self.tip,
-                snapshot: snapshot(self.task),
-                strategy: request.strategy,
-                message: &self.message(request.strategy),
-            })?;
-            match plan {
+            match self.plan(context, request.strategy, before)? {
                 Plan::Ready(planned) if request.mode == Mode::DryRun => {
                     return Ok(self.view(request, before, (planned.commit, Verdict::Planned)));
                 }
@@ -203,41 +230,22 @@ impl<'a> Candidate<'a> {
         lock: &TaskLock,
         (before, planned): (CommitId, Planned),
     ) -> Result<Option<LandingView>> {
-        let folder = context.store.layout().landings();
-        let number = context.repo.next_landing_number(&folder)?;
-        context.store.begin(lock)?;
-        // Kept from `git gc` while the landing goes on, and afterwards for taking it back.
-        let pins = [("before", before), ("after", planned.commit)]
-            .map(|(end, commit)| (format!("{PINS}{number}/{end}"), commit));
-        for (pin, commit) in &pins {
-            let expected = context.repo.read_ref(pin)?.map_or(Expected::Absent, Expected::At);
-            context.repo.set_ref(pin, expected, *commit, "offshoot: landing")?;
-        }
-        let landed = context.repo.land(
-            &folder,
-            &Move {
-                number,
-                task: self.task.id().to_string(),
-                target: self.target.clone(),
+        let moved = move_branch(
+            context,
+            lock,
+            &Journey {
+                branch: &self.target,
                 before,
                 after: planned.commit,
                 strategy: request.strategy,
+                purpose: Purpose::Land { worktree: request.worktree },
                 reflog: format!("offshoot: {} {}", verb(request.strategy), self.task.name()),
-                worktree: request.worktree,
             },
         );
-        if let Err(error) = landed {
-            // What could not be taken back is the next command's, by the mark, the pins, the journal.
-            if context.repo.is_landing_unfinished(&folder)? {
-                return Err(error);
-            }
-            for (pin, commit) in &pins {
-                context.repo.delete_ref(pin, *commit)?;
-            }
-            context.store.settle(lock, self.task)?;
-            let moved = context.repo.read_ref(&self.target.full_ref())? != Some(before);
-            return if moved && error.kind == ErrorKind::Refused { Ok(None) } else { Err(error) };
-        }
+        let Ok(Some(number)) = moved else {
+            settle_unmoved(context, lock, self.task)?;
+            return moved.map(|_| None);
+        };
         self.record(context, request, lock, (number, before, planned.commit))?;
         let mut view = self.view(request, before, (planned.commit, Verdict::Landed));
         view.id = Some(number);
@@ -265,21 +273,10 @@ impl<'a> Candidate<'a> {
         let task = context.store.commit(lock, self.task, change)?;
         match request.worktree {
             Afterwards::Release => release::release(context, lock, &task).map(drop),
-            Afterwards::Keep => context.store.settle(lock, &task),
-        }
-    }
-
-    fn message(&self, strategy: Strategy) -> String {
-        let (name, id) = (self.task.name(), self.task.id());
-        let prompt = self.task.spec.prompt.as_deref().unwrap_or_default();
-        let first = prompt.lines().map(str::trim).find(|line| !line.is_empty());
-        let first = first.map(|line| escape::line(line).chars().take(72).collect::<String>());
-        let trailers = format!("Offshoot-Task: {name}\nOffshoot-Id: {id}\n");
-        match (strategy, first) {
-            (Strategy::Squash, Some(first)) => format!("{first}\n\n{trailers}"),
-            (Strategy::Squash, None) => format!("Task {name}\n\n{trailers}"),
-            (_, Some(first)) => format!("Merge task {name}\n\n{first}\n\n{trailers}"),
-            (_, None) => format!("Merge task {name}\n\n{trailers}"),
+            Afterwards::Keep => {
+                self.settled.adopt(context, &task)?;
+                context.store.settle(lock, &task)
+            }
         }
     }
 
@@ -314,7 +311,9 @@ impl<'a> Candidate<'a> {
 
 fn verb(strategy: Strategy) -> &'static str {
     match strategy {
-        Strategy::Merge | Strategy::Squash | Strategy::FastForward => "merge",
+        Strategy::Merge | Strategy::Squash | Strategy::FastForward | Strategy::CherryPick => {
+            "merge"
+        }
         Strategy::Rebase => "rebase",
     }
 }

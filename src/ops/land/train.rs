@@ -14,11 +14,10 @@ use super::verify::{Attendance, Judge};
 use super::{Candidate, LandRequest, PLANS, finish_under, land_each, lock_landings};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::git::{Plan, PlanRequest, Planned};
+use crate::git::{Plan, Planned};
 use crate::landing::Verdict;
 use crate::names::{BranchName, CommitId, TaskId};
 use crate::ops::base::require_branch;
-use crate::ops::describe::snapshot;
 use crate::ops::recover::take;
 use crate::ops::several::{Several, named};
 use crate::store::TaskLock;
@@ -178,7 +177,7 @@ impl<'a> Train<'a> {
         let tip = require_branch(context, &first.target)?;
         let (mut onto, mut steps, mut conflicts) = (tip, Vec::new(), BTreeMap::new());
         for (lock, candidate) in &candidates {
-            match candidate.plan_on(context, request, onto)? {
+            match candidate.plan(context, request.strategy, onto)? {
                 Plan::Ready(planned) => {
                     steps.push((*lock, candidate, onto, Some(planned)));
                     onto = planned.commit;
@@ -268,16 +267,4 @@ enum Verified {
     Green,
     /// One task is left out from now on.
     OneLess,
-}
-
-impl Candidate<'_> {
-    fn plan_on(&self, context: &Context, request: &LandRequest, onto: CommitId) -> Result<Plan> {
-        context.repo.plan(&PlanRequest {
-            target: onto,
-            tip: self.tip,
-            snapshot: snapshot(self.task),
-            strategy: request.strategy,
-            message: &self.message(request.strategy),
-        })
-    }
 }
