@@ -50,7 +50,7 @@ impl Extent {
     fn takes(&self, (turn, mode): (usize, &str), scenario: &Scenario) -> bool {
         match &self.mode {
             Some(only) => only == mode,
-            None => self.singles > 1 || (turn + scenario.name.len()) % 3 != 0,
+            None => self.singles > 1 || !(turn + scenario.name.len()).is_multiple_of(3),
         }
     }
 }
@@ -61,6 +61,7 @@ struct Ends {
     after: String,
 }
 
+#[expect(clippy::print_stdout, reason = "the long form tells figures")]
 pub(super) fn sweep(scenario: &Scenario) {
     let Some(world) = World::new(scenario) else {
         println!("faults: skipped, processes cannot be traced here (ptrace, seccomp)");
