@@ -297,13 +297,24 @@ impl Repo {
             }
             None => return Ok(None),
         };
-        fs::write(place.join("gitdir"), format!("{}\n", root.join(".git").display()))
+        put_line(&place.join("gitdir"), &format!("{}\n", root.join(".git").display()))
             .attempt(attempt)?;
-        fs::write(folder.join(".git"), format!("gitdir: {}\n", place.display()))
+        put_line(&folder.join(".git"), &format!("gitdir: {}\n", place.display()))
             .attempt(attempt)?;
         fs::rename(folder, root).attempt(attempt)?;
         Ok(Some(Checkout { root: root.to_owned(), git_dir: place }))
     }
+}
+
+/// Replaces a file of one line whole, if it holds another.
+fn put_line(file: &Path, line: &str) -> std::io::Result<()> {
+    if fs::read(file).is_ok_and(|there| there == line.as_bytes()) {
+        return Ok(());
+    }
+    let mut fresh = file.as_os_str().to_owned();
+    fresh.push(".offshoot-new");
+    fs::write(&fresh, line)?;
+    fs::rename(&fresh, file)
 }
 
 /// The task that a worktree entry says it was made for.

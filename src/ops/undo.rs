@@ -4,7 +4,9 @@
 
 use super::base::require_branch;
 use super::describe::measure;
-use super::land::{Journey, finish_under, lock_landings, message, move_branch, trailers};
+use super::land::{
+    Journey, finish_under, lock_landings, message, move_branch, settle_unmoved, trailers,
+};
 use super::recover::{ended, recover, take};
 use super::restore;
 use crate::context::Context;
@@ -262,7 +264,7 @@ impl Undo<'_> {
         match moved {
             Ok(Some(_)) => reopen(context, lock, self.task, landing, again).map(drop)?,
             not_moved => {
-                context.store.settle(lock, self.task)?;
+                settle_unmoved(context, lock, self.task)?;
                 return Err(not_moved.err().unwrap_or_else(|| {
                     Error::busy(format!("`{}` keeps moving", landing.target)).hint("try again")
                 }));

@@ -239,15 +239,15 @@ pub fn planted_programs(store: &Store, repo: &Repo, task: &Task) -> Result<Vec<S
 fn names_a_program(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let (section, name) = (key.split('.').next(), key.rsplit('.').next());
-    match (section.unwrap_or_default(), name.unwrap_or_default()) {
+    matches!(
+        (section.unwrap_or_default(), name.unwrap_or_default()),
         ("filter", "clean" | "smudge" | "process")
-        | ("merge", "driver")
-        | ("gpg", "program" | "defaultkeycommand")
-        | ("commit", "gpgsign")
-        | ("include" | "includeif", "path")
-        | ("extensions", "worktreeconfig") => true,
-        _ => false,
-    }
+            | ("merge", "driver")
+            | ("gpg", "program" | "defaultkeycommand")
+            | ("commit", "gpgsign")
+            | ("include" | "includeif", "path")
+            | ("extensions", "worktreeconfig")
+    )
 }
 
 /// Whether landings of ours explain how a branch came from one value to the other.

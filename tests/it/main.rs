@@ -7,6 +7,7 @@ mod faults;
 mod fixtures;
 mod forecast;
 mod git_landing;
+mod hostile;
 mod house;
 mod isolation;
 mod keeping;
