@@ -39,7 +39,7 @@ use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::{Attempt, ErrorKind, Result};
 use crate::ops::processes;
-use args::{Cli, InPlace, Parsed, Verb};
+use args::{Cli, InPlace, Parsed, Process, Verb};
 use exit::Exit;
 use output::{Format, Output};
 use std::ffi::OsString;
@@ -179,10 +179,18 @@ fn carry_out(
                 .map(|()| Exit::Done)
         }
         Verb::Completions { shell } => completions(shell, output),
-        Verb::Supervise { state, id } => processes::supervise(&state, id).map(|()| Exit::Done),
-        Verb::Tell { state, id } => processes::tell(&state, id, &environment).map(|()| Exit::Done),
-        Verb::Shim(_) => processes::shim(&environment, output::reports()).map(|()| Exit::Done),
-        Verb::Gate(_) => processes::gate().map(Exit::Gate),
+        Verb::Process(process) => carry_on(process, &environment),
+    }
+}
+
+fn carry_on(process: Process, environment: &Environment) -> Result<Exit> {
+    match process {
+        Process::Supervise { state, id } => processes::supervise(&state, id).map(|()| Exit::Done),
+        Process::Tell { state, id } => {
+            processes::tell(&state, id, environment).map(|()| Exit::Done)
+        }
+        Process::Shim(_) => processes::shim(environment, output::reports()).map(|()| Exit::Done),
+        Process::Gate(_) => processes::gate().map(Exit::Gate),
     }
 }
 
@@ -203,7 +211,10 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Retry(args) => run::retry(context, output, &args),
         InPlace::Cancel(args) => decide::cancel(context, output, &args.tasks),
         InPlace::Forecast(args) => forecast::forecast(context, output, &args.tasks),
-        InPlace::Merge(args) => decide::land(context, output, &args.into_request()),
+        InPlace::Merge(args) => {
+            let request = args.into_request(&mut std::io::stdin(), &context.directory)?;
+            decide::land(context, output, &request)
+        }
         InPlace::Rebase(args) => decide::land(context, output, &args.into_request()),
         InPlace::Apply(args) => decide::apply(context, output, &args.task),
         InPlace::Discard(args) => decide::discard(context, output, &args.tasks),

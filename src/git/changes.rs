@@ -20,14 +20,86 @@ pub struct DiffRange<'a> {
     pub paths: &'a [String],
 }
 
+/// Whatever a person has configured.
+const SAME_FOR_EVERYBODY: [&str; 7] = [
+    "-r",
+    "--find-renames",
+    "--no-color",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+];
+
 impl Repo {
     /// The files that differ, with their line counts.
     ///
     /// # Errors
     /// `git` when a commit is missing or a pathspec makes no sense.
     pub fn changes(&self, range: &DiffRange<'_>) -> Result<Vec<FileChange>> {
+        // Git would say so too, but it would have to be started.
+        if range.paths.is_empty()
+            && let (Ok(from), Ok(to)) = (self.tree_of(range.from), self.tree_of(range.to))
+            && from == to
+        {
+            return Ok(Vec::new());
+        }
         let output = self.diff_output(range, &["--raw", "--numstat", "-z"])?;
-        parse_summary(&mut fields(&output))
+        parse_summary(&mut &output[..])
+    }
+
+    /// The files that differ between the ends of each of several ranges, in order; by one git as far as
+    /// their attributes agree. All of them are of every path.
+    ///
+    /// # Errors
+    /// Inside, as [`changes`](Self::changes).
+    pub fn changes_of_each(&self, ranges: &[DiffRange<'_>]) -> Vec<Result<Vec<FileChange>>> {
+        if let [_, _, ..] = ranges
+            && let Ok(all) = self.changes_at_once(ranges)
+        {
+            return all;
+        }
+        ranges.iter().map(|range| self.changes(range)).collect()
+    }
+
+    fn changes_at_once(&self, ranges: &[DiffRange<'_>]) -> Result<Vec<Result<Vec<FileChange>>>> {
+        let leader = ranges[0].to;
+        let (mut input, mut pairs) = (String::new(), Vec::new());
+        for range in ranges {
+            let alike = self.attributes_agree(leader, range.to)?;
+            let pair = format!("{} {}\n", self.tree_of(range.from)?, self.tree_of(range.to)?);
+            if alike {
+                input.push_str(&pair);
+            }
+            pairs.push(alike.then_some(pair));
+        }
+        let command = self.git.at(self.common_dir(), "diff-tree").args(SAME_FOR_EVERYBODY);
+        let command = command.args(["--raw", "--numstat", "-z", "--stdin"]);
+        let command = command.env("GIT_ATTR_SOURCE", leader.to_string());
+        let output = command.input(input).run()?.stdout;
+        let mut rest = &output[..];
+        let mut each = Vec::new();
+        for (range, pair) in ranges.iter().zip(pairs) {
+            each.push(match pair {
+                None => self.changes(range),
+                Some(pair) => {
+                    // Each answer begins with the trees that were asked for.
+                    rest = rest.strip_prefix(pair.as_bytes()).ok_or_else(strange)?;
+                    Ok(parse_summary(&mut rest)?)
+                }
+            });
+        }
+        Ok(each)
+    }
+
+    /// Whether no `.gitattributes` differs between two commits.
+    fn attributes_agree(&self, one: CommitId, other: CommitId) -> Result<bool> {
+        if one == other {
+            return Ok(true);
+        }
+        let differs = |path: &[u8]| path.ends_with(b".gitattributes");
+        let changes = self.paths_between(one, other)?;
+        Ok(!changes.iter().any(|path| differs(path)))
     }
 
     /// The files that differ, with their hunks.
@@ -52,8 +124,7 @@ impl Repo {
         let command = self
             .git
             .at(self.common_dir(), "diff-tree")
-            .args(["-r", "--find-renames", "--no-color", "--no-ext-diff", "--no-textconv"])
-            .args(["--src-prefix=a/", "--dst-prefix=b/"])
+            .args(SAME_FOR_EVERYBODY)
             .args(form)
             .args([range.from.to_string(), range.to.to_string()])
             // Attributes from the newer side, not from whatever checkout happens to be around.
@@ -94,11 +165,12 @@ impl Repo {
     }
 }
 
-type Fields<'a> = Peekable<std::vec::IntoIter<&'a [u8]>>;
-
-fn fields(output: &[u8]) -> Fields<'_> {
-    let fields: Vec<&[u8]> = output.split(|byte| *byte == 0).filter(|f| !f.is_empty()).collect();
-    fields.into_iter().peekable()
+/// The next field of an answer, which a NUL ends.
+fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    let field = &rest[..end];
+    *rest = &rest[end + 1..];
+    Some(field)
 }
 
 fn strange() -> Error {
@@ -106,9 +178,11 @@ fn strange() -> Error {
 }
 
 /// `:OLDMODE NEWMODE OLD NEW STATUS`, path(s); then `ADDED TAB DELETED TAB` with the path(s) again.
-fn parse_summary(fields: &mut Fields<'_>) -> Result<Vec<FileChange>> {
+/// Takes no more than that.
+fn parse_summary(rest: &mut &[u8]) -> Result<Vec<FileChange>> {
     let mut changes = Vec::new();
-    while let Some(raw) = fields.next_if(|field| field.starts_with(b":")) {
+    while rest.starts_with(b":") {
+        let raw = field(rest).ok_or_else(strange)?;
         let text = std::str::from_utf8(raw).map_err(|_| strange())?;
         let mut words = text[1..].split(' ');
         let mut mode = || words.next().and_then(|mode| u32::from_str_radix(mode, 8).ok());
@@ -122,10 +196,10 @@ fn parse_summary(fields: &mut Fields<'_>) -> Result<Vec<FileChange>> {
             Some(b'T') => ChangeStatus::TypeChanged,
             _ => return Err(strange()),
         };
-        let first = RepoPath::new(fields.next().ok_or_else(strange)?);
+        let first = RepoPath::new(field(rest).ok_or_else(strange)?);
         let moved = matches!(status, ChangeStatus::Renamed | ChangeStatus::Copied);
         let (path, old_path) = if moved {
-            (RepoPath::new(fields.next().ok_or_else(strange)?), Some(first))
+            (RepoPath::new(field(rest).ok_or_else(strange)?), Some(first))
         } else {
             (first, None)
         };
@@ -141,7 +215,7 @@ fn parse_summary(fields: &mut Fields<'_>) -> Result<Vec<FileChange>> {
         });
     }
     for change in &mut changes {
-        let counts = fields.next().ok_or_else(strange)?;
+        let counts = field(rest).ok_or_else(strange)?;
         let mut parts = counts.splitn(3, |byte| *byte == b'\t');
         let mut number = || Some(std::str::from_utf8(parts.next()?).ok()?.to_owned());
         let (added, deleted) = (number().ok_or_else(strange)?, number().ok_or_else(strange)?);
@@ -149,7 +223,7 @@ fn parse_summary(fields: &mut Fields<'_>) -> Result<Vec<FileChange>> {
         change.insertions = added.parse().unwrap_or(0);
         change.deletions = deleted.parse().unwrap_or(0);
         if change.old_path.is_some() {
-            fields.next().and(fields.next()).ok_or_else(strange)?;
+            field(rest).and(field(rest)).ok_or_else(strange)?;
         }
     }
     Ok(changes)
@@ -221,7 +295,7 @@ mod tests {
         let raw =
             b":100644 100755 a b M\0a\0:100644 100644 a b M\0b\0:100644 100644 r r R100\0r\0s\0\
             1\t2\ta\0-\t-\tb\x000\t0\t\0r\0s\0";
-        let changes = parse_summary(&mut fields(raw)).expect("parses");
+        let changes = parse_summary(&mut &raw[..]).expect("parses");
         assert_eq!((changes[0].insertions, changes[0].deletions), (1, 2));
         assert_eq!((changes[0].old_mode, changes[0].new_mode), (0o100644, 0o100755));
         assert!(changes[1].binary);

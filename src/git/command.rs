@@ -10,6 +10,7 @@ use crate::error::{Attempt, Error, Result};
 use crate::escape;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -67,9 +68,32 @@ impl Git {
         &self.environment
     }
 
+    /// The person's home folder.
+    pub(super) fn home(&self) -> Option<&str> {
+        self.environment.text("HOME")
+    }
+
     /// A call of `git VERB` on the repository (or linked worktree) whose git directory is `git_dir`.
     #[must_use]
     pub fn at(&self, git_dir: &Path, verb: &str) -> GitCommand {
+        self.with_settings(git_dir, verb, &[])
+    }
+
+    /// The same with the hooks in a folder that the person trusts.
+    pub(super) fn with_hooks(&self, git_dir: &Path, hooks: &Path, verb: &str) -> GitCommand {
+        let mut folder = OsString::from("core.hooksPath=");
+        folder.push(hooks);
+        self.with_settings(git_dir, verb, &[folder])
+    }
+
+    /// The same for what nobody keeps: nothing that it writes is fsynced.
+    #[must_use]
+    pub fn in_passing(&self, git_dir: &Path, verb: &str) -> GitCommand {
+        self.with_settings(git_dir, verb, &["core.fsync=none".into()])
+    }
+
+    /// Of two settings of one key the later one counts.
+    fn with_settings(&self, git_dir: &Path, verb: &str, settings: &[OsString]) -> GitCommand {
         let mut command = Command::new("git");
         command.env_clear().envs(self.environment.iter());
         command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0");
@@ -83,7 +107,11 @@ impl Git {
             "advice.detachedHead=false",
             // As many checkout workers as there are cores.
             "checkout.workers=0",
-        ] {
+        ]
+        .map(OsStr::new)
+        .into_iter()
+        .chain(settings.iter().map(OsString::as_os_str))
+        {
             command.arg("-c").arg(setting);
         }
         // Relative paths in arguments mean the same wherever the caller stands.
@@ -188,6 +216,9 @@ impl GitCommand {
         let code = output.status.code().unwrap_or(-1);
         if allowed.contains(&code) {
             return Ok(Output { code, stdout: output.stdout, stderr: output.stderr });
+        }
+        if let Some(signal) = output.status.signal() {
+            return Err(Error::git(format!("`git {verb}` was killed by signal {signal}")));
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.trim().trim_start_matches("fatal: ").trim_start_matches("error: ");

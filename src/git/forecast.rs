@@ -12,7 +12,7 @@ use super::merge_batch::Wanted;
 use super::merge_tree::{Merged, Merger};
 use super::plan::PlanRequest;
 use super::repo::{Repo, oid};
-use crate::error::{Attempt, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::landing::{Conflict, Strategy};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
@@ -78,9 +78,10 @@ impl Repo {
         let folder = Quarantine::below(scratch)?;
         let attempt = || "look at the repository once more";
         let objects = git2::Repository::open(self.common_dir()).git_attempt(attempt)?;
-        let place = folder.0.to_str().ok_or_else(|| {
-            crate::error::Error::unsupported("the path of the repository is not UTF-8")
-        })?;
+        let place = folder
+            .0
+            .to_str()
+            .ok_or_else(|| Error::unsupported("the path of the repository is not UTF-8"))?;
         objects.odb().and_then(|odb| odb.add_disk_alternate(place)).git_attempt(attempt)?;
         let target_tree = self.tree_of(target)?;
         Ok(Forecaster { repo: self, target, target_tree, objects, folder })
@@ -290,19 +291,25 @@ struct Quarantine(PathBuf);
 
 impl Quarantine {
     fn below(scratch: &Path) -> Result<Self> {
-        let own = scratch.join(format!("objects-{}", std::process::id()));
-        let attempt = || format!("make `{}`", own.display());
+        let attempt = || format!("make a folder in `{}`", scratch.display());
         for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let pid = name.to_str().and_then(|name| name.strip_prefix("objects-"));
+            let pid =
+                name.to_str().and_then(|name| name.strip_prefix("objects-")?.split('-').next());
             let is_stale = |pid: &str| !Path::new("/proc").join(pid).exists();
             if pid.is_some_and(is_stale) {
                 drop(fs::remove_dir_all(entry.path()));
             }
         }
-        drop(fs::remove_dir_all(&own));
-        fs::create_dir_all(&own).attempt(attempt)?;
-        Ok(Self(own))
+        fs::create_dir_all(scratch).attempt(attempt)?;
+        for number in 0u32.. {
+            let own = scratch.join(format!("objects-{}-{number}", std::process::id()));
+            match fs::create_dir(&own) {
+                Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => return made.attempt(attempt).map(|()| Self(own)),
+            }
+        }
+        Err(Error::internal("no number is free"))
     }
 }
 

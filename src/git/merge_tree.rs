@@ -72,13 +72,21 @@ impl<'a> Merger<'a> {
     }
 
     pub(super) fn run(&self, arguments: &[String]) -> Result<Merged> {
-        let output = self.command().arg("-z").args(arguments).run_allowing(&[0, 1])?;
         // The last two are the sides, as git names them.
-        parse(&output, &arguments[arguments.len() - 2..])
+        parse(&self.output(arguments)?, &arguments[arguments.len() - 2..])
+    }
+
+    /// What git answers, exit status 1 where there are conflicts.
+    pub(super) fn output(&self, arguments: &[String]) -> Result<Output> {
+        self.command().arg("-z").args(arguments).run_allowing(&[0, 1])
     }
 
     pub(super) fn command(&self) -> GitCommand {
-        let mut command = self.repo.git.at(self.repo.common_dir(), "merge-tree");
+        let (git, folder) = (&self.repo.git, self.repo.common_dir());
+        let mut command = match self.objects {
+            Some(_) => git.in_passing(folder, "merge-tree"),
+            None => git.at(folder, "merge-tree"),
+        };
         if self.version >= (2, 41) {
             command = command.env("GIT_ATTR_SOURCE", self.attributes_of.to_string());
         }
@@ -113,7 +121,7 @@ fn too_old(what: &str, needed: &str) -> Error {
         .hint(format!("install git {needed} or newer; `git version` shows the present one"))
 }
 
-fn parse(output: &Output, sides: &[String]) -> Result<Merged> {
+pub(super) fn parse(output: &Output, sides: &[String]) -> Result<Merged> {
     let mut fields = output.stdout.split(|byte| *byte == 0);
     one_merge(&mut fields, output.code == 0, sides)
 }

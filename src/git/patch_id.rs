@@ -44,6 +44,15 @@ impl Repo {
         Ok(false)
     }
 
+    /// The paths that differ between two commits, of both sides, without renames.
+    pub(super) fn paths_between(
+        &self,
+        one: CommitId,
+        other: CommitId,
+    ) -> Result<BTreeSet<Vec<u8>>> {
+        Ok(touched(&self.difference(one, other)?))
+    }
+
     fn difference(&self, from: CommitId, to: CommitId) -> Result<git2::Diff<'_>> {
         let attempt = || format!("compare `{from}` with `{to}`");
         let tree = |commit: CommitId| {

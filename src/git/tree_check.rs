@@ -5,10 +5,14 @@
 //! platform, because a landed tree is checked out on other platforms too. A backslash is an ordinary
 //! character of a name here, but what stands behind it is looked at as a component of its own.
 //!
+//! So is a tree in which one name stands twice, as a link and as a folder for instance.
+//!
 //! Only what changes is looked at: what the target already holds is not ours to judge.
 
+use super::ground::parents;
 use super::tree_diff::Change;
 use crate::error::{Error, Result};
+use std::collections::HashSet;
 
 /// Refuses `changes` when one of them would bring such a path in.
 ///
@@ -18,7 +22,7 @@ pub(super) fn refuse_unsafe_paths(changes: &[Change]) -> Result<()> {
     let bad = changes.iter().find(|change| {
         change.new.is_some_and(|new| !path_is_safe(change.path.as_bytes(), new.is_symlink()))
     });
-    match bad {
+    match bad.or_else(|| named_twice(changes)) {
         None => Ok(()),
         Some(change) => Err(Error::refused(format!(
             "the result holds the path `{}`, which git would refuse to check out",
@@ -26,6 +30,20 @@ pub(super) fn refuse_unsafe_paths(changes: &[Change]) -> Result<()> {
         ))
         .hint("a tree with such a path was made by hand; look at the task's commits before using them")),
     }
+}
+
+/// The first change whose name is taken by another one, be it as a folder: git would write the one
+/// through the other.
+fn named_twice(changes: &[Change]) -> Option<&Change> {
+    let brought = || changes.iter().filter(|change| change.new.is_some());
+    let mut names = HashSet::new();
+    let twice = brought().find(|change| !names.insert(&change.path));
+    twice.or_else(|| brought().find(|it| parents(&it.path).any(|parent| names.contains(&parent))))
+}
+
+/// Whether a name in a tree may become a name in a folder.
+pub(super) fn name_is_safe(name: &[u8], is_symlink: bool) -> bool {
+    !name.contains(&b'/') && component_is_safe(name, is_symlink)
 }
 
 fn path_is_safe(path: &[u8], is_symlink: bool) -> bool {

@@ -3,7 +3,7 @@
 use super::forecast::tell_forecasts;
 use crate::context::Context;
 use crate::diff::{DiffSummary, figures};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::git::DiffRange;
 use crate::names::CommitId;
 use crate::supervisor::{self, Precedence};
@@ -32,17 +32,24 @@ impl<'a> Teller<'a> {
         Ok(view)
     }
 
-    /// A task with its files.
-    pub(super) fn describe(&self, task: &Task) -> Result<TaskView> {
-        let mut view = self.describe_briefly(task)?;
-        // Most tasks of a long list changed nothing; git need not be asked about them.
-        let changed = view.diff.as_mut().filter(|diff| diff.summary.figures.files > 0);
-        if let (Some(diff), Ok(Some(ends))) = (changed, ends(self.context, task)) {
-            let range = DiffRange { from: ends.from, to: ends.to, paths: &[] };
-            // A commit that was collected has no files to tell any more.
-            diff.changes = self.context.repo.changes(&range).unwrap_or_default();
+    /// Tasks with their files.
+    pub(super) fn describe_each(&self, tasks: &[Task]) -> Result<Vec<TaskView>> {
+        let views = tasks.iter().map(|task| self.describe_briefly(task));
+        let mut views = views.collect::<Result<Vec<_>>>()?;
+        let (mut changed, mut ranges) = (Vec::new(), Vec::new());
+        for (view, task) in views.iter_mut().zip(tasks) {
+            // Most tasks of a long list changed nothing; git need not be asked about them.
+            let diff = view.diff.as_mut().filter(|diff| diff.summary.figures.files > 0);
+            if let (Some(diff), Ok(Some(ends))) = (diff, ends(self.context, task)) {
+                changed.push(diff);
+                ranges.push(DiffRange { from: ends.from, to: ends.to, paths: &[] });
+            }
         }
-        Ok(view)
+        for (diff, changes) in changed.into_iter().zip(self.context.repo.changes_of_each(&ranges)) {
+            // A commit that was collected has no files to tell any more.
+            diff.changes = changes.unwrap_or_default();
+        }
+        Ok(views)
     }
 
     /// Why a task does not run now, if it is for want of something.
@@ -95,13 +102,13 @@ impl<'a> Teller<'a> {
 
 /// A task with its files.
 pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
-    Teller::new(context).describe(task)
+    let mut views = Teller::new(context).describe_each(std::slice::from_ref(task))?;
+    views.pop().ok_or_else(|| Error::internal("a task without a view"))
 }
 
 /// Tasks with their files, with what landing each now would do, and with who was told of their ends.
 pub(super) fn describe_in_full(context: &Context, tasks: &[Task]) -> Result<Vec<TaskView>> {
-    let teller = Teller::new(context);
-    let mut views = tasks.iter().map(|task| teller.describe(task)).collect::<Result<Vec<_>>>()?;
+    let mut views = Teller::new(context).describe_each(tasks)?;
     tell_forecasts(context, tasks, &mut views);
     for view in &mut views {
         view.told = context.store.told(view.id)?;

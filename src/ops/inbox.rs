@@ -6,7 +6,7 @@
 //! process is known and those that were left inside a process that lives on.
 
 use super::describe::describe_in_full;
-use super::recover::recover;
+use super::recover::recover_if_possible;
 use crate::agent;
 use crate::clock::Deadline;
 use crate::context::Context;
@@ -45,7 +45,7 @@ pub enum Sessions {
 /// # Errors
 /// `io` when the journal cannot be read.
 pub fn inbox(context: &Context, sessions: Sessions) -> Result<Vec<InboxEntryView>> {
-    recover(context)?;
+    recover_if_possible(context);
     addressed(context, sessions, context.store.inbox()?)
 }
 

@@ -71,11 +71,12 @@ pub fn list(context: &Context, request: &ListRequest) -> Result<Listing> {
     }
     tasks.sort_by_key(|task| task.spec.sequence);
     let teller = Teller::new(context);
-    let tell = |task| match request.detail {
-        Detail::Figures => teller.describe_briefly(task),
-        Detail::Files => teller.describe(task),
+    let mut tasks = match request.detail {
+        Detail::Figures => {
+            tasks.iter().map(|task| teller.describe_briefly(task)).collect::<Result<Vec<_>>>()?
+        }
+        Detail::Files => teller.describe_each(&tasks)?,
     };
-    let mut tasks = tasks.iter().map(tell).collect::<Result<Vec<_>>>()?;
     tell_overlaps(context, &mut tasks);
     Ok(Listing { tasks, unreadable })
 }

@@ -12,9 +12,10 @@ mod verb;
 
 pub use bounded::run_bounded;
 pub use identity::{
-    arguments, boot_id, current, giver_of, has_open, is_alive, of, parent, parent_of, program, umask,
+    arguments, boot_id, current, giver_of, has_open, is_alive, of, parent, parent_of, program,
+    umask,
 };
-pub use reap::{Ending, peek, reap, reap_others};
+pub use reap::{Ending, is_only_child, peek, reap, reap_others};
 pub use spawn::{
     Spawn, become_ourselves, become_program, pager, set_subreaper, set_umask, take_standard_input,
 };

@@ -21,6 +21,7 @@ mod told;
 mod verdicts;
 
 pub use inbox::InboxEntry;
+pub use index::Queued;
 pub use inspect::{OpenToOthers, StrayEntry};
 pub use journal::JournalReader;
 pub use paths::PathsLock;

@@ -124,7 +124,8 @@ impl Store {
         let mut trials = Vec::new();
         for name in files::names_in(&folder)? {
             if name.starts_with(TRIAL) {
-                trials.extend(files::read_json::<Trial>(&folder.join(name))?);
+                // One that cannot be read must not keep the others.
+                trials.extend(files::read_json::<Trial>(&folder.join(name)).ok().flatten());
             }
         }
         Ok(trials)

@@ -32,7 +32,9 @@ fn every_fixture_is_stated_in_the_readme_and_nothing_else_is() {
     };
     let scripts = below("repos").chain(below("agents"));
     let mut present: Vec<String> = scripts.chain(below("records/v1")).collect();
-    present.extend(["lib.sh", "model/server"].map(str::to_owned));
+    present.extend(
+        ["lib.sh", "model/server", "hostile/state.json", "hostile/trees.json"].map(str::to_owned),
+    );
     present.sort();
     assert_eq!(stated, present);
 }

@@ -265,6 +265,11 @@ fn tasks_of_other_targets_are_not_compared_and_what_cannot_be_landed_says_why() 
     repo.git(&["branch", "release"]);
     repo.git(&["branch", "passing"]);
     let change = line("notes.txt", 3, "changed");
+    let rival = line("notes.txt", 3, "rival");
+    for (name, target) in [("rival-main", "main"), ("rival-release", "release")] {
+        let task = ["dispatch", "--name", name, "--target", target, "--", "sh", "-c", &rival];
+        repo.offshoot(&task).ok();
+    }
     for (name, target) in [("main", "main"), ("release", "release"), ("orphan", "passing")] {
         let task = ["dispatch", "--name", name, "--target", target, "--", "sh", "-c", &change];
         repo.offshoot(&task).ok();
@@ -272,13 +277,20 @@ fn tasks_of_other_targets_are_not_compared_and_what_cannot_be_landed_says_why() 
     repo.dispatch("empty", &["true"]);
     repo.dispatch("failed", &["sh", "-c", "echo x > x; exit 1"]);
     repo.offshoot(&["wait", "main", "release", "orphan", "empty", "failed"]).exits(4);
+    repo.offshoot(&["wait", "rival-main", "rival-release"]).ok();
     repo.git(&["branch", "--delete", "--quiet", "passing"]);
     let report = repo.offshoot_json(&["forecast"]);
-    let expected =
-        [("main", "clean"), ("release", "clean"), ("orphan", "impossible"), ("failed", "clean")];
-    assert_eq!(verdicts(&report), BTreeMap::from(expected));
-    assert_eq!(report["pairs"].as_array().expect("pairs").len(), 1, "{report:#}");
-    let orphan = &report["forecasts"][2];
+    let mut expected: BTreeMap<_, _> = ["rival-main", "rival-release", "main", "release", "failed"]
+        .map(|name| (name, "clean"))
+        .into();
+    expected.insert("orphan", "impossible");
+    assert_eq!(verdicts(&report), expected);
+    assert_eq!(report["pairs"].as_array().expect("pairs").len(), 4, "{report:#}");
+    for (one, other) in [("rival-main", "main"), ("rival-release", "release")] {
+        assert_eq!(pair(&report, one, other), (vec!["notes.txt".into()], "conflicts".into()));
+    }
+    assert_eq!(report["order"], json!(["rival-main", "failed", "rival-release"]));
+    let orphan = &report["forecasts"][4];
     assert_eq!(
         (&orphan["reason"], &orphan["target_commit"]),
         (&json!("there is no branch `passing`"), &Value::Null)
@@ -334,12 +346,42 @@ fn what_a_person_had_not_committed_is_no_part_of_a_forecast() {
 }
 
 #[test]
+fn what_is_told_of_many_tasks_at_once_is_what_is_told_of_each() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    run(
+        &repo,
+        &[
+            ("edits", &line("notes.txt", 3, "edited")),
+            (
+                "moves",
+                "git mv notes.txt 'with space.txt' && printf 'a\\0b' > binary && rm docs/guide.md",
+            ),
+            // With it the same sort of file has no lines to count.
+            ("attributes", "echo '*.txt -diff' > .gitattributes; echo more >> notes.txt"),
+            ("folds", "mkdir a && echo 1 > a/b && chmod -x src/greet.sh"),
+        ],
+    );
+    repo.dispatch_to_end("empty", &["true"]);
+    let listed = repo.offshoot_json(&["list"]);
+    let names = ["edits", "moves", "attributes", "folds", "empty"];
+    let waited = repo.offshoot_json(&[&["wait"], names.as_slice()].concat());
+    for (at, name) in names.into_iter().enumerate() {
+        let task = repo.task(name);
+        assert_eq!(listed["tasks"][at]["diff"], task["diff"], "{name}");
+        assert_eq!(waited["tasks"][at], task, "{name}");
+    }
+    let binary = |name: &str| repo.task(name)["diff"]["changes"][1]["binary"].clone();
+    assert_eq!((binary("attributes"), binary("folds")), (json!(true), json!(false)));
+}
+
+#[test]
 fn what_a_killed_forecast_left_is_swept_by_the_next_one() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
     run(&repo, &[("t", "echo 1 > one")]);
     // No process can have that number (pid_max is at most 2^22).
-    let left = repo.state_folder().join("scratch/objects-99999999/aa");
+    let left = repo.state_folder().join("scratch/objects-99999999-0/aa");
     std::fs::create_dir_all(&left).expect("a folder");
     repo.offshoot(&["forecast"]).ok();
     assert!(!left.exists());

@@ -19,8 +19,8 @@ const GROUPS: [(&str, &[&str]); 7] = [
 const EXITS: &str = "\
 Exit status:
   0 done · 1 refused or failed · 2 wrong usage · 3 conflicts, nothing was changed
-  4 the task did not complete · 5 busy · 124 the time limit of a waiting verb passed
-  130 you left `run` with Ctrl-C
+  4 the task did not complete · 5 busy · 6 the verify command failed
+  124 the time limit of a waiting verb passed · 130 you left `run` with Ctrl-C
 
 Examples:
   offshoot dispatch \"Fix the timeouts\"   give a prompt to an agent; returns at once
@@ -54,6 +54,7 @@ Examples:
   offshoot dispatch --timeout 30m --retries 2 -- make test
   offshoot dispatch --after fix,tests --priority 5 -- make release
   offshoot dispatch --on-done 'notify-me' -- make test
+  offshoot dispatch --verify 'make test' \"Fix the timeouts\"
   offshoot dispatch --claim src/parser,docs \"Rename the parser\"
   offshoot dispatch - < task.md
 
@@ -86,6 +87,7 @@ pub(super) const LOGS: &str = "\
 Examples:
   offshoot logs -f fix
   offshoot logs --stderr --tail 50 fix
+  offshoot logs --setup fix     what the set-up command wrote
 
 With --json it prints one document a line.";
 pub(super) const RESULT: &str = "\
@@ -141,25 +143,36 @@ Examples:
   offshoot merge fix
   offshoot merge --squash --into release fix
   offshoot merge --dry-run fix tests
+  offshoot merge --verify 'make test' fix tests docs
   offshoot merge --cherry-pick fix
   offshoot merge --take-leftovers fix   with what you changed in its worktree since
+  offshoot merge fix --only src docs    a part, as one commit; the task goes on with the rest
+  offshoot diff fix >p && $EDITOR p && offshoot merge fix --patch-file p    whole hunks of it
+  offshoot merge --resolve fix          opens the conflicts in its worktree, never in yours
+  offshoot merge --continue fix         lands it once they are resolved
+  offshoot merge --hooks fix            asks your pre-merge-commit and commit-msg hooks first
 
 Several tasks land one after another. A conflict stops only its own task; when a later one is
 refused, the earlier ones stay landed and the rest is not tried.
 Files of yours that are in the way refuse it, and are left as they are.
 
-Exit status 1: refused, 3: conflicts, nothing of that task was landed.";
+A verify command runs on exactly what would land, in a worktree of its own: --verify, else the
+task's own, else the configured one. Several tasks are verified together; what makes them fail is
+found by halving, left out and named, and the rest lands.
+
+Exit status 1: refused, 3: conflicts, 6: the verify command failed; nothing of that task was landed.";
 pub(super) const REBASE: &str = "\
 Examples:
   offshoot rebase fix
   offshoot rebase --keep fix
+  offshoot rebase --verify 'make test' fix
   offshoot rebase --no-land fix   only brings its branch and worktree up to date
 
 Several tasks land one after another. A conflict stops only its own task; when a later one is
 refused, the earlier ones stay landed and the rest is not tried.
 Files of yours that are in the way refuse it, and are left as they are.
 
-Exit status 1: refused, 3: conflicts, nothing of that task was landed.";
+Exit status 1: refused, 3: conflicts, 6: the verify command failed; nothing of that task was landed.";
 pub(super) const APPLY: &str = "\
 Example:
   offshoot apply fix
@@ -261,8 +274,8 @@ Examples:
   offshoot gc
 
 Frees folders of landed and discarded tasks after 3 days, or the oldest when all take more than
-2 GiB, and their refs after 14 days; `[keep]` in the configuration changes this. Open tasks, logs
-and records stay. What the refs kept is freed by `git gc`, later.";
+2 GiB, and their refs and landings after 14 days; `[keep]` in the configuration changes this. Open
+tasks, logs, records and folders with work that could not be recorded stay. What the refs kept is freed by `git gc`, later.";
 pub(super) const TRUST: &str = "\
 Example:
   offshoot trust

@@ -23,18 +23,8 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 3] = [
+const OPTIONS: [Row; 2] = [
     (&["dispatch", "run"], &[("count", Values), ("sandbox", Values)]),
-    (
-        &["merge", "rebase"],
-        &[
-            ("only", Values),
-            ("patch-file", Values),
-            ("hooks", Nothing),
-            ("resolve", Nothing),
-            ("continue", Nothing),
-        ],
-    ),
     (&["retry"], &[("with-feedback", Nothing)]),
 ];
 

@@ -8,6 +8,7 @@ use crate::git::{Expected, Landing as Move, Purpose};
 use crate::landing::Strategy;
 use crate::names::{BranchName, CommitId};
 use crate::store::TaskLock;
+use crate::task::Task;
 
 /// A move that is to be made.
 pub(in crate::ops) struct Journey<'a> {
@@ -33,8 +34,10 @@ pub(in crate::ops) fn move_branch(
     context.store.begin(lock)?;
     // Kept from `git gc` while the landing goes on, and afterwards for taking it back.
     let mut pins = vec![("before", journey.before), ("after", journey.after)];
-    if let Purpose::Undo { again: Some(again), .. } = journey.purpose {
-        pins.push(("again", again));
+    match journey.purpose {
+        Purpose::Undo { again: Some(again), .. } => pins.push(("again", again)),
+        Purpose::Part { rest, .. } => pins.push(("rest", rest)),
+        Purpose::Land { .. } | Purpose::Undo { again: None, .. } | Purpose::Own { .. } => {}
     }
     let pins: Vec<_> =
         pins.into_iter().map(|(end, at)| (format!("{PINS}{number}/{end}"), at)).collect();
@@ -56,9 +59,25 @@ pub(in crate::ops) fn move_branch(
         },
     );
     let Err(error) = landed else { return Ok(Some(number)) };
+    if context.repo.is_landing_unfinished(&folder)? {
+        return Err(error);
+    }
     for (pin, commit) in &pins {
         context.repo.delete_ref(pin, *commit)?;
     }
     let moved = context.repo.read_ref(&journey.branch.full_ref())? != Some(journey.before);
     if moved && error.kind == ErrorKind::Refused { Ok(None) } else { Err(error) }
+}
+
+/// Files a task as it is after a move that failed. What could not be taken back is left to the next
+/// command, which finds it by the task's mark.
+pub(in crate::ops) fn settle_unmoved(
+    context: &Context,
+    lock: &TaskLock,
+    task: &Task,
+) -> Result<()> {
+    if context.repo.is_landing_unfinished(&context.store.layout().landings())? {
+        return Ok(());
+    }
+    context.store.settle(lock, task)
 }

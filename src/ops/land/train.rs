@@ -10,7 +10,7 @@
 //! Nothing is locked while the command runs. Afterwards all is planned once more under the lock: a
 //! target that moved meanwhile makes another tree, which has to be verified too.
 
-use super::verify::{Attendance, Judge};
+use super::verify::{Attendance, Judge, Verify};
 use super::{Candidate, LandRequest, PLANS, finish_under, land_each, lock_landings};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -31,6 +31,9 @@ pub(super) fn land_verified(
     request: &LandRequest,
     attendance: &Attendance<'_>,
 ) -> Result<Option<Several<LandingView>>> {
+    if request.verify == Verify::Never {
+        return Ok(None);
+    }
     let ids = named(context, &request.tasks)?;
     let mut trains: Vec<(Kind, Vec<TaskId>)> = Vec::new();
     for id in ids {
@@ -159,8 +162,8 @@ impl<'a> Train<'a> {
         let (context, request) = (self.context, self.request);
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
-        let (held, stopped) = self.take_all(ids)?;
-        let (mut candidates, mut stopped) = (Vec::new(), stopped);
+        let Several { done: held, mut stopped } = self.take_all(ids)?;
+        let mut candidates = Vec::new();
         for (lock, task) in &held {
             match Candidate::examine(context, request, task) {
                 Ok(candidate) => candidates.push((lock, candidate)),
@@ -227,19 +230,19 @@ impl<'a> Train<'a> {
 
     /// The locks of the tasks that are neither landed nor left out. One that cannot be had stops the
     /// rest, unless it is the first.
-    fn take_all(&self, ids: &[TaskId]) -> Result<(Vec<(TaskLock, Task)>, Option<Error>)> {
-        let mut held = Vec::new();
+    fn take_all(&self, ids: &[TaskId]) -> Result<Several<(TaskLock, Task)>> {
+        let mut held = Several { done: Vec::new(), stopped: None };
         for id in ids {
             if self.done.contains_key(id) || self.rejected.contains_key(id) {
                 continue;
             }
             match take(self.context, *id) {
-                Ok(taken) => held.push(taken),
-                Err(error) if held.is_empty() => return Err(error),
-                Err(error) => return Ok((held, Some(error))),
+                Ok(taken) => held.done.push(taken),
+                Err(error) if held.done.is_empty() => return Err(error),
+                Err(error) => return Ok(Several { stopped: Some(error), ..held }),
             }
         }
-        Ok((held, None))
+        Ok(held)
     }
 
     /// Verifies the whole train; when it is red, finds the first task with which it is.

@@ -31,14 +31,26 @@ const ENOUGH: usize = 40;
 struct Extent {
     singles: usize,
     doubles: usize,
+    /// The only mode, if there is one.
+    mode: Option<String>,
 }
 
 impl Extent {
-    /// `OFFSHOOT_FAULTS=all` (by `scripts/faults`) takes everything.
+    /// `OFFSHOOT_FAULTS=all` (by `scripts/faults`) takes everything, a mode's name all of that mode.
     fn chosen() -> Self {
-        match std::env::var("OFFSHOOT_FAULTS").as_deref() {
-            Ok("all") => Self { singles: usize::MAX, doubles: 16 },
-            _ => Self { singles: 1, doubles: 1 },
+        let (singles, doubles) = (usize::MAX, 16);
+        match std::env::var("OFFSHOOT_FAULTS") {
+            Ok(all) if all == "all" => Self { singles, doubles, mode: None },
+            Ok(mode) => Self { singles, doubles: 0, mode: Some(mode) },
+            Err(_) => Self { singles: 1, doubles: 1, mode: None },
+        }
+    }
+
+    /// Whether a mode is taken; of the sample two in three are.
+    fn takes(&self, (turn, mode): (usize, &str), scenario: &Scenario) -> bool {
+        match &self.mode {
+            Some(only) => only == mode,
+            None => self.singles > 1 || !(turn + scenario.name.len()).is_multiple_of(3),
         }
     }
 }
@@ -49,6 +61,7 @@ struct Ends {
     after: String,
 }
 
+#[expect(clippy::print_stdout, reason = "the long form tells figures")]
 pub(super) fn sweep(scenario: &Scenario) {
     let Some(world) = World::new(scenario) else {
         println!("faults: skipped, processes cannot be traced here (ptrace, seccomp)");
@@ -69,6 +82,9 @@ pub(super) fn sweep(scenario: &Scenario) {
         }
     };
     for (turn, mode) in MODES.into_iter().enumerate() {
+        if !extent.takes((turn, mode), scenario) {
+            continue;
+        }
         for at in spread(calls, extent.singles, turn) {
             judge(Fault { mode, at }, None);
         }

@@ -229,6 +229,7 @@ fn merges_of_generated_histories_come_out_as_gits() {
     assert!(tally.conflicts > 0 && tally.conflicts < tally.merges, "both sorts: {tally:?}");
 }
 
+#[expect(clippy::print_stdout, reason = "the long form tells figures")]
 fn tell(source: &Path, tally: &Tally) {
     println!(
         "equality: {}: {} merges compared, {} of them conflict; {} in a checkout, {} rebases; {} differ",

@@ -39,8 +39,6 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
         &["review"],
         &["dispatch", "--count", "3", "--", "true"],
         &["dispatch", "--sandbox", "strict", "--", "true"],
-        &["merge", "--resolve", "t"],
-        &["merge", "--only", "a", "t"],
     ] {
         let ran = repo.offshoot(line).exits(2).says("is not built yet").says("\nhint: ");
         assert_eq!(ran.stdout, "", "{ran}");

@@ -109,7 +109,7 @@ fn commit(stream: &mut String, (name, from): (&str, Option<&str>), tree: &Tree) 
     write!(stream, "commit {name}\ncommitter Gen <gen@example.org> 1700000000 +0000\ndata 2\nc\n")
         .expect(out);
     if let Some(from) = from {
-        write!(stream, "from {from}\n").expect(out);
+        writeln!(stream, "from {from}").expect(out);
     }
     stream.push_str("deleteall\n");
     for (path, Entry { mode, lines }) in tree {
