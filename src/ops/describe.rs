@@ -1,13 +1,18 @@
 //! Tasks as views: what the records tell, and what only git can tell.
 
+use super::logs::last_lines;
 use crate::context::Context;
 use crate::error::Result;
 use crate::git::{DiffRange, Forecast};
 use crate::names::CommitId;
+use crate::outcome::Outcome;
 use crate::supervisor::{self, Precedence};
-use crate::task::{Landing, Task, TaskState};
+use crate::task::{Landing, StreamKind, Task, TaskState};
 use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
 use std::cell::OnceCell;
+
+/// How many lines of a preset's log are told whose stream is not read.
+const LAST_LINES: usize = 5;
 
 /// Tells of tasks; what several of them need is read once.
 pub(super) struct Teller<'a> {
@@ -33,6 +38,15 @@ impl<'a> Teller<'a> {
     /// A task with its files.
     pub(super) fn describe(&self, task: &Task) -> Result<TaskView> {
         let mut view = self.describe_briefly(task)?;
+        view.messages_waiting = match &task.record.state {
+            // Elsewhere none can wait.
+            TaskState::Pending { .. }
+            | TaskState::Running(_)
+            | TaskState::Ended { outcome: Outcome::Cancelled, .. } => {
+                self.context.store.messages_waiting(task)?
+            }
+            TaskState::Ended { .. } => 0,
+        };
         // Most tasks of a long list changed nothing; git need not be asked about them.
         let changed = view.diff.as_mut().filter(|diff| diff.summary.figures.files > 0);
         if let (Some(diff), Ok(Some(ends))) = (changed, ends(self.context, task)) {
@@ -100,6 +114,10 @@ pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
 pub(super) fn describe_in_full(context: &Context, task: &Task) -> Result<TaskView> {
     let mut view = describe(context, task)?;
     view.forecast = forecast(context, task)?;
+    if task.spec.agent.is_some() && task.spec.stream() == StreamKind::Text {
+        // A log that cannot be read is no reason to tell nothing.
+        view.last_lines = last_lines(context, task, LAST_LINES).unwrap_or_default();
+    }
     Ok(view)
 }
 

@@ -13,7 +13,7 @@ use crate::git::{
 use crate::names::CommitId;
 use crate::outcome::Outcome;
 use crate::process;
-use crate::task::{Change, FinishedWork, Phase, TaskSpec, Then, Warning, WarningKind};
+use crate::task::{Change, FinishedWork, FollowUp, Phase, TaskSpec, Then, Warning, WarningKind};
 use std::path::Path;
 
 /// The longest subject of a commit made from leftovers, in characters.
@@ -40,6 +40,8 @@ impl Life {
         }
         work.warnings.extend(self.judge((seen, main), work.head));
         let diff = self.measure(&work)?;
+        let words = self.agents_words();
+        let then = self.what_follows(words.session.as_deref());
         self.commit(Change::Finished(FinishedWork {
             worktree: work.checkout.map(|checkout| checkout.root),
             head: work.head,
@@ -47,12 +49,23 @@ impl Life {
             warnings: work.warnings,
             tick_ms: Clock.tick_ms(),
             boot_id: process::boot_id()?,
-            then: self.what_follows(),
-        }))
+            then,
+            words,
+        }))?;
+        self.forget_taken_message()
     }
 
-    /// A failed attempt is followed by another one while there are any left; a cancelled one is not.
-    fn what_follows(&self) -> Then {
+    /// Its file would count no more, but it would lie around.
+    fn forget_taken_message(&self) -> Result<()> {
+        match &self.task.record.last_message {
+            Some(message) => self.store.remove_message(&self.lock, message),
+            None => Ok(()),
+        }
+    }
+
+    /// A failed attempt is followed by another one while there are any left, then comes what somebody
+    /// sent meanwhile; a cancelled attempt is the last.
+    fn what_follows(&self, session: Option<&str>) -> Then {
         let Some(Phase::Finishing { outcome }) = self.running().map(|running| &running.phase)
         else {
             return Then::End;
@@ -61,7 +74,15 @@ impl Life {
         match outcome {
             Outcome::Cancelled => Then::End,
             outcome if left && !outcome.is_success() => Then::TryAgain,
-            _ => Then::End,
+            // One that cannot be read keeps no task from ending.
+            _ => match self.store.next_message(&self.task) {
+                Ok(Some(message)) => {
+                    let conversation = self.task.conversation_after(session);
+                    let follow_up = self.task.spec.follow_up(message.text, conversation);
+                    Then::GoOn(FollowUp { message: Some(message.id), ..follow_up })
+                }
+                Ok(None) | Err(_) => Then::End,
+            },
         }
     }
 

@@ -23,6 +23,7 @@ mod readable;
 mod requests;
 mod setup;
 mod shim;
+mod words;
 
 pub use claims::{Precedence, Standing, family};
 pub use gate::gate;

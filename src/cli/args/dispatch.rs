@@ -130,7 +130,7 @@ fn work(agent: Option<String>, prompt: Option<String>, command: Vec<String>) -> 
     }
 }
 
-fn whole_prompt(argument: String, input: &mut dyn Read) -> Result<String> {
+pub(super) fn whole_prompt(argument: String, input: &mut dyn Read) -> Result<String> {
     let prompt = if argument == "-" { read_prompt(input)? } else { argument };
     let length = u64::try_from(prompt.len()).unwrap_or(u64::MAX);
     if length > LONGEST_PROMPT {

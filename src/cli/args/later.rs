@@ -7,8 +7,7 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 7] = [
-    ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
+const VERBS: [(&str, &str); 6] = [
     (
         "undo",
         "`git revert -m 1 COMMIT` takes a merge back, `git revert COMMIT` any other landed commit",
@@ -31,7 +30,7 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 5] = [
+const OPTIONS: [Row; 4] = [
     (
         &["dispatch", "run"],
         &[("verify", Values), ("on-done", Values), ("count", Values), ("sandbox", Values)],
@@ -50,7 +49,6 @@ const OPTIONS: [Row; 5] = [
             ("continue", Nothing),
         ],
     ),
-    (&["retry"], &[("with-feedback", Nothing)]),
     (&["rebase"], &[("no-land", Nothing)]),
     (&["inbox"], &[("follow", Nothing)]),
 ];

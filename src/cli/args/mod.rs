@@ -18,7 +18,7 @@ pub(super) use landing::{MergeArgs, RebaseArgs};
 pub(super) use locks::LockVerb;
 pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
-    RetryArgs, WaitArgs,
+    RetryArgs, SendArgs, WaitArgs,
 };
 pub(super) use upkeep::{DoctorArgs, GcArgs};
 
@@ -117,6 +117,9 @@ pub(super) enum InPlace {
     /// Try an ended task once more
     #[command(after_help = help::RETRY)]
     Retry(RetryArgs),
+    /// Tell a task's agent what to do next, in the same worktree
+    #[command(after_help = help::SEND)]
+    Send(SendArgs),
     /// End tasks, with every process they started
     #[command(after_help = help::CANCEL)]
     Cancel(SomeTasks),
@@ -272,8 +275,7 @@ mod tests {
     #[test]
     fn what_is_not_built_yet_says_so() {
         for line in [
-            &["retry", "--with-feedback", "x"][..],
-            &["setup", "claude", "--repo"],
+            &["setup", "claude", "--repo"][..],
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
             &["rebase", "x", "--no-land"],
