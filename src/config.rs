@@ -261,7 +261,8 @@ mod tests {
         let keep = Config::load(Some(folder.path()), &environment).expect("loads").keep;
         assert_eq!((keep.refs, keep.folders, keep.folders_bytes), (days(1), days(0), 2 << 30));
 
-        write("[agents.mine]\ncommand = [\"x\", \"{prompt}\"]\nstream = \"claude\"").expect("writes");
+        write("[agents.mine]\ncommand = [\"x\", \"{prompt}\"]\nstream = \"claude\"")
+            .expect("writes");
         let config = Config::load(Some(folder.path()), &environment).expect("loads");
         assert_eq!(config.agents["mine"].stream, Some(crate::task::StreamKind::Claude));
         let shared = config.shared.expect("it would run something");

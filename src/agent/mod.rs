@@ -166,7 +166,10 @@ mod tests {
     fn the_calling_agent_is_known_by_its_session() {
         let environment = Environment::new([("CODEX_THREAD_ID".into(), "t".into())]);
         assert_eq!(parent_session(&environment).as_deref(), Some("codex:t"));
-        assert_eq!(calling_agent(&Configured::new(), &environment).map(String::from).as_deref(), Some("codex"));
+        assert_eq!(
+            calling_agent(&Configured::new(), &environment).map(String::from).as_deref(),
+            Some("codex")
+        );
         assert_eq!(calling_agent(&Configured::new(), &Environment::default()), None);
     }
 }

@@ -176,12 +176,11 @@ impl Reader {
             Said::Refused(text) => format!("  failed: {}", brief(text)),
             Said::Asks(text) => format!("? {}", brief(text)),
             Said::Trouble(text) => format!("! {}", brief(text)),
+            Said::Failed(text) if text.is_empty() => return,
             Said::Failed(text) => format!("error: {}", brief(text)),
-            Said::Session(_)
-            | Said::Turn
-            | Said::Took(_)
-            | Said::TookInAll(_)
-            | Said::Done(_) => return,
+            Said::Session(_) | Said::Turn | Said::Took(_) | Said::TookInAll(_) | Said::Done(_) => {
+                return;
+            }
         };
         self.show(shown, &line);
     }
@@ -208,8 +207,19 @@ fn number(document: &Value, path: &str) -> u64 {
 /// What a tool is used on, by the argument that says most; all of them otherwise.
 fn about(arguments: &Value) -> String {
     const TELLING: [&str; 13] = [
-        "command", "cmd", "filePath", "file_path", "path", "pattern", "query", "url", "prompt",
-        "question", "description", "name", "id",
+        "command",
+        "cmd",
+        "filePath",
+        "file_path",
+        "path",
+        "pattern",
+        "query",
+        "url",
+        "prompt",
+        "question",
+        "description",
+        "name",
+        "id",
     ];
     let telling = TELLING.iter().find_map(|name| arguments.get(name)?.as_str());
     match telling {

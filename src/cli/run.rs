@@ -8,7 +8,7 @@ use super::output::{Format, Output};
 use super::paint::Destination;
 use super::progress::Progress;
 use super::summary::Detail;
-use super::{Place, durations, look, offer};
+use super::{Place, durations, look, offer, sizes};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::ops;
@@ -48,7 +48,9 @@ pub(super) fn send(context: &Context, output: &Output, args: &SendArgs) -> Resul
         output.line(&format!("{name}  {}", task.id))?;
         let behind = match task.messages_waiting {
             1 => "it is told when the present attempt has ended".to_owned(),
-            several => format!("it is told after {} earlier messages", several - 1),
+            several => {
+                format!("it is told after {}", sizes::many(several - 1, "earlier message"))
+            }
         };
         output.tell(&format!("{behind}; `offshoot wait {name}` waits for its end"));
         return Ok(Exit::Done);

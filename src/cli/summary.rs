@@ -102,9 +102,10 @@ fn agents_words(task: &TaskView, paint: Paint, say: &mut impl FnMut(&str, &str))
     if !task.last_lines.is_empty() {
         say("log ends", escape::lines(&task.last_lines.join("\n")).trim());
     }
-    // The outcome has it, where that is the agent's own.
+    // The outcome has it, where that is the agent's own; often its message has it too.
     let told = matches!(task.outcome, Some(Outcome::AgentError { .. }));
-    if let Some(error) = task.agent_error.as_ref().filter(|_| !told) {
+    let error = task.agent_error.as_ref().filter(|_| !told);
+    if let Some(error) = error.filter(|error| Some(*error) != task.message.as_ref()) {
         say(&paint.apply(BAD, "error"), escape::lines(error).trim());
     }
     if let Some(question) = &task.needs_input {
@@ -114,7 +115,7 @@ fn agents_words(task: &TaskView, paint: Paint, say: &mut impl FnMut(&str, &str))
     }
     if let Some(usage) = &task.usage {
         let cost = usage.cost_usd.filter(|cost| *cost > 0.0);
-        let cost = cost.map(|cost| format!(", ${cost:.2}")).unwrap_or_default();
+        let cost = cost.map(|cost| format!(", ${cost:.3}")).unwrap_or_default();
         let (read, written) = (usage.input_tokens, usage.output_tokens);
         say("tokens", &format!("{read} read, {written} written{cost}"));
     }

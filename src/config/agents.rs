@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 pub(super) fn commands(agents: &BTreeMap<String, Preset>) -> Vec<String> {
     let mut commands = Vec::new();
     for (name, preset) in agents {
-        let all = [("command", &preset.command), ("continue", &preset.go_on), ("model", &preset.model)];
+        let all =
+            [("command", &preset.command), ("continue", &preset.go_on), ("model", &preset.model)];
         for (key, words) in all.into_iter().filter(|(_, words)| !words.is_empty()) {
             let words: Vec<_> = words.iter().map(|word| escape::shell_word(word)).collect();
             commands.push(format!("agents.{name}.{key} = {}", words.join(" ")));
@@ -31,7 +32,9 @@ pub(super) fn put_into(
         let bad_word = words.chain(preset.env.values()).any(|word| word.contains('\0'));
         let bad_name = |name: &String| name.is_empty() || name.contains(['=', '\0']);
         if bad_word || preset.env.keys().any(bad_name) {
-            return Err(Error::usage(format!("`agents.{name}` holds what no command can be given")));
+            return Err(Error::usage(format!(
+                "`agents.{name}` holds what no command can be given"
+            )));
         }
         all.entry(name).or_default().change(preset);
     }

@@ -99,8 +99,11 @@ pub fn logs(
         .then(|| Watch::on(&[layout.root(), &path, &context.store.layout().journal()]));
     let kind = task.spec.stream();
     let readable = (request.form, request.stream) == (Form::Readable, Stream::Output);
-    let mut readable = (readable && kind != StreamKind::Text)
-        .then(|| Readable { reader: Reader::new(kind), tail: request.tail, kept: VecDeque::new() });
+    let mut readable = (readable && kind != StreamKind::Text).then(|| Readable {
+        reader: Reader::new(kind),
+        tail: request.tail,
+        kept: VecDeque::new(),
+    });
     let mut offset = match (request.tail, &readable) {
         (Some(lines), None) => start_of_tail(&path, lines)?,
         _ => 0,
@@ -207,11 +210,7 @@ impl Readable {
         self.pass_on(shown, sink)
     }
 
-    fn pass_on(
-        &mut self,
-        shown: String,
-        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
+    fn pass_on(&mut self, shown: String, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let Some(most) = self.tail else {
             return if shown.is_empty() { Ok(()) } else { sink(shown.as_bytes()) };
         };

@@ -41,7 +41,8 @@ impl Store {
         // Two senders may come to the same number, and are then in either order, but never to the same
         // name.
         let name = format!("{:010}-{}", number + 1, TaskId::random());
-        let bytes = files::to_json(&Content { schema: crate::task::SCHEMA, text: text.to_owned() })?;
+        let bytes =
+            files::to_json(&Content { schema: crate::task::SCHEMA, text: text.to_owned() })?;
         files::replace(&folder.join(&name), &bytes, Durability::PowerCut)?;
         Ok(name)
     }

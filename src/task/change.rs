@@ -1,8 +1,6 @@
 //! What can happen to a task; `apply.rs` says what comes of it.
 
-use super::{
-    Custody, FollowUp, Landing, PausedSlot, ProcessIdentity, StopReason, Usage, Warning,
-};
+use super::{Custody, FollowUp, Landing, PausedSlot, ProcessIdentity, StopReason, Usage, Warning};
 use crate::diff::DiffSummary;
 use crate::names::CommitId;
 use crate::outcome::Outcome;

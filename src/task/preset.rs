@@ -246,7 +246,10 @@ mod tests {
         };
         let told = |model| preset.first("{session} {model} -x", model, "s").expect("fine");
         assert_eq!(told(None), ["agent", "--id=s", "--say={session} {model} -x"]);
-        assert_eq!(told(Some("big")), ["agent", "--id=s", "-m", "big", "--say={session} {model} -x"]);
+        assert_eq!(
+            told(Some("big")),
+            ["agent", "--id=s", "-m", "big", "--say={session} {model} -x"]
+        );
         assert!(preset.names_its_session() && !preset.can_go_on());
         let plain = Preset { command: words("agent {prompt}"), ..Preset::default() };
         let refused = plain.first("x", Some("big"), "s").expect_err("has no option for it");

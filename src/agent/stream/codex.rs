@@ -46,7 +46,8 @@ fn read_item(line: &Value, said: &mut Vec<Said>) {
         }
         ("web_search", false) => said.push(uses("web_search", field("query"))),
         ("file_change", false) => {
-            for change in line.pointer("/item/changes").and_then(Value::as_array).into_iter().flatten()
+            for change in
+                line.pointer("/item/changes").and_then(Value::as_array).into_iter().flatten()
             {
                 said.push(uses(text(change, "/kind"), text(change, "/path").to_owned()));
             }

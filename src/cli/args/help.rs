@@ -6,7 +6,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 7] = [
     ("Start work", &["dispatch", "run"]),
     ("Watch it", &["list", "status", "wait", "logs"]),
-    ("Steer it", &["pause", "resume", "cancel", "retry", "priority"]),
+    ("Steer it", &["send", "pause", "resume", "cancel", "retry", "priority"]),
     ("Look at what it did", &["result", "diff"]),
     ("Decide", &["merge", "rebase", "apply", "discard", "restore"]),
     ("Keep it in order", &["doctor", "gc"]),
