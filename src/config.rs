@@ -24,6 +24,9 @@ use std::time::Duration;
 /// How long a process may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long a verify command may take.
+const VERIFY: Duration = Duration::from_secs(60 * 60);
+
 /// The least free disk, in bytes, with which a task is still started.
 const FREE_DISK: u64 = 256 * 1024 * 1024;
 const MIB: u64 = 1024 * 1024;
@@ -54,6 +57,10 @@ pub struct Config {
     pub large_file: u64,
     /// What makes a fresh worktree ready.
     pub setup: Setup,
+    /// What a shell runs on each result, at its end and before it lands.
+    pub verify: Option<String>,
+    /// How long that may take.
+    pub verify_limit: Duration,
     /// The ports that are handed out to tasks.
     pub ports: PortRange,
     /// The repository's own file, if it would run something.
@@ -106,6 +113,8 @@ struct ConfigFile {
     #[serde(default)]
     keep: KeepFile,
     large_file_mib: Option<u64>,
+    verify: Option<String>,
+    verify_timeout_seconds: Option<u64>,
     setup: Option<SetupTable>,
     #[serde(default)]
     agents: BTreeMap<String, Preset>,
@@ -137,6 +146,8 @@ impl Config {
             keep: Keep::default(),
             large_file: LARGE_FILE,
             setup: Setup::default(),
+            verify: None,
+            verify_limit: VERIFY,
             ports: PortRange::default(),
             shared: None,
         };
@@ -151,8 +162,10 @@ impl Config {
         }
         if let Some(path) = root.map(|root| root.join(".offshoot.toml")) {
             let (file, content) = read(&path)?;
-            let setup = file.setup.as_ref().map(SetupTable::commands).unwrap_or_default();
-            let commands = [setup, agents::commands(&file.agents)].concat();
+            let mut commands = file.setup.as_ref().map(SetupTable::commands).unwrap_or_default();
+            commands.extend(agents::commands(&file.agents));
+            let verify = file.verify.as_ref().filter(|command| !command.trim().is_empty());
+            commands.extend(verify.map(|command| format!("verify = {command}")));
             config.take(file, &path.display().to_string())?;
             config.shared =
                 (!commands.is_empty()).then_some(SharedCommands { file: path, content, commands });
@@ -192,6 +205,11 @@ impl Config {
         };
         self.large_file =
             file.large_file_mib.map_or(self.large_file, |mib| mib.saturating_mul(MIB));
+        // An empty command stands for none.
+        self.verify =
+            file.verify.or(self.verify.take()).filter(|command| !command.trim().is_empty());
+        self.verify_limit =
+            file.verify_timeout_seconds.map_or(self.verify_limit, Duration::from_secs);
         self.grace = file.grace_seconds.map_or(self.grace, Duration::from_secs);
         Ok(())
     }
@@ -239,6 +257,8 @@ fn from_environment(environment: &Environment) -> Result<ConfigFile> {
             folders_bytes: number("OFFSHOOT_KEEP_FOLDERS_BYTES")?,
         },
         large_file_mib: number("OFFSHOOT_LARGE_FILE_MIB")?,
+        verify: environment.text("OFFSHOOT_VERIFY").map(str::to_owned),
+        verify_timeout_seconds: number("OFFSHOOT_VERIFY_TIMEOUT_SECONDS")?,
         setup: None,
         agents: BTreeMap::new(),
     })

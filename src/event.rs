@@ -1,6 +1,7 @@
 //! One event: a line of the journal, an inbox entry, what anybody is told.
 
 use crate::diff::Figures;
+use crate::landing::LandingRef;
 use crate::names::{TaskId, TaskName};
 use crate::outcome::Outcome;
 use crate::task::StateName;
@@ -86,6 +87,9 @@ pub struct Draft {
     /// The session that dispatched the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// The landing that it tells of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landing: Option<LandingRef>,
 }
 
 /// An event with its place in the journal.

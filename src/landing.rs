@@ -3,7 +3,7 @@
 //! These are the values of the contract's `landings` document. Conflicts are answers, so they live
 //! here and not among the errors. Deliberately absent: who lands and when; that is a verb's business.
 
-use crate::names::ObjectId;
+use crate::names::{BranchName, CommitId, ObjectId};
 use crate::path::RepoPath;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ pub enum Strategy {
     FastForward,
     /// The task's commits one by one on the target's tip.
     Rebase,
+    /// The same, each a new commit whose message names the original.
+    CherryPick,
 }
 
 /// What came of an attempt to land.
@@ -38,6 +40,25 @@ pub enum Verdict {
     Planned,
     /// A landing was taken back.
     Undone,
+    /// The task's branch was brought up to date with the target, which has not moved.
+    Rebased,
+    /// A merge with conflicts is open in the task's worktree, to be resolved there.
+    Resolving,
+}
+
+/// A landing that has happened, as events and later landings name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandingRef {
+    /// Its number; none when the target held the work already.
+    pub id: Option<u64>,
+    /// The branch that moved.
+    pub target: BranchName,
+    /// How its result was made.
+    pub strategy: Strategy,
+    /// The target's tip before.
+    pub before: CommitId,
+    /// The target's tip after.
+    pub after: CommitId,
 }
 
 /// Why git could not merge a path by itself.

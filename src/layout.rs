@@ -104,6 +104,19 @@ impl Layout {
         self.root.join("trash")
     }
 
+    /// What is worked with for a moment and belongs to no task; whoever made it removes it, or the next
+    /// one after a kill.
+    #[must_use]
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("scratch")
+    }
+
+    /// Which trees passed which verify command, and what the runs before landings wrote.
+    #[must_use]
+    pub fn verdicts(&self) -> PathBuf {
+        self.root.join("verdicts")
+    }
+
     /// Records, a folder a task.
     #[must_use]
     pub fn tasks(&self) -> PathBuf {
@@ -249,6 +262,12 @@ impl TaskLayout {
     #[must_use]
     pub fn setup_log(&self) -> PathBuf {
         self.root.join("setup.log")
+    }
+
+    /// What the verify command wrote.
+    #[must_use]
+    pub fn verify_log(&self) -> PathBuf {
+        self.root.join("verify.log")
     }
 
     /// The ports that the task may use while it runs.

@@ -3,7 +3,7 @@
 //!
 //! The rooms, from the bottom up (imports point down only; `tests/it/house.rs` keeps it so):
 //! **words** (pure data and rules), **doors** (each hides one outside thing), **verbs** (`ops`,
-//! `supervisor`), **faces** (`cli`). `ARCHITECTURE.md` walks through them.
+//! `supervisor`), **faces** (`cli`, `mcp`). `ARCHITECTURE.md` walks through them.
 
 // Words
 pub mod claim;
@@ -42,3 +42,4 @@ pub mod supervisor;
 
 // Faces
 pub mod cli;
+pub mod mcp;

@@ -1,7 +1,7 @@
-//! The `offshoot` program: everything happens in the library's `cli`.
+//! The `offshoot` program: everything happens in the library's `cli`, which hands `offshoot mcp` on.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    offshoot::cli::main()
+    offshoot::cli::main(offshoot::mcp::serve)
 }

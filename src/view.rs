@@ -3,11 +3,13 @@
 //! The fields and their names are the contract's; adding is free, anything else needs a new `schema`.
 
 mod documents;
+mod forecast;
 mod upkeep;
 
 pub use documents::{
     DiffEnds, ErrorDocument, EventList, LandingList, LockList, PatchList, PatchView, TaskList,
 };
+pub use forecast::{ForecastReport, PairView, TaskForecast};
 pub use upkeep::{FindingList, FindingView, FreedList, FreedView};
 
 use crate::claim::Claim;
@@ -16,7 +18,9 @@ use crate::landing::{Conflict, Strategy, Verdict};
 use crate::names::{BranchName, CommitId, TaskId, TaskName};
 use crate::outcome::Outcome;
 use crate::path::RepoPath;
-use crate::task::{Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Usage, Warning};
+use crate::task::{
+    Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Usage, Verification, Warning,
+};
 use crate::timestamp::Timestamp;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -98,8 +102,8 @@ pub struct TaskView {
     pub last_lines: Vec<String>,
     /// What it changed.
     pub diff: Option<DiffView>,
-    /// What its verify command said; none is built yet.
-    pub verify: Option<()>,
+    /// What its verify command said of the result.
+    pub verify: Option<Verification>,
     /// What landing it now would do.
     pub forecast: Option<ForecastView>,
     /// Running tasks that changed the same paths so far, while it runs itself.
@@ -151,8 +155,8 @@ pub struct ForecastView {
     pub verdict: &'static str,
     /// What conflicts.
     pub conflicts: Vec<Conflict>,
-    /// Open tasks that changed the same paths; none is computed yet.
-    pub overlaps: Vec<()>,
+    /// Open tasks that would change the same paths of the target.
+    pub overlaps: Vec<OverlapView>,
 }
 
 /// What another task changed too.
@@ -180,6 +184,8 @@ pub enum LandingState {
         target: BranchName,
         /// How.
         strategy: Strategy,
+        /// The target's tip before.
+        before: CommitId,
         /// The target's tip afterwards.
         commit: CommitId,
         /// When.
@@ -211,6 +217,9 @@ pub struct LandingView {
     pub verdict: Verdict,
     /// What conflicts.
     pub conflicts: Vec<Conflict>,
+    /// What the verify command said, where it was red.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verification>,
 }
 
 /// What a repository's configuration would run.
@@ -288,7 +297,7 @@ impl TaskView {
             messages_waiting: 0,
             last_lines: Vec::new(),
             diff: record.diff.map(|summary| DiffView { summary, changes: Vec::new() }),
-            verify: None,
+            verify: record.verify.clone(),
             forecast: None,
             overlaps: Vec::new(),
             landing: LandingState::of(&record.landing),
@@ -303,10 +312,11 @@ impl LandingState {
         match landing {
             Landing::Open => Self::Open,
             Landing::Empty { .. } => Self::Empty,
-            Landing::Landed { id, target, strategy, after, at, .. } => Self::Landed {
+            Landing::Landed { id, target, strategy, before, after, at, .. } => Self::Landed {
                 id: (*id != 0).then_some(*id),
                 target: target.clone(),
                 strategy: *strategy,
+                before: *before,
                 commit: *after,
                 at: *at,
             },

@@ -2,18 +2,24 @@
 
 use super::args::{PauseArgs, PriorityArgs};
 use super::exit::Exit;
+use super::interrupt::Interruption;
 use super::output::{Format, Output};
 use super::progress::Progress;
 use super::{complain, landing, look};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::escape;
 use crate::landing::Verdict;
 use crate::ops;
-use crate::ops::land::LandRequest;
+use crate::ops::land::{Attendance, LandRequest};
 use crate::ops::restore::Worktree;
 use crate::ops::several::Several;
+use crate::ops::undo::UndoRequest;
 use crate::view::{LandingList, LandingState, LandingView, TaskList, TaskView};
 use serde::Serialize;
+
+/// How many lines of what a red verify command wrote are shown.
+const SHOWN: usize = 20;
 
 /// `offshoot cancel`.
 pub(super) fn cancel(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
@@ -56,8 +62,21 @@ fn standing(task: &TaskView) -> String {
 /// `offshoot merge` and `offshoot rebase`.
 pub(super) fn land(context: &Context, output: &Output, request: &LandRequest) -> Result<Exit> {
     let progress = Progress::start(output, "landing");
-    let Several { done: landings, stopped } = ops::land::land(context, request)?;
+    let interruption = Interruption::default();
+    let say = |words: &str| {
+        progress.say(words);
+        interruption.heed();
+    };
+    let attendance = Attendance { interrupted: interruption.flag(), say: &say };
+    let landed = ops::land::land(context, request, &attendance);
     progress.end();
+    let Several { done: landings, stopped } = match landed {
+        Err(error) if interruption.has_come() => {
+            complain::complain(output, &error);
+            return Ok(Exit::Interrupted);
+        }
+        landed => landed?,
+    };
     match output.format {
         Format::Json => {
             output.document(&LandingList::new(&landings).stopped_by(stopped.as_ref()))?;
@@ -67,6 +86,7 @@ pub(super) fn land(context: &Context, output: &Output, request: &LandRequest) ->
                 output.write(landing::of(landing, output.paint).as_bytes())?;
             }
             tell_ways_out(context, output, &landings);
+            tell_verify_output(output, &landings);
         }
     }
     Ok(after(output, stopped).unwrap_or_else(|| Exit::of_landings(&landings)))
@@ -86,6 +106,14 @@ fn tell_ways_out(context: &Context, output: &Output, landings: &[LandingView]) {
         // Only the task itself knows its branch and what it started from.
         let Ok(task) = ops::status::status(context, landing.task.as_str()) else { continue };
         tell_hints(output, &landing::ways_out(landing, &task));
+    }
+}
+
+/// What a red verify command wrote last.
+fn tell_verify_output(output: &Output, landings: &[LandingView]) {
+    for said in landings.iter().filter_map(|landing| landing.verify.as_ref()) {
+        let end = ops::land::end_of_log(&said.log, SHOWN);
+        output.tell(&format!("\n{}", escape::lines(end.trim_end())));
     }
 }
 
@@ -174,6 +202,19 @@ pub(super) fn restore(context: &Context, output: &Output, tasks: &[String]) -> R
         let place = place.map(|path| format!(" at {}", crate::escape::line(&path)));
         format!("restored `{}`{}", task.name, place.unwrap_or_default())
     })
+}
+
+/// `offshoot undo`.
+pub(super) fn undo(context: &Context, output: &Output, request: &UndoRequest) -> Result<Exit> {
+    let progress = Progress::start(output, "taking a landing back");
+    let landing = ops::undo::undo(context, request).map_err(without_other_branches)?;
+    progress.end();
+    let landings = std::slice::from_ref(&landing);
+    match output.format {
+        Format::Json => output.document(&LandingList::new(landings))?,
+        Format::Text => output.write(landing::of(&landing, output.paint).as_bytes())?,
+    }
+    Ok(Exit::of_landings(landings))
 }
 
 fn several_done(

@@ -26,7 +26,17 @@ pub(super) fn line(event: &Event, at: &str, paint: Paint) -> String {
             line.push_str(&format!(", {}", figures::words(figures, paint)));
         }
     }
+    if let Some(landing) = &draft.landing {
+        line.push_str(&format!(" {} `{}`", preposition(draft.event), landing.target));
+        if let Some(id) = landing.id {
+            line.push_str(&format!(" (landing {id})"));
+        }
+    }
     line
+}
+
+fn preposition(event: EventKind) -> &'static str {
+    if event == EventKind::Undone { "from" } else { "on" }
 }
 
 fn words(event: EventKind) -> &'static str {

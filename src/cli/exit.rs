@@ -29,6 +29,8 @@ pub(super) enum Exit {
     Gate(u8),
     /// A person left a waiting verb with Ctrl-C, as shells count it.
     Detached,
+    /// A signal broke off what went on, and nothing was changed.
+    Interrupted,
 }
 
 impl Exit {
@@ -43,7 +45,7 @@ impl Exit {
             Self::VerifyFailed => 6,
             Self::TimedOut => 124,
             Self::Stopped(status) | Self::Gate(status) => status,
-            Self::Detached => 130,
+            Self::Detached | Self::Interrupted => 130,
         }
     }
 

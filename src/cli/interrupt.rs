@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::names::TaskName;
 use crate::ops;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -194,6 +195,41 @@ impl Watcher {
 
 fn read(stage: &Mutex<Stage>) -> Stage {
     *stage.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Signals while a landing is verified: the first one breaks that off, a second one ends the program.
+#[derive(Default)]
+pub(super) struct Interruption {
+    come: Arc<AtomicBool>,
+    heeded: AtomicBool,
+}
+
+impl Interruption {
+    /// From now on signals mean this.
+    pub(super) fn heed(&self) {
+        if self.heeded.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let ignored = ignored_signals();
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            if ignored & (1 << (signal - 1)) == 0 {
+                // Where the system does not let us, a signal does what it does without us.
+                let ends =
+                    flag::register_conditional_shutdown(signal, 128 + signal, self.come.clone());
+                let _ = ends.and_then(|_| flag::register(signal, self.come.clone()));
+            }
+        }
+    }
+
+    /// Set once it has come.
+    pub(super) fn flag(&self) -> &AtomicBool {
+        &self.come
+    }
+
+    /// Whether it has come.
+    pub(super) fn has_come(&self) -> bool {
+        self.come.load(Ordering::SeqCst)
+    }
 }
 
 /// The signals that were ignored when we started, as bits; none where the system does not tell.

@@ -2,8 +2,10 @@
 
 use super::paint::{BAD, BUSY, FAINT, GOOD, Paint, STRONG};
 use super::{quoting, sizes};
+use crate::escape;
 use crate::landing::{Conflict, ConflictKind, Strategy, Verdict};
 use crate::ops::apply::Applied;
+use crate::task::{Judgement, Verification};
 use crate::view::{LandingView, TaskView};
 
 /// What became of one task.
@@ -29,9 +31,41 @@ pub(super) fn of(landing: &LandingView, paint: Paint) -> String {
         }
         Verdict::VerifyFailed => {
             let said = paint.apply(BAD, "the verify command failed");
-            format!("{task}: {said} on the result for `{target}`; nothing was changed\n")
+            let mut text =
+                format!("{task}: {said} on the result for `{target}`; nothing was changed\n");
+            if let Some(verify) = &landing.verify {
+                let log = escape::line(&verify.log.to_string_lossy());
+                text.push_str(&format!("  {}\n  its output: {log}\n", verify_words(verify)));
+            }
+            text
         }
-        Verdict::Undone => format!("{task}: taken back from `{target}`\n"),
+        Verdict::Rebased => {
+            let done = paint.apply(GOOD, "brought up to date");
+            format!("{task}: {done} with `{target}`; nothing was landed\n")
+        }
+        Verdict::Resolving => {
+            let count = sizes::many(landing.conflicts.len(), "path");
+            let said = paint.apply(BUSY, "the merge is open");
+            format!("{task}: {said} in its worktree, with conflicts in {count}\n")
+                + &conflicts(&landing.conflicts, paint)
+        }
+        Verdict::Undone => {
+            let moved = format!("({} → {})", landing.before.short(), landing.after.short());
+            let done = paint.apply(GOOD, "taken back from");
+            let moved = paint.apply(FAINT, &moved);
+            format!("{task}: {done} `{target}` {moved}; the task is open again\n")
+        }
+    }
+}
+
+/// What a verify command said.
+pub(super) fn verify_words(verify: &Verification) -> String {
+    let command = escape::line(&verify.command);
+    match (verify.verdict, verify.code) {
+        (Some(Judgement::Green), _) => format!("`{command}` passed"),
+        (Some(Judgement::Red), Some(code)) => format!("`{command}` exited {code}"),
+        (Some(Judgement::Red), None) => format!("`{command}` was ended"),
+        (None, _) => format!("`{command}` was broken off"),
     }
 }
 
@@ -125,6 +159,7 @@ fn done_words(strategy: Strategy) -> &'static str {
         Strategy::Squash => "landed as one commit on",
         Strategy::FastForward => "fast-forwarded",
         Strategy::Rebase => "rebased onto",
+        Strategy::CherryPick => "cherry-picked onto",
     }
 }
 
@@ -134,6 +169,7 @@ fn would_words(strategy: Strategy) -> &'static str {
         Strategy::Squash => "would land as one commit on",
         Strategy::FastForward => "would fast-forward",
         Strategy::Rebase => "would be rebased onto",
+        Strategy::CherryPick => "would be cherry-picked onto",
     }
 }
 
@@ -178,6 +214,7 @@ mod tests {
                 conflict("src/a.rs", ConflictKind::Content),
                 conflict("b\u{1b}", ConflictKind::ModifyDelete),
             ],
+            verify: None,
         }
     }
 

@@ -13,6 +13,7 @@ mod ending;
 mod events;
 mod exit;
 mod figures;
+mod forecast;
 mod interrupt;
 mod landing;
 mod locks;
@@ -43,14 +44,25 @@ use output::{Format, Output};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// Serves the verbs as tools: by clap's declaration of them, every argument a long option, and by how
+/// durations are read; for calls that name no directory in this one. It is another face, which
+/// `main.rs` hands in, since faces know nothing of each other.
+pub type ServeTools = fn(
+    clap::Command,
+    fn(&str) -> Result<Duration, String>,
+    Option<PathBuf>,
+    Environment,
+) -> Result<()>;
 
 /// The program: reads its command line and environment, does what they ask, says how it went.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(serve_tools: ServeTools) -> ExitCode {
     let environment = Environment::new(std::env::vars_os());
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut output = Output::new(environment.clone(), Format::asked_for(&arguments));
-    match answer(&arguments, environment, &mut output) {
+    match answer(&arguments, environment, &mut output, serve_tools) {
         Ok(exit) => exit.into(),
         Err(_) if output.reader_has_gone() => ExitCode::SUCCESS,
         Err(error) => {
@@ -95,9 +107,14 @@ impl Place {
     }
 }
 
-fn answer(arguments: &[OsString], environment: Environment, output: &mut Output) -> Result<Exit> {
+fn answer(
+    arguments: &[OsString],
+    environment: Environment,
+    output: &mut Output,
+    serve_tools: ServeTools,
+) -> Result<Exit> {
     match args::parse(arguments)? {
-        Parsed::Verb(cli) => carry_out(*cli, environment, output),
+        Parsed::Verb(cli) => carry_out(*cli, environment, output, serve_tools),
         Parsed::Text(text) => output.write(text.as_bytes()).map(|()| Exit::Done),
         Parsed::Nothing(help) => {
             output.tell(help.trim_end());
@@ -106,10 +123,16 @@ fn answer(arguments: &[OsString], environment: Environment, output: &mut Output)
     }
 }
 
-fn carry_out(cli: Cli, environment: Environment, output: &mut Output) -> Result<Exit> {
+fn carry_out(
+    cli: Cli,
+    environment: Environment,
+    output: &mut Output,
+    serve_tools: ServeTools,
+) -> Result<Exit> {
     let Cli { everywhere, verb } = cli;
     output.format = if everywhere.json { Format::Json } else { Format::Text };
-    let place = || Place::of(everywhere.directory, environment.clone());
+    let directory = everywhere.directory;
+    let place = || Place::of(directory.clone(), environment.clone());
     match verb {
         Verb::Dispatch(args) if !args.wait => {
             let request = args.into_request(&mut std::io::stdin())?;
@@ -121,6 +144,11 @@ fn carry_out(cli: Cli, environment: Environment, output: &mut Output) -> Result<
             run::run(&place, &place.open_for(output)?, output, request)
         }
         Verb::InPlace(verb) => in_place(verb, &place()?.open_for(output)?, output),
+        Verb::Mcp => {
+            tell_a_person_of_tools(output);
+            serve_tools(args::as_tools(), durations::parse, directory, environment)
+                .map(|()| Exit::Done)
+        }
         Verb::Completions { shell } => completions(shell, output),
         Verb::Supervise { state, id } => processes::supervise(&state, id).map(|()| Exit::Done),
         Verb::Shim(_) => processes::shim(&environment, output::reports()).map(|()| Exit::Done),
@@ -145,17 +173,27 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Retry(args) => run::retry(context, output, &args),
         InPlace::Send(args) => run::send(context, output, &args),
         InPlace::Cancel(args) => decide::cancel(context, output, &args.tasks),
+        InPlace::Forecast(args) => forecast::forecast(context, output, &args.tasks),
         InPlace::Merge(args) => decide::land(context, output, &args.into_request()),
         InPlace::Rebase(args) => decide::land(context, output, &args.into_request()),
         InPlace::Apply(args) => decide::apply(context, output, &args.task),
         InPlace::Discard(args) => decide::discard(context, output, &args.tasks),
         InPlace::Restore(args) => decide::restore(context, output, &args.tasks),
+        InPlace::Undo(args) => decide::undo(context, output, &args.into_request()),
         InPlace::Inbox(args) => news::inbox(context, output, &args),
         InPlace::Lock { verb } => locks::lock(context, output, verb),
         InPlace::Events(args) => news::events(context, output, &args),
         InPlace::Doctor(args) => upkeep::doctor(context, output, &args),
         InPlace::Gc(args) => upkeep::gc(context, output, &args),
         InPlace::Trust => trust::trust(context, output),
+    }
+}
+
+/// Nothing else would happen on the terminal of somebody who wonders what it is.
+fn tell_a_person_of_tools(output: &Output) {
+    if output.has_person() {
+        output
+            .tell("this is for coding agents; `offshoot mcp --help` says how they are told of it");
     }
 }
 

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::{Attempt, Result};
 use crate::landing::Strategy;
 use crate::ops::diff::{Against, DiffRequest};
-use crate::ops::land::{LandRequest, Mode};
+use crate::ops::land::{Extent, LandRequest, Leftovers, Mode, Verify};
 use crate::task::Afterwards;
 use crate::view::{LandingState, TaskView};
 
@@ -107,7 +107,10 @@ fn landing(task: String, strategy: Strategy) -> LandRequest {
         strategy,
         into: None,
         mode: Mode::Land,
+        verify: Verify::AsConfigured,
         worktree: Afterwards::Release,
+        leftovers: Leftovers::Refuse,
+        extent: Extent::Whole,
     }
 }
 

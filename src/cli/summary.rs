@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::escape;
 use crate::outcome::Outcome;
 use crate::path::RepoPath;
+use crate::task::{Judgement, Verification};
 use crate::timestamp::Timestamp;
 use crate::view::{DiffView, LandingState, TaskView, WaitingFor};
 
@@ -68,6 +69,9 @@ pub(super) fn of(
     agents_words(task, paint, &mut say);
     if let Some(diff) = &task.diff {
         say("changes", &changes(diff, task, paint));
+    }
+    if let Some(verify) = &task.verify {
+        say("verify", &verify_words(verify, paint));
     }
     if !task.overlaps.is_empty() {
         say(&paint.apply(BUSY, "overlaps"), &overlaps(task));
@@ -261,6 +265,16 @@ fn changes(diff: &DiffView, task: &TaskView, paint: Paint) -> String {
         words.push_str(&format!("and {more} more: offshoot diff --stat {}\n", task.name));
     }
     words
+}
+
+fn verify_words(verify: &Verification, paint: Paint) -> String {
+    let said = landing::verify_words(verify);
+    let log = escape::line(&verify.log.to_string_lossy());
+    match verify.verdict {
+        Some(Judgement::Green) => format!("{}: {said}", paint.apply(GOOD, "green")),
+        Some(Judgement::Red) => format!("{}: {said}\n{log}", paint.apply(BAD, "red")),
+        None => format!("{}: {said}", paint.apply(BUSY, "none")),
+    }
 }
 
 fn forecast_words(task: &TaskView, paint: Paint) -> Option<String> {

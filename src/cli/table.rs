@@ -105,6 +105,7 @@ fn work(task: &TaskView) -> String {
     match &task.landing {
         LandingState::Open => "to decide".to_owned(),
         LandingState::Empty => "no change".to_owned(),
+        LandingState::Landed { id: Some(id), target, .. } => format!("on {target}, landing {id}"),
         LandingState::Landed { target, .. } => format!("on {target}"),
         LandingState::Discarded { .. } => "discarded".to_owned(),
     }

@@ -12,11 +12,13 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// The git executable together with the environment it runs in.
 #[derive(Debug, Clone)]
 pub struct Git {
     environment: Environment,
+    version: OnceLock<(u32, u32)>,
 }
 
 /// What a finished git command left behind.
@@ -56,7 +58,7 @@ impl Git {
     /// Git with `environment`, less what would point it at another repository.
     #[must_use]
     pub fn new(environment: &Environment) -> Self {
-        Self { environment: environment.without_git_location() }
+        Self { environment: environment.without_git_location(), version: OnceLock::new() }
     }
 
     /// The environment that commands run in.
@@ -94,6 +96,9 @@ impl Git {
     /// # Errors
     /// `unsupported` when there is no git to run.
     pub fn version(&self) -> Result<(u32, u32)> {
+        if let Some(known) = self.version.get() {
+            return Ok(*known);
+        }
         let mut command = Command::new("git");
         command.env_clear().envs(self.environment.iter()).env("LC_ALL", "C").arg("version");
         let output = command.output().map_err(|cause| git_missing(&cause))?;
@@ -102,7 +107,8 @@ impl Git {
             .trim_start_matches("git version ")
             .split(|c: char| !c.is_ascii_digit())
             .map(|number| number.parse().unwrap_or(0));
-        Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        Ok(*self.version.get_or_init(|| version))
     }
 }
 

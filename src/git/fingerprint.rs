@@ -92,6 +92,12 @@ impl Repo {
         }
     }
 
+    /// The repository's configuration by key, as hashes of its values.
+    #[must_use]
+    pub fn configuration(&self) -> BTreeMap<String, String> {
+        config_of(&self.common_dir().join("config"))
+    }
+
     /// The main checkout, to be looked at; none in a bare repository.
     #[must_use]
     pub fn main_checkout(&self) -> Option<MainCheckout> {

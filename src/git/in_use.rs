@@ -17,7 +17,7 @@ const NAMING: [(&str, &str, &str); 4] = [
 ];
 
 /// Files whose presence means that the checkout's next commit is spoken for.
-const PENDING: [(&str, &str, &str); 3] = [
+const PENDING: [(&str, &str, &str); 5] = [
     ("MERGE_HEAD", "a merge", "git merge --continue` or `git merge --abort"),
     (
         "CHERRY_PICK_HEAD",
@@ -25,6 +25,13 @@ const PENDING: [(&str, &str, &str); 3] = [
         "git cherry-pick --continue` or `git cherry-pick --abort",
     ),
     ("REVERT_HEAD", "a revert", "git revert --continue` or `git revert --abort"),
+    ("rebase-apply/applying", "a series of patches", "git am --continue` or `git am --abort"),
+    // Between two commits of a series the files above are gone.
+    (
+        "sequencer/todo",
+        "a cherry-pick or revert of several commits",
+        "git cherry-pick --abort` or `git revert --abort",
+    ),
 ];
 
 impl Repo {

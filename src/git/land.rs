@@ -52,18 +52,39 @@ impl Repo {
         Ok(numbers.filter_map(read).map(|journal| journal.record.landing).collect())
     }
 
-    /// The last landing of a task that moved its target, if one did.
+    /// Whether the last landing is not known to be over. The caller holds the landing lock.
+    ///
+    /// # Errors
+    /// When its journal cannot be read.
+    pub fn is_landing_unfinished(&self, journal_dir: &Path) -> Result<bool> {
+        match Journal::numbers(journal_dir)?.last() {
+            Some(last) => Ok(Journal::read(journal_dir, *last)?.record.phase != Phase::Done),
+            None => Ok(false),
+        }
+    }
+
+    /// The landings of a task after number `known` that moved their target, oldest first.
     ///
     /// # Errors
     /// When the journals cannot be read.
-    pub fn finished_landing(&self, journal_dir: &Path, task: &str) -> Result<Option<Landing>> {
-        for number in Journal::numbers(journal_dir)?.into_iter().rev() {
+    pub fn landings_of(&self, journal_dir: &Path, task: &str, known: u64) -> Result<Vec<Landing>> {
+        let done = self.done_landings(journal_dir, known)?;
+        Ok(done.into_iter().filter(|landing| landing.task == task).collect())
+    }
+
+    /// The landings after number `known` that moved their target, oldest first.
+    ///
+    /// # Errors
+    /// When the journals cannot be read.
+    pub fn done_landings(&self, journal_dir: &Path, known: u64) -> Result<Vec<Landing>> {
+        let mut done = Vec::new();
+        for number in Journal::numbers(journal_dir)?.into_iter().filter(|number| *number > known) {
             let record = Journal::read(journal_dir, number)?.record;
-            if record.phase == Phase::Done && record.landing.task == task {
-                return Ok(Some(record.landing));
+            if record.phase == Phase::Done {
+                done.push(record.landing);
             }
         }
-        Ok(None)
+        Ok(done)
     }
 
     /// Lands: moves the target, and the checkouts that are on it. The caller has recovered landings
@@ -100,6 +121,8 @@ impl Repo {
             Manner::Recovering => self.land_again(journal, &stagings, &changes)?,
         };
         if let Carried::Landed(_) = carried {
+            // The target has moved; a lock that git left, killed alone, must not stay.
+            let _ = self.remove_own_ref_locks(journal);
             Self::finish(journal, &stagings);
         }
         Ok(carried)
@@ -229,6 +252,10 @@ impl Repo {
 
     /// Takes back what a failed landing has done; answers the error to tell.
     fn give_up(&self, journal: &mut Journal, stagings: &[Staging], error: Error) -> Error {
+        if journal.record.phase == Phase::Applying {
+            // Git may have been killed alone; what cannot be removed is told by the next attempt.
+            let _ = self.remove_own_ref_locks(journal);
+        }
         match self.take_back(journal, stagings) {
             Ok(left) if left.is_empty() => error,
             Ok(left) => error.hint(format!(
@@ -278,7 +305,9 @@ impl Repo {
         for place in &mut journal.record.checkouts {
             place.steps.clear();
         }
-        let _ = journal.enter(Phase::Done);
+        if journal.enter(Phase::Done).is_err() {
+            let _ = journal.enter(Phase::Done);
+        }
         for staging in stagings {
             let _ = staging.remove();
         }

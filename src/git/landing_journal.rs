@@ -10,6 +10,7 @@ use crate::error::{Attempt, Error, ErrorKind, Result};
 use crate::landing::Strategy;
 use crate::names::{BranchName, CommitId};
 use crate::path::RepoPath;
+use crate::task::Afterwards;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::Write;
@@ -35,6 +36,39 @@ pub struct Landing {
     pub strategy: Strategy,
     /// What the reflog says about it.
     pub reflog: String,
+    /// What the move is for.
+    #[serde(default)]
+    pub purpose: Purpose,
+}
+
+/// What a branch is moved for. With it whoever comes after a crash can record what was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Purpose {
+    /// A task's work lands.
+    Land {
+        /// What becomes of its worktree, should somebody else have to finish this.
+        #[serde(default)]
+        worktree: Afterwards,
+    },
+    /// A landing is taken back.
+    Undo {
+        /// Its number.
+        landing: u64,
+        /// Where the task's work is to go on; its own tip when none.
+        again: Option<CommitId>,
+    },
+    /// The task's own branch goes elsewhere; nothing lands.
+    Own {
+        /// What the task's change is taken against then; none where this is a part of something else.
+        base: Option<CommitId>,
+    },
+}
+
+impl Default for Purpose {
+    fn default() -> Self {
+        Self::Land { worktree: Afterwards::default() }
+    }
 }
 
 /// How far a landing has come.

@@ -7,13 +7,16 @@
 //! Only what git promises to keep stable is parsed: the `-z` output, stages and the short names of
 //! conflict types, never a message.
 
-use super::command::Output;
+use super::command::{GitCommand, Output};
 use super::repo::Repo;
 use crate::error::{Error, Result};
 use crate::landing::{Conflict, ConflictKind};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 /// What a merge came to.
 #[derive(Debug)]
@@ -25,9 +28,11 @@ pub(super) enum Merged {
 
 /// Merges commits as the attributes of one commit have it.
 pub(super) struct Merger<'a> {
-    repo: &'a Repo,
+    pub(super) repo: &'a Repo,
     attributes_of: CommitId,
-    version: (u32, u32),
+    pub(super) version: (u32, u32),
+    /// Where the objects go that merges make; among the others when not given.
+    objects: Option<&'a Path>,
 }
 
 impl<'a> Merger<'a> {
@@ -40,7 +45,12 @@ impl<'a> Merger<'a> {
         if version < (2, 38) {
             return Err(too_old("landing", "2.38"));
         }
-        Ok(Self { repo, attributes_of, version })
+        Ok(Self { repo, attributes_of, version, objects: None })
+    }
+
+    /// The same, keeping what merges make in a folder of its own.
+    pub(super) fn writing_to(self, objects: &'a Path) -> Self {
+        Self { objects: Some(objects), ..self }
     }
 
     /// Merges two commits that share history.
@@ -61,15 +71,41 @@ impl<'a> Merger<'a> {
         self.run(&[format!("--merge-base={base}"), ours.to_string(), theirs.to_string()])
     }
 
-    fn run(&self, arguments: &[String]) -> Result<Merged> {
+    pub(super) fn run(&self, arguments: &[String]) -> Result<Merged> {
+        let output = self.command().arg("-z").args(arguments).run_allowing(&[0, 1])?;
+        // The last two are the sides, as git names them.
+        parse(&output, &arguments[arguments.len() - 2..])
+    }
+
+    pub(super) fn command(&self) -> GitCommand {
         let mut command = self.repo.git.at(self.repo.common_dir(), "merge-tree");
         if self.version >= (2, 41) {
             command = command.env("GIT_ATTR_SOURCE", self.attributes_of.to_string());
         }
-        let output = command.args(["--write-tree", "-z"]).args(arguments).run_allowing(&[0, 1])?;
-        // The last two are the sides, as git names them.
-        parse(&output, &arguments[arguments.len() - 2..])
+        if let Some(objects) = self.objects {
+            command = command.env("GIT_OBJECT_DIRECTORY", objects);
+            let own = self.repo.common_dir().join("objects");
+            command = command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&own));
+        }
+        command.arg("--write-tree")
     }
+}
+
+/// A path of a colon-separated list; one that git would take apart is in C quotes (git(1)).
+fn quoted(path: &Path) -> OsString {
+    let bytes = path.as_os_str().as_bytes();
+    if !bytes.contains(&b':') && !bytes.starts_with(b"\"") {
+        return path.into();
+    }
+    let mut quoted = vec![b'"'];
+    for byte in bytes {
+        if matches!(byte, b'"' | b'\\') {
+            quoted.push(b'\\');
+        }
+        quoted.push(*byte);
+    }
+    quoted.push(b'"');
+    OsString::from_vec(quoted)
 }
 
 fn too_old(what: &str, needed: &str) -> Error {
@@ -77,13 +113,25 @@ fn too_old(what: &str, needed: &str) -> Error {
         .hint(format!("install git {needed} or newer; `git version` shows the present one"))
 }
 
-/// `<tree> NUL (<mode> <id> <stage> TAB <path> NUL)* NUL (<n> NUL <path>{n} NUL <type> NUL <text> NUL)*`
 fn parse(output: &Output, sides: &[String]) -> Result<Merged> {
-    let malformed = || Error::git("`git merge-tree` answered something unknown");
     let mut fields = output.stdout.split(|byte| *byte == 0);
+    one_merge(&mut fields, output.code == 0, sides)
+}
+
+pub(super) fn malformed() -> Error {
+    Error::git("`git merge-tree` answered something unknown")
+}
+
+/// `<tree> NUL (<mode> <id> <stage> TAB <path> NUL)* NUL (<n> NUL <path>{n} NUL <type> NUL <text> NUL)*`,
+/// of a clean merge only the tree; takes no more fields than that.
+pub(super) fn one_merge<'a>(
+    mut fields: impl Iterator<Item = &'a [u8]>,
+    is_clean: bool,
+    sides: &[String],
+) -> Result<Merged> {
     let tree = fields.next().and_then(|field| std::str::from_utf8(field).ok());
     let tree: ObjectId = tree.ok_or_else(malformed)?.parse()?;
-    if output.code == 0 {
+    if is_clean {
         return Ok(Merged::Clean(tree));
     }
     let mut versions: BTreeMap<RepoPath, [Option<ObjectId>; 3]> = BTreeMap::new();

@@ -48,6 +48,8 @@ pub(super) struct Replayed {
     pub(super) original: CommitId,
     pub(super) tree: ObjectId,
     pub(super) parent: CommitId,
+    /// Whether the message is to name the original.
+    pub(super) picked: bool,
 }
 
 /// Who commits, found out once for a series of commits.
@@ -99,12 +101,16 @@ impl Repo {
             .inner
             .find_commit(oid(replayed.original.0))
             .git_attempt(|| format!("read commit `{}`", replayed.original))?;
+        let mut message = original.message_raw_bytes().to_vec();
+        if replayed.picked {
+            note_original(&mut message, replayed.original);
+        }
         let draft = Draft {
             tree: replayed.tree,
             parents: &[replayed.parent],
             author: self.header_of(replayed.original, b"author ")?.unwrap_or_default(),
             encoding: self.header_of(replayed.original, b"encoding ")?,
-            message: original.message_raw_bytes().to_vec(),
+            message,
         };
         self.write_commit(&draft, committer)
     }
@@ -205,6 +211,34 @@ impl Repo {
     }
 }
 
+const PICKED: &str = "(cherry picked from commit ";
+
+/// Adds the line of `git cherry-pick -x`: a paragraph of its own, unless the last one is made of
+/// trailers already.
+fn note_original(message: &mut Vec<u8>, original: CommitId) {
+    if !message.is_empty() && !message.ends_with(b"\n") {
+        message.push(b'\n');
+    }
+    if !ends_with_trailers(message) {
+        message.push(b'\n');
+    }
+    message.extend(format!("{PICKED}{original})\n").into_bytes());
+}
+
+fn ends_with_trailers(message: &[u8]) -> bool {
+    let lines: Vec<&[u8]> =
+        message.trim_ascii_end().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).collect();
+    // The first paragraph is the subject, whatever it looks like.
+    let Some(start) = lines.iter().rposition(|line| line.is_empty()) else { return false };
+    let is_trailer = |line: &&[u8]| {
+        let token = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        let named = token.len() < line.len() && !token.is_empty();
+        line.starts_with(PICKED.as_bytes())
+            || (named && token.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-'))
+    };
+    lines[start + 1..].iter().all(is_trailer)
+}
+
 /// The parts of an author line.
 struct Person<'a> {
     name: &'a [u8],
@@ -227,6 +261,23 @@ impl<'a> Person<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_original_is_named_as_git_names_it() {
+        let id: CommitId = "a".repeat(40).parse().expect("an id");
+        for (message, between) in [
+            ("subject", "\n\n"),
+            ("subject: of one\n", "\n"),
+            ("subject\n\nbody: and more text\nof it\n", "\n"),
+            ("subject\n\nSigned-off-by: A <a@b>\n", ""),
+            ("subject\n\nbody\n\nX-Y: 1\n(cherry picked from commit 1234)\n", ""),
+        ] {
+            let mut noted = message.as_bytes().to_vec();
+            note_original(&mut noted, id);
+            let expected = format!("{message}{between}(cherry picked from commit {id})\n");
+            assert_eq!(String::from_utf8_lossy(&noted), expected);
+        }
+    }
 
     #[test]
     fn an_author_line_is_taken_apart() {

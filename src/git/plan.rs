@@ -56,18 +56,6 @@ pub struct Planned {
     pub commits: usize,
 }
 
-/// Whether landing would go well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub enum Forecast {
-    /// The target holds the change already.
-    UpToDate,
-    /// It would land.
-    Clean,
-    /// The two sides contradict each other.
-    Conflicts(Vec<Conflict>),
-}
-
 impl Repo {
     /// Works out what landing would make.
     ///
@@ -80,6 +68,13 @@ impl Repo {
             return Ok(Plan::UpToDate);
         }
         self.refuse_unrelated(request)?;
+        let plan = self.plan_by_strategy(request)?;
+        // Landed as one commit by somebody else, and what was made of it since looks like a conflict.
+        let is_there = matches!(plan, Plan::Conflicts(_)) && self.holds_as_one_commit(request)?;
+        Ok(if is_there { Plan::UpToDate } else { plan })
+    }
+
+    fn plan_by_strategy(&self, request: &PlanRequest<'_>) -> Result<Plan> {
         match request.strategy {
             Strategy::Merge => {
                 refuse_with_snapshot(request)?;
@@ -90,48 +85,24 @@ impl Repo {
                 refuse_with_snapshot(request)?;
                 self.plan_fast_forward(request)
             }
-            Strategy::Rebase => self.plan_rebase(request),
-        }
-    }
-
-    /// Whether landing `tip` on `target` would go well; makes no commit.
-    ///
-    /// # Errors
-    /// As [`Repo::plan`].
-    pub fn forecast(
-        &self,
-        target: CommitId,
-        tip: CommitId,
-        snapshot: Option<CommitId>,
-    ) -> Result<Forecast> {
-        let strategy = Strategy::Squash;
-        let request = PlanRequest { target, tip, snapshot, strategy, message: "" };
-        let request = &PlanRequest { snapshot: self.snapshot_left(&request)?, ..request };
-        if self.is_landed(request)? {
-            return Ok(Forecast::UpToDate);
-        }
-        self.refuse_unrelated(request)?;
-        match self.merged(request)? {
-            Merged::Conflicts(conflicts) => Ok(Forecast::Conflicts(conflicts)),
-            Merged::Clean(tree) if tree == self.tree_of(target)? => Ok(Forecast::UpToDate),
-            Merged::Clean(_) => Ok(Forecast::Clean),
+            Strategy::Rebase | Strategy::CherryPick => self.plan_rebase(request),
         }
     }
 
     /// The snapshot, unless the target has come to hold it.
-    fn snapshot_left(&self, request: &PlanRequest<'_>) -> Result<Option<CommitId>> {
+    pub(super) fn snapshot_left(&self, request: &PlanRequest<'_>) -> Result<Option<CommitId>> {
         match request.snapshot {
             Some(snapshot) if !self.is_ancestor(snapshot, request.target)? => Ok(Some(snapshot)),
             _ => Ok(None),
         }
     }
 
-    fn is_landed(&self, request: &PlanRequest<'_>) -> Result<bool> {
+    pub(super) fn is_landed(&self, request: &PlanRequest<'_>) -> Result<bool> {
         Ok(request.snapshot == Some(request.tip)
             || self.is_ancestor(request.tip, request.target)?)
     }
 
-    fn refuse_unrelated(&self, request: &PlanRequest<'_>) -> Result<()> {
+    pub(super) fn refuse_unrelated(&self, request: &PlanRequest<'_>) -> Result<()> {
         let (target, tip) = (request.target, request.tip);
         if self.merge_base(target, tip)?.is_some() {
             return Ok(());

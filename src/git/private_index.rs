@@ -9,6 +9,7 @@
 
 use super::command::GitCommand;
 use super::repo::Repo;
+use super::snapshot::copy_index;
 use super::staging::{Staging, sync_folder};
 use super::tree_diff::Entry;
 use crate::error::{Attempt, Error, Result};
@@ -32,12 +33,10 @@ impl<'a> PrivateIndex<'a> {
         for stale in [staging.index(), lock_of(&staging.index())] {
             remove_file(&stale)?;
         }
-        match fs::copy(&from, staging.index()) {
-            Err(cause) if cause.kind() != ErrorKind::NotFound => {
-                Err(Error::io(format!("copy `{}`", from.display()), &cause))
-            }
-            _ => Ok(Self { repo, staging }),
+        if from.exists() {
+            copy_index(&from, &staging.index())?;
         }
+        Ok(Self { repo, staging })
     }
 
     /// The paths whose entry is not what `tree` holds.
@@ -96,8 +95,8 @@ impl<'a> PrivateIndex<'a> {
             .work_tree(&self.staging.tree())
             .args(["-m", "-u", "--no-recurse-submodules"])
             .args([before.to_string(), after.to_string()])
-            .run()
-            .map(drop)
+            .run()?;
+        self.keep_time()
     }
 
     /// The same for some paths only: where a person has staged something else since.
@@ -119,7 +118,23 @@ impl<'a> PrivateIndex<'a> {
             fs::rename(&set_aside, &mine).attempt(|| format!("move `{}`", set_aside.display()))?;
         }
         let info = index_info(entries.iter().copied());
-        self.git("update-index").args(["-z", "--index-info"]).input(info).run().map(drop)
+        self.git("update-index").args(["-z", "--index-info"]).input(info).run()?;
+        self.keep_time()
+    }
+
+    /// Gives the copy the time of the index that it is made from. Git compares a file with its entry
+    /// only if it is not older than the index, and here it could not mark those entries, since it
+    /// looked for the files in a folder of ours: an edit that followed at once on `git add` would be
+    /// taken for unchanged.
+    fn keep_time(&self) -> Result<()> {
+        let (mine, theirs) = (self.staging.index(), self.staging.checkout.git_dir.join("index"));
+        if !mine.exists() || !theirs.exists() {
+            return Ok(());
+        }
+        fs::metadata(&theirs)
+            .and_then(|metadata| metadata.modified())
+            .and_then(|time| File::options().append(true).open(&mine)?.set_modified(time))
+            .attempt(|| format!("write `{}`", mine.display()))
     }
 
     /// Takes the stat data of the checkout's files into the copy, then puts it in the index's place.

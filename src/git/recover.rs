@@ -93,10 +93,10 @@ impl Repo {
 
     fn recover(&self, journal: &mut Journal) -> Result<Recovery> {
         let stagings = self.stagings_of(journal)?;
+        self.remove_own_ref_locks(journal)?;
         if journal.record.phase != Phase::Applying {
             return self.taken_back(journal, &stagings);
         }
-        self.remove_own_ref_locks(journal)?;
         let landing = &journal.record.landing;
         let now = self.read_ref(&landing.target.full_ref())?;
         let (before, after) = (landing.before, landing.after);

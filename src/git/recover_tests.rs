@@ -1,7 +1,7 @@
 //! Landings cut off at every phase, made with the steps of the real one, and what recovery makes of
 //! them: exactly before or exactly after, with nothing of ours left behind.
 
-use super::landing_journal::{Journal, Landing, Phase, Place};
+use super::landing_journal::{Journal, Landing, Phase, Place, Purpose};
 use super::private_index::PrivateIndex;
 use super::recover::{Recovered, Recovery};
 use super::repo::{Checkout, Repo};
@@ -81,6 +81,7 @@ impl CutOff {
             after,
             strategy: Strategy::Merge,
             reflog: "offshoot: land t".to_owned(),
+            purpose: Purpose::default(),
         };
         let journal = Journal::new(&folder.path().join("landings"), &landing).expect("a journal");
         let staging = Staging::of_landing(&here, 7).expect("places");

@@ -68,7 +68,10 @@ impl Repo {
             Expected::At(old) => {
                 self.inner.reference_matching(name, oid(to.0), true, oid(old.0), message).map(drop)
             }
-        })
+        })?;
+        // libgit2 does not say so when it could not remove its lock.
+        self.sweep_ref_lock(name, Some(to));
+        Ok(())
     }
 
     /// Moves a ref as [`set_ref`](Self::set_ref) does, but as seen from a worktree: if it is on that branch, its own
@@ -125,7 +128,9 @@ impl Repo {
             )),
             Err(cause) if cause.code() == git2::ErrorCode::NotFound => Ok(()),
             Err(cause) => Err(cause),
-        })
+        })?;
+        self.sweep_ref_lock(name, None);
+        Ok(())
     }
 
     /// The full names of all refs below a prefix such as `refs/offshoot/kept/`.
@@ -176,6 +181,23 @@ impl Repo {
         if let Some(found) = self.ref_lock(name) {
             // One that is somebody else's stays.
             let _ = self.remove_abandoned(name, to, &found);
+        }
+    }
+
+    /// The same for every ref of ours below a prefix, which nobody else may be moving.
+    pub fn sweep_ref_locks_below(&self, prefix: &str) {
+        let mut folders = vec![self.common_dir().join(prefix)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(path);
+                } else if let Ok(name) = path.strip_prefix(self.common_dir())
+                    && let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".lock"))
+                {
+                    self.sweep_ref_lock(name, None);
+                }
+            }
         }
     }
 

@@ -3,14 +3,16 @@
 //! What `git rebase` would do without a checkout: merge commits are left out, commits that the target
 //! holds already (the same patch) and commits that become empty are dropped, those that were empty
 //! from the start stay. Author, date, encoding and message are kept byte for byte. The first conflict
-//! ends it with that commit's conflicts.
+//! ends it with that commit's conflicts. A cherry-pick makes every commit anew and names the original
+//! in its message, as `git cherry-pick -x` does.
 
 use super::error::GitAttempt;
 use super::merge_tree::{Merged, Merger};
 use super::objects::{NewCommit, Replayed, Signing};
 use super::plan::{Plan, PlanRequest, Planned};
 use super::repo::{Repo, commit_id, object_id, oid};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::landing::Strategy;
 use crate::names::CommitId;
 
 impl Repo {
@@ -23,7 +25,8 @@ impl Repo {
         for original in self.commits_to_replay(request)? {
             let original_tree = self.tree_of(original)?;
             let parent = self.first_parent(original)?;
-            if parent == Some(onto) {
+            let picked = request.strategy == Strategy::CherryPick;
+            if parent == Some(onto) && !picked {
                 (onto, tree, commits) = (original, original_tree, commits + 1);
                 continue;
             }
@@ -42,7 +45,7 @@ impl Repo {
                 Some(known) => known,
                 unknown => unknown.insert(self.committer(Signing::AsConfigured)?),
             };
-            let replayed = Replayed { original, tree: merged, parent: onto };
+            let replayed = Replayed { original, tree: merged, parent: onto, picked };
             onto = self.replay_commit(&replayed, committer)?;
             (tree, commits) = (merged, commits + 1);
         }
@@ -63,6 +66,15 @@ impl Repo {
             .args(request.snapshot.map(|snapshot| format!("^{snapshot}")));
         let output = command.run()?;
         output.line().lines().map(str::parse).collect()
+    }
+
+    /// The first parent of a commit that has one.
+    ///
+    /// # Errors
+    /// `git` when the commit is missing or has none.
+    pub fn first_parent_of(&self, commit: CommitId) -> Result<CommitId> {
+        let parent = self.first_parent(commit)?;
+        parent.ok_or_else(|| Error::git(format!("commit `{commit}` has no parent")))
     }
 
     fn first_parent(&self, commit: CommitId) -> Result<Option<CommitId>> {

@@ -66,7 +66,9 @@ impl Swap {
                 Act::Add => {}
                 Act::AddFolder => self.checkout.make_folder(&step.path)?,
                 Act::RemoveFolder => {
-                    self.checkout.remove_if_empty(&step.path);
+                    if self.checkout.remove_if_empty(&step.path) {
+                        self.checkout.remove_empty_parents(&step.path, usize::MAX);
+                    }
                 }
             }
         }

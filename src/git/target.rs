@@ -10,7 +10,8 @@ use super::repo::{Checkout, Repo};
 use crate::error::{Attempt, Error, Result};
 use crate::names::CommitId;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Git holds the lock of a ref for milliseconds; one that stays for this long is nobody's any more.
@@ -58,7 +59,9 @@ impl Repo {
         .hint("try again: the result is made anew on what is there now"))
     }
 
-    /// Removes the locks that git, killed while it moved the target, left on the ref and on HEAD.
+    /// Removes the locks that git, killed while it moved the target, left on the ref and on HEAD. One
+    /// that is younger than the journal, holds what the landing writes and stays as it is for a second
+    /// is nobody else's.
     pub(super) fn remove_own_ref_locks(&self, journal: &Journal) -> Result<()> {
         let landing = &journal.record.landing;
         let mut locks = vec![self.lock_of(landing)];
@@ -66,20 +69,24 @@ impl Repo {
             let git_dir = place.checkout().git_dir;
             locks.extend(["HEAD.lock", "ORIG_HEAD.lock"].map(|name| git_dir.join(name)));
         }
-        let is_ours = |lock: &Path| {
-            let Ok(content) = fs::read(lock) else { return false };
-            let written = fs::metadata(lock).and_then(|metadata| metadata.modified()).ok();
+        let ours = |lock: &PathBuf| {
+            let (content, metadata) = (fs::read(lock).ok()?, fs::metadata(lock).ok()?);
+            let written = metadata.modified().ok();
             let known = [landing.after.to_string(), landing.before.to_string()];
             let text = content.trim_ascii_end();
-            written >= journal.written_at()
-                && (text.is_empty() || known.iter().any(|id| id.as_bytes() == text))
+            let is_ours = written >= journal.written_at()
+                && (text.is_empty() || known.iter().any(|id| id.as_bytes() == text));
+            is_ours.then_some((metadata.ino(), written, content))
         };
-        if !locks.iter().any(|lock| is_ours(lock)) {
+        let found: Vec<_> = locks.iter().filter_map(|lock| Some((lock, ours(lock)?))).collect();
+        if found.is_empty() {
             return Ok(());
         }
         std::thread::sleep(ABANDONED);
-        for lock in locks.iter().filter(|lock| is_ours(lock)) {
-            fs::remove_file(lock).attempt(|| format!("remove `{}`", lock.display()))?;
+        for (lock, seen) in found {
+            if ours(lock) == Some(seen) {
+                fs::remove_file(lock).attempt(|| format!("remove `{}`", lock.display()))?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! `apply`: put a task's result into the caller's checkout, uncommitted.
 
-use super::describe::snapshot;
 use super::land::{lock_landings, settled_tip};
 use super::recover::{ended, recover, take};
 use crate::context::Context;
@@ -42,7 +41,7 @@ pub fn apply(context: &Context, task: &str) -> Result<Applied> {
     let plan = context.repo.plan(&PlanRequest {
         target: head,
         tip: settled_tip(context, task)?,
-        snapshot: snapshot(task),
+        snapshot: task.snapshot(),
         strategy: Strategy::Squash,
         message: "applied, not committed",
     })?;

@@ -1,14 +1,16 @@
 //! Tasks as views: what the records tell, and what only git can tell.
 
+use super::forecast::tell_forecasts;
 use super::logs::last_lines;
 use crate::context::Context;
+use crate::diff::{DiffSummary, figures};
 use crate::error::Result;
-use crate::git::{DiffRange, Forecast};
+use crate::git::DiffRange;
 use crate::names::CommitId;
 use crate::outcome::Outcome;
 use crate::supervisor::{self, Precedence};
 use crate::task::{Landing, StreamKind, Task, TaskState};
-use crate::view::{DiffEnds, ForecastView, TaskView, WaitingFor};
+use crate::view::{DiffEnds, TaskView, WaitingFor};
 use std::cell::OnceCell;
 
 /// How many lines of a preset's log are told whose stream is not read.
@@ -110,15 +112,18 @@ pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
     Teller::new(context).describe(task)
 }
 
-/// A task with its files and with what landing it now would do.
-pub(super) fn describe_in_full(context: &Context, task: &Task) -> Result<TaskView> {
-    let mut view = describe(context, task)?;
-    view.forecast = forecast(context, task)?;
-    if task.spec.agent.is_some() && task.spec.stream() == StreamKind::Text {
-        // A log that cannot be read is no reason to tell nothing.
-        view.last_lines = last_lines(context, task, LAST_LINES).unwrap_or_default();
+/// Tasks with their files and with what landing each now would do.
+pub(super) fn describe_in_full(context: &Context, tasks: &[Task]) -> Result<Vec<TaskView>> {
+    let teller = Teller::new(context);
+    let mut views = tasks.iter().map(|task| teller.describe(task)).collect::<Result<Vec<_>>>()?;
+    for (task, view) in tasks.iter().zip(&mut views) {
+        if task.spec.agent.is_some() && task.spec.stream() == StreamKind::Text {
+            // A log that cannot be read is no reason to tell nothing.
+            view.last_lines = last_lines(context, task, LAST_LINES).unwrap_or_default();
+        }
     }
-    Ok(view)
+    tell_forecasts(context, tasks, &mut views);
+    Ok(views)
 }
 
 /// What a task's change is between; none before it has a result.
@@ -133,36 +138,26 @@ pub(super) fn ends(context: &Context, task: &Task) -> Result<Option<DiffEnds>> {
     Ok(Some(DiffEnds { from, to }))
 }
 
+/// The size of a task's change between two commits.
+pub(super) fn measure(
+    context: &Context,
+    task: &Task,
+    (base, head): (CommitId, CommitId),
+) -> Result<DiffSummary> {
+    let from = context.repo.diff_base(base, head, target_tip(context, task)?)?;
+    let changes = context.repo.changes(&DiffRange { from, to: head, paths: &[] })?;
+    Ok(DiffSummary {
+        figures: figures(&changes),
+        commits: context.repo.count_commits(from, head)?,
+        leftovers_committed: task.record.diff.is_some_and(|diff| diff.leftovers_committed),
+    })
+}
+
 fn target_tip(context: &Context, task: &Task) -> Result<Option<CommitId>> {
     match &task.spec.target {
         Some(target) => context.repo.read_ref(&target.full_ref()),
         None => Ok(None),
     }
-}
-
-fn forecast(context: &Context, task: &Task) -> Result<Option<ForecastView>> {
-    let (Some(tip), Landing::Open) = (task.record.head, &task.record.landing) else {
-        return Ok(None);
-    };
-    // While another attempt is made, the last one's result is nothing to land.
-    if task.ended().is_none() {
-        return Ok(None);
-    }
-    let Some(target_commit) = target_tip(context, task)? else { return Ok(None) };
-    let forecast = context.repo.forecast(target_commit, tip, snapshot(task));
-    let (verdict, conflicts) = match forecast {
-        Ok(Forecast::Clean) => ("clean", Vec::new()),
-        Ok(Forecast::UpToDate) => ("up_to_date", Vec::new()),
-        Ok(Forecast::Conflicts(conflicts)) => ("conflicts", conflicts),
-        // Histories that share nothing, or a git that is too old: landing would say so.
-        Err(_) => return Ok(None),
-    };
-    Ok(Some(ForecastView { target_commit, verdict, conflicts, overlaps: Vec::new() }))
-}
-
-/// The commit of the caller's uncommitted work that a task started from, if it did.
-pub(super) fn snapshot(task: &Task) -> Option<CommitId> {
-    task.spec.starts_from_snapshot().then_some(task.spec.base.commit)
 }
 
 fn running_names(context: &Context) -> Result<Vec<String>> {

@@ -29,7 +29,9 @@ pub fn discard(context: &Context, tasks: &[String]) -> Result<Several<TaskView>>
         let task = match context.store.commit(&lock, task, change) {
             Ok(task) => task,
             Err(error) => {
-                context.store.settle(&lock, task)?;
+                // It may be recorded all the same, and only not be told yet.
+                let now = context.store.read(id)?;
+                context.store.settle(&lock, &now)?;
                 return Err(error);
             }
         };

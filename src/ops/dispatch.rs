@@ -85,6 +85,8 @@ pub struct DispatchRequest {
     pub idle_timeout: Option<Duration>,
     /// What a log may take on disk, in bytes.
     pub max_log: Option<u64>,
+    /// What a shell runs on the result, at its end and before it lands; the configured one otherwise.
+    pub verify: Option<String>,
     /// What the worktree begins with.
     pub start: StartFrom,
     /// The same id again answers with the same task.
@@ -140,6 +142,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         depth: parent.as_ref().map_or(0, |parent| parent.spec.depth + 1),
         parent_task: parent.map(|parent| parent.id()),
         request_id: request.request_id,
+        verify: request.verify.or_else(|| context.config.verify.clone()),
         setup: settle_setup(context, &request.env, preset.as_mut()),
         preset,
     };

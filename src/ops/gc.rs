@@ -216,10 +216,14 @@ fn free(context: &Context, thing: &Thing) -> Result<()> {
             _ => Err(Error::refused(format!("`{}` names no task as its owner", path.display()))
                 .hint("offshoot doctor")),
         },
-        What::Ref(name) => match context.repo.read_ref(name)? {
-            Some(commit) => context.repo.delete_ref(name, commit),
-            None => Ok(()),
-        },
+        What::Ref(name) => {
+            // Marked, so that a lock which stays is looked for.
+            context.store.begin(&lock)?;
+            if let Some(commit) = context.repo.read_ref(name)? {
+                context.repo.delete_ref(name, commit)?;
+            }
+            context.store.settle(&lock, &context.store.read(thing.task.id())?)
+        }
         What::Environment(_) => context.store.forget_environment(&lock),
     }
 }

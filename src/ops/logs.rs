@@ -145,11 +145,10 @@ pub(super) fn last_lines(context: &Context, task: &Task, most: usize) -> Result<
     Ok(lines)
 }
 
-/// The last lines of a preset's standard error.
-pub(super) fn last_errors(context: &Context, task: &Task, most: usize) -> Result<Vec<String>> {
-    let log = context.store.layout().task(task.id()).stderr();
+/// The last lines of a log as they are.
+pub(super) fn last_lines_of(log: &Path, most: usize) -> Result<Vec<String>> {
     let mut bytes = Vec::new();
-    disk::read_log(&log, start_of_tail(&log, most)?, &mut |piece| {
+    disk::read_log(log, start_of_tail(log, most)?, &mut |piece| {
         if let Piece::Bytes(piece) = piece {
             bytes.extend_from_slice(piece);
         }

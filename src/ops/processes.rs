@@ -1,8 +1,12 @@
-//! What this program is when it is not a command: a task's supervisor, its shim, or its gate.
+//! What this program is when it is not a command: a task's supervisor, its shim, or its gate; and a
+//! command that it gives to itself.
 
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::names::TaskId;
+use crate::process;
+pub use crate::process::{Orphaned, Spoken};
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 
@@ -28,4 +32,23 @@ pub fn shim(environment: &Environment, reports: impl Write) -> Result<()> {
 /// When the plan makes no sense.
 pub fn gate() -> Result<u8> {
     crate::supervisor::gate()
+}
+
+/// Before the verb of a command line: every argument of it is written as `--name=value`. Only
+/// offshoot itself says it.
+pub const AS_TOOL: &str = "as-tool";
+
+/// Carries out a verb in a process of its own, its arguments written behind [`AS_TOOL`]; see
+/// [`crate::process::verb`].
+///
+/// # Errors
+/// `io` when no process can be started.
+pub async fn verb(
+    arguments: &[OsString],
+    environment: &Environment,
+    orphaned: Orphaned,
+) -> Result<Spoken> {
+    let arguments: Vec<OsString> =
+        std::iter::once(AS_TOOL.into()).chain(arguments.iter().cloned()).collect();
+    process::verb(&arguments, environment, orphaned).await
 }

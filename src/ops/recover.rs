@@ -1,8 +1,8 @@
 //! Taking up what died: the first step of every verb. Usually there is nothing, and it costs a look
 //! into one small folder.
 
+use super::land::PINS;
 use super::release::{self, base_pin};
-use super::restore;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::layout::RepoLock;
@@ -11,7 +11,7 @@ use crate::names::TaskId;
 use crate::outcome::Outcome;
 use crate::process;
 use crate::store::TaskLock;
-use crate::supervisor;
+use crate::supervisor::{self, Laboratory};
 use crate::task::{Ended, Landing, Task, TaskState};
 
 /// Tells what was not told, gives running tasks without a supervisor a new one, finishes landings and
@@ -39,12 +39,11 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             // What cannot be released yet stays as it is and is tried again by the next command; it
             // must not keep a person from everything else.
             let _ = release::release(context, &lock, &task);
-        } else if let Landing::Discarded { custody, .. } = &task.record.landing {
+        } else if let Landing::Discarded { .. } = &task.record.landing {
             // Somebody died while they brought it back.
-            let tip = restore::tip(&task, custody);
-            context.repo.sweep_ref_lock(&task.spec.branch.full_ref(), Some(tip));
-            store.settle(&lock, &task)?;
+            let _ = release::release_again(context, &lock, &task);
         } else if let Landing::Landed { .. } = &task.record.landing {
+            release::sweep_ref_locks(context, &task);
             store.settle(&lock, &task)?;
         } else if let TaskState::Ended { outcome, .. } = &task.record.state
             && *outcome != Outcome::Cancelled
@@ -54,7 +53,10 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             super::send::go_on(context, &lock, &task)?;
         }
     }
-    supervisor::pump(store, &context.config)
+    let Context { store, repo, config, .. } = context;
+    // What cannot be removed yet is tried again by the next command.
+    let _ = Laboratory { store, repo, config }.sweep();
+    supervisor::pump(store, config)
 }
 
 /// Lets go of the base of a dispatch that died before its record was there. One that goes on in this
@@ -66,6 +68,23 @@ pub(super) fn forget_pin(context: &Context, id: TaskId) -> Result<()> {
         Some(base) if !context.store.has_folder(id) => context.repo.delete_ref(&pin, base),
         _ => Ok(()),
     }
+}
+
+/// Lets go of the ends of landings that have not happened. The caller holds the landing lock.
+pub(super) fn forget_landing_pins(context: &Context) -> Result<()> {
+    let repo = &context.repo;
+    repo.sweep_ref_locks_below(PINS);
+    let landings = repo.landings(&context.store.layout().landings())?;
+    let is_known = |number: u64| landings.iter().any(|(landing, _)| landing.number == number);
+    for name in repo.refs_below(PINS)? {
+        let number = name.strip_prefix(PINS).and_then(|rest| rest.split('/').next()?.parse().ok());
+        if let (Some(number), Some(commit)) = (number, repo.read_ref(&name)?)
+            && !is_known(number)
+        {
+            repo.delete_ref(&name, commit)?;
+        }
+    }
+    Ok(())
 }
 
 /// The same for verbs that only look: what they show is on record, so a disk that is full or may not

@@ -3,13 +3,15 @@
 //!
 //! Every step may be repeated, so a release that was cut off is simply done again.
 
+use super::restore;
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::git::{Checkout, Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart};
 use crate::layout::RepoLock;
 use crate::names::{CommitId, TaskId};
 use crate::store::TaskLock;
-use crate::task::{Change, Custody, Task};
+use crate::supervisor::planted_programs;
+use crate::task::{Change, Custody, Landing, Task};
 use std::path::PathBuf;
 
 /// Takes a task's worktree and branch away, everything in them kept, so that it can begin anew.
@@ -29,6 +31,36 @@ pub(super) fn release(context: &Context, lock: &TaskLock, task: &Task) -> Result
         ..move_worktree(context, task)?
     };
     drop_branch(context, task)?;
+    let_go(context, lock, task, custody)
+}
+
+/// Takes back what a restore has done that did not come to its end: what is kept stays as it was.
+pub(super) fn release_again(context: &Context, lock: &TaskLock, task: &Task) -> Result<Task> {
+    let Landing::Discarded { custody, .. } = &task.record.landing else { return Ok(task.clone()) };
+    let moved = move_worktree(context, task)?;
+    let tip = restore::tip(task, custody);
+    context.repo.sweep_ref_lock(&task.spec.branch.full_ref(), Some(tip));
+    // A branch of that name elsewhere is somebody else's.
+    if tip_of_branch(context, task) == Some(tip) {
+        drop_branch(context, task)?;
+    }
+    let custody = Custody {
+        folder: moved.folder.or_else(|| custody.folder.clone()),
+        entry: moved.entry.or_else(|| custody.entry.clone()),
+        ..custody.clone()
+    };
+    let_go(context, lock, task, custody)
+}
+
+/// Removes the locks that somebody who died left on the refs of a task.
+pub(super) fn sweep_ref_locks(context: &Context, task: &Task) {
+    context.repo.sweep_ref_locks_below(&kept_refs(task));
+    context.repo.sweep_ref_lock(&base_pin(task.id()), None);
+    context.repo.sweep_ref_lock(&task.spec.branch.full_ref(), None);
+}
+
+fn let_go(context: &Context, lock: &TaskLock, task: &Task, custody: Custody) -> Result<Task> {
+    sweep_ref_locks(context, task);
     let pin = base_pin(task.id());
     if let Some(base) = context.repo.read_ref(&pin)? {
         context.repo.delete_ref(&pin, base)?;
@@ -122,6 +154,10 @@ fn changes_since(
     checkout: &Checkout,
     head: CommitId,
 ) -> Result<Option<CommitId>> {
+    // Recording would run programs that came while the task did; the folder has it all anyway.
+    if !planted_programs(&context.store, &context.repo, task)?.is_empty() {
+        return Ok(None);
+    }
     let snapshot = snapshot(context, task, checkout, head)?;
     if snapshot == context.repo.tree_of(head)? {
         return Ok(None);

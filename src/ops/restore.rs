@@ -2,13 +2,14 @@
 
 use super::describe::describe;
 use super::recover::take;
-use super::release::base_pin;
+use super::release::{base_pin, release_again};
 use super::several::{Several, each};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::git::{Expected, NewWorktree, ReleasedWorktree};
 use crate::layout::RepoLock;
 use crate::names::CommitId;
+use crate::store::TaskLock;
 use crate::task::{Change, Custody, Landing, Task};
 use crate::view::TaskView;
 use std::path::PathBuf;
@@ -43,19 +44,17 @@ pub fn restore(context: &Context, tasks: &[String]) -> Result<Several<Restored>>
             return Err(Error::refused(format!("`{}` was not discarded", task.name()))
                 .hint(format!("offshoot status {}", task.name())));
         };
-        refuse_collected(context, &task, &custody)?;
+        refuse_collected(context, &task, &custody, "restore")?;
         context.store.begin(&lock)?;
         let (task, worktree) = match bring_back(context, &task, &custody) {
             Ok((place, worktree)) => {
-                // What the dispatcher's environment was is forgotten; another attempt has the caller's.
-                let environment =
-                    context.environment.without_git_location().without_parent_session();
-                context.store.keep_environment(&lock, &environment)?;
+                adopt_environment(context, &lock)?;
                 let change = Change::Restored { worktree: place };
                 (context.store.commit(&lock, &task, change)?, worktree)
             }
             Err(error) => {
-                context.store.settle(&lock, &task)?;
+                // Where that fails too, the mark stays and the next command takes it back.
+                let _ = release_again(context, &lock, &task);
                 return Err(error);
             }
         };
@@ -69,14 +68,25 @@ pub(super) fn tip(task: &Task, custody: &Custody) -> CommitId {
     custody.tip.or(task.record.head).unwrap_or(task.spec.base.commit)
 }
 
+/// What the dispatcher's environment was is forgotten; another attempt has the caller's.
+pub(super) fn adopt_environment(context: &Context, lock: &TaskLock) -> Result<()> {
+    let environment = context.environment.without_git_location().without_parent_session();
+    context.store.keep_environment(lock, &environment)
+}
+
 /// Refuses when git has thrown away what `gc` let go; before anything is changed.
-fn refuse_collected(context: &Context, task: &Task, custody: &Custody) -> Result<()> {
+pub(super) fn refuse_collected(
+    context: &Context,
+    task: &Task,
+    custody: &Custody,
+    attempt: &str,
+) -> Result<()> {
     let (name, tip, base) = (task.name(), tip(task, custody), task.spec.base.commit);
     if context.repo.is_whole(tip, base)? {
         return Ok(());
     }
     let mut error = Error::refused(format!(
-        "cannot restore `{name}`: its work was collected, and {} is not in the repository any more",
+        "cannot {attempt} `{name}`: its work was collected, and {} is not in the repository any more",
         tip.short()
     ));
     if let Some(folder) = custody.folder.as_ref().filter(|folder| folder.is_dir()) {
@@ -88,7 +98,45 @@ fn refuse_collected(context: &Context, task: &Task, custody: &Custody) -> Result
     Err(error.hint(format!("offshoot logs {name}  shows what it wrote")))
 }
 
-fn bring_back(context: &Context, task: &Task, custody: &Custody) -> Result<(PathBuf, Worktree)> {
+/// Refuses when something else has the task's branch or the place of its worktree by now.
+pub(super) fn refuse_taken(
+    context: &Context,
+    task: &Task,
+    custody: &Custody,
+    attempt: &str,
+) -> Result<()> {
+    let (name, tip) = (task.name(), tip(task, custody));
+    match context.repo.read_ref(&task.spec.branch.full_ref())? {
+        Some(there) if there != tip => return Err(branch_taken(task, tip, attempt)),
+        _ => {}
+    }
+    let root = &task.spec.worktree;
+    if context.repo.worktree_of(task.id())?.is_none() && root.symlink_metadata().is_ok() {
+        let place = root.display();
+        return Err(Error::refused(format!(
+            "cannot {attempt} `{name}`: something else is at `{place}` now"
+        ))
+        .hint(format!("move `{place}` away")));
+    }
+    Ok(())
+}
+
+fn branch_taken(task: &Task, tip: CommitId, attempt: &str) -> Error {
+    let branch = &task.spec.branch;
+    Error::refused(format!(
+        "cannot {attempt} `{}`: the branch `{branch}` is used by something else now",
+        task.name()
+    ))
+    .hint(format!("git branch -m -- {branch} another-name"))
+    .hint(format!("git branch another-name {tip}  takes the work without restoring the task"))
+}
+
+/// Puts branch and worktree where they were.
+pub(super) fn bring_back(
+    context: &Context,
+    task: &Task,
+    custody: &Custody,
+) -> Result<(PathBuf, Worktree)> {
     let tip = tip(task, custody);
     let _repo = context.store.lock(RepoLock::Repo)?;
     bring_back_branch(context, task, tip)?;
@@ -122,12 +170,7 @@ fn bring_back_branch(context: &Context, task: &Task, tip: CommitId) -> Result<()
     let branch = &task.spec.branch;
     match context.repo.read_ref(&branch.full_ref())? {
         Some(there) if there == tip => Ok(()),
-        Some(_) => Err(Error::refused(format!(
-            "cannot restore `{}`: the branch `{branch}` is used by something else now",
-            task.name()
-        ))
-        .hint(format!("git branch -m -- {branch} another-name"))
-        .hint(format!("git branch another-name {tip}  takes the work without restoring the task"))),
+        Some(_) => Err(branch_taken(task, tip, "restore")),
         None => {
             context.repo.set_ref(&branch.full_ref(), Expected::Absent, tip, "offshoot: restore")
         }

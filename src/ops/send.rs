@@ -5,7 +5,7 @@
 
 use super::describe::describe;
 use super::land::finish_before_deciding;
-use super::logs::last_lines;
+use super::logs::{last_lines, last_lines_of};
 use super::recover::{recover, take};
 use super::release;
 use crate::context::Context;
@@ -14,7 +14,9 @@ use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::store::TaskLock;
 use crate::supervisor;
-use crate::task::{Change, FollowUp, Landing, Phase, RetryIn, Task, TaskState};
+use crate::task::{
+    Change, FollowUp, Judgement, Landing, Phase, RetryIn, Task, TaskState, Verification,
+};
 use crate::view::TaskView;
 
 /// How much of the log goes along as feedback, in lines.
@@ -134,14 +136,14 @@ fn refuse_decided(task: &Task) -> Result<()> {
 /// Queues a new attempt of an ended task that is told how the last one failed.
 ///
 /// # Errors
-/// As `retry`; `refused` when the last attempt completed.
+/// As `retry`; `refused` when the last attempt completed and its verify command did not say no.
 pub fn retry_with_feedback(context: &Context, task: &str, place: RetryIn) -> Result<TaskView> {
     recover(context)?;
     let id = context.store.resolve(task)?;
     finish_before_deciding(context, id)?;
     let (lock, task) = take(context, id)?;
     let outcome = super::recover::ended(&task)?.outcome();
-    if outcome.is_success() {
+    if outcome.is_success() && red(&task).is_none() {
         let name = task.name();
         return Err(Error::new(
             ErrorKind::Refused,
@@ -164,26 +166,41 @@ pub fn retry_with_feedback(context: &Context, task: &str, place: RetryIn) -> Res
     describe(context, &context.store.read(id)?)
 }
 
+/// What the verify command said of the result, if it said no.
+fn red(task: &Task) -> Option<&Verification> {
+    let verify = task.record.verify.as_ref();
+    verify.filter(|verify| verify.verdict == Some(Judgement::Red))
+}
+
+fn push_lines(words: &mut String, lines: Vec<String>) {
+    for line in lines {
+        words.extend(line.chars().take(FEEDBACK_LINE).chain(std::iter::once('\n')));
+    }
+}
+
 /// What a new attempt is told of the last one: within its conversation the failure alone, in a new run
 /// the task's own prompt too.
 fn feedback(context: &Context, task: &Task, place: RetryIn) -> Result<FollowUp> {
-    let mut words = String::from("The last attempt failed");
+    let mut words = String::from("The last attempt ended, and not well");
     if let TaskState::Ended { outcome, .. } = &task.record.state {
         words.push_str(&format!(": {outcome}"));
     }
     words.push('.');
+    if let Some(verification) = red(task) {
+        words.push_str(&format!("\n`{}` says no to its result. It ends:\n", verification.command));
+        push_lines(&mut words, last_lines_of(&verification.log, FEEDBACK_LINES)?);
+    }
     if let Some(error) = &task.record.agent_error {
         words.push_str(&format!("\nIts error: {error}"));
     }
     let mut lines = last_lines(context, task, FEEDBACK_LINES)?;
     if task.spec.agent.is_some() {
-        lines.extend(super::logs::last_errors(context, task, FEEDBACK_LINES / 4)?);
+        let errors = context.store.layout().task(task.id()).stderr();
+        lines.extend(last_lines_of(&errors, FEEDBACK_LINES / 4)?);
     }
     if !lines.is_empty() {
         words.push_str("\nThe last lines of its log:\n");
-        for line in lines {
-            words.extend(line.chars().take(FEEDBACK_LINE).chain(std::iter::once('\n')));
-        }
+        push_lines(&mut words, lines);
     }
     words.push_str("\nFind out why, and do the task.");
     let conversation = task.record.conversation.clone();

@@ -4,7 +4,7 @@ use super::describe::describe_in_full;
 use super::overlaps::tell_overlaps;
 use super::recover::{find, recover_if_possible};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::view::TaskView;
 
 /// One task with its files and what landing it now would do.
@@ -13,7 +13,8 @@ use crate::view::TaskView;
 /// `not_found` when no task is meant.
 pub fn status(context: &Context, task: &str) -> Result<TaskView> {
     recover_if_possible(context);
-    let mut view = describe_in_full(context, &find(context, task)?)?;
-    tell_overlaps(context, std::slice::from_mut(&mut view));
-    Ok(view)
+    let task = find(context, task)?;
+    let mut views = describe_in_full(context, std::slice::from_ref(&task))?;
+    tell_overlaps(context, &mut views);
+    views.pop().ok_or_else(|| Error::internal("a task without a view"))
 }

@@ -69,8 +69,7 @@ pub fn wait(
         };
         let timed_out = !enough && deadline.is_some_and(|deadline| deadline.has_passed());
         if enough || timed_out {
-            let tasks = tasks.iter().map(|task| describe_in_full(context, task));
-            return Ok(Waited { tasks: tasks.collect::<Result<_>>()?, timed_out });
+            return Ok(Waited { tasks: describe_in_full(context, &tasks)?, timed_out });
         }
         // What the records tell is enough for progress; git is asked once, at the end.
         let views: Vec<TaskView> = tasks.iter().map(TaskView::of).collect();

@@ -7,6 +7,7 @@ mod identity;
 mod reap;
 mod spawn;
 mod tree;
+mod verb;
 
 pub use identity::{arguments, boot_id, current, giver_of, has_open, is_alive, of, parent, umask};
 pub use reap::{Ending, peek, reap, reap_others};
@@ -14,3 +15,4 @@ pub use spawn::{
     Spawn, become_ourselves, become_program, pager, set_subreaper, set_umask, take_standard_input,
 };
 pub use tree::{ProcessTree, TreeSignal, carries, hold, wait_until_ended};
+pub use verb::{Orphaned, Spoken, verb};

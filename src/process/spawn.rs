@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// Our own program, as the kernel knows it: right even when the file was replaced meanwhile.
-const OURSELVES: &str = "/proc/self/exe";
+pub(super) const OURSELVES: &str = "/proc/self/exe";
 
 /// A process being put together: this program once more, or a shell, in a session of its own, so that
 /// nothing typed at the dispatcher's terminal reaches it.

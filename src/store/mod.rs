@@ -18,12 +18,14 @@ mod messages;
 mod paths;
 mod ports;
 mod records;
+mod verdicts;
 
 pub use inbox::InboxEntry;
 pub use inspect::{OpenToOthers, StrayEntry};
 pub use journal::JournalReader;
 pub use paths::PathsLock;
 pub use records::{Naming, NewTask, Placing, TaskLock};
+pub use verdicts::{Subject, Trial};
 
 use crate::clock::Clock;
 use crate::error::Result;

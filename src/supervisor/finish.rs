@@ -2,6 +2,7 @@
 //! change measured. Whatever goes wrong here is a warning; the work itself stays where it is.
 
 use super::Life;
+use super::verify::{Laboratory, Proposal};
 use crate::clock::Clock;
 use crate::diff::{DiffSummary, figures};
 use crate::error::{Attempt, Result};
@@ -13,7 +14,11 @@ use crate::git::{
 use crate::names::CommitId;
 use crate::outcome::Outcome;
 use crate::process;
-use crate::task::{Change, FinishedWork, FollowUp, Phase, TaskSpec, Then, Warning, WarningKind};
+use crate::store::Subject;
+use crate::task::{
+    Change, ControlAction, FinishedWork, FollowUp, Phase, TaskSpec, Then, Verification, Warning,
+    WarningKind,
+};
 use std::path::Path;
 
 /// The longest subject of a commit made from leftovers, in characters.
@@ -42,10 +47,15 @@ impl Life {
         let diff = self.measure(&work)?;
         let words = self.agents_words();
         let then = self.what_follows(words.session.as_deref());
+        let verify = match then {
+            Then::End if diff.figures.files > 0 => self.verify_result(&mut work),
+            Then::End | Then::TryAgain | Then::GoOn(_) => None,
+        };
         self.commit(Change::Finished(FinishedWork {
             worktree: work.checkout.map(|checkout| checkout.root),
             head: work.head,
             diff,
+            verify,
             warnings: work.warnings,
             tick_ms: Clock.tick_ms(),
             boot_id: process::boot_id()?,
@@ -61,6 +71,47 @@ impl Life {
             Some(message) => self.store.remove_message(&self.lock, message),
             None => Ok(()),
         }
+    }
+
+    /// What the task's verify command says of its result. While it runs, a cancellation breaks it off;
+    /// the task has ended as its agent did, and is not verified.
+    fn verify_result(&mut self, work: &mut Work) -> Option<Verification> {
+        let command = self.task.spec.verify.clone()?;
+        let Some(Phase::Finishing { outcome }) = self.running().map(|running| &running.phase)
+        else {
+            return None;
+        };
+        // Somebody wants it to be over, or there was no agent.
+        if !matches!(outcome, Outcome::Exited { .. } | Outcome::AgentError { .. }) {
+            return None;
+        }
+        match self.try_result(command, work.head) {
+            Ok(verification) => Some(verification),
+            Err(error) => {
+                let message = format!("the result could not be verified: {error}");
+                work.warnings.push(Warning::new(WarningKind::NotVerified, message));
+                None
+            }
+        }
+    }
+
+    fn try_result(&self, command: String, commit: CommitId) -> Result<Verification> {
+        let spec = &self.task.spec;
+        let (tree, setup) = (self.repo.tree_of(commit)?, spec.setup.clone());
+        let beside = spec.worktree.parent().unwrap_or(&spec.worktree);
+        let proposal = Proposal {
+            subject: Subject { tree, command, setup },
+            commit,
+            environment: self.task_environment(),
+            beside,
+            log: self.store.layout().task(spec.id).verify_log(),
+        };
+        let laboratory = Laboratory { store: &self.store, repo: &self.repo, config: &self.config };
+        let mut is_over = || {
+            let requests = self.store.requests(spec.id)?;
+            Ok(requests.iter().any(|request| request.action == ControlAction::Cancel))
+        };
+        laboratory.verify(&proposal, &mut is_over)
     }
 
     /// A failed attempt is followed by another one while there are any left, then comes what somebody

@@ -10,11 +10,12 @@ use super::Life;
 use crate::error::Result;
 use crate::escape;
 use crate::git::{
-    Checkout, Fingerprint, Landing, MainCheckout, MainFile, StashEntry, changed_names,
+    Checkout, Fingerprint, Landing, MainCheckout, MainFile, Repo, StashEntry, changed_names,
 };
 use crate::names::{BranchName, CommitId};
 use crate::path::RepoPath;
-use crate::task::{SCHEMA, Warning, WarningKind};
+use crate::store::Store;
+use crate::task::{SCHEMA, Task, Warning, WarningKind};
 use serde::{Deserialize, Serialize};
 
 /// The most paths that a warning names.
@@ -212,6 +213,38 @@ impl Life {
         let message =
             format!("{files} of the main checkout changed during the run, by whom is not known");
         Some(Warning { kind: WarningKind::MainChanged, message, paths })
+    }
+}
+
+/// The keys of the repository's configuration that name programs which git would run while it merges,
+/// checks out or commits, if they came or changed while the task ran and are so still.
+///
+/// # Errors
+/// `io` when what was noted cannot be read.
+pub fn planted_programs(store: &Store, repo: &Repo, task: &Task) -> Result<Vec<String>> {
+    let warnings = &task.record.warnings;
+    if !warnings.iter().any(|warning| warning.kind == WarningKind::ConfigChanged) {
+        return Ok(Vec::new());
+    }
+    let Some(note) = store.fingerprint::<Note>(task.id())? else { return Ok(Vec::new()) };
+    let now = repo.configuration();
+    let mut keys = changed_names(&note.fingerprint.config, &now);
+    keys.retain(|key| now.contains_key(key) && names_a_program(key));
+    Ok(keys)
+}
+
+/// Whether a key leads to a program that git runs without being asked for it.
+fn names_a_program(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let (section, name) = (key.split('.').next(), key.rsplit('.').next());
+    match (section.unwrap_or_default(), name.unwrap_or_default()) {
+        ("filter", "clean" | "smudge" | "process")
+        | ("merge", "driver")
+        | ("gpg", "program" | "defaultkeycommand")
+        | ("commit", "gpgsign")
+        | ("include" | "includeif", "path")
+        | ("extensions", "worktreeconfig") => true,
+        _ => false,
     }
 }
 

@@ -23,12 +23,15 @@ mod readable;
 mod requests;
 mod setup;
 mod shim;
+mod verify;
 mod words;
 
 pub use claims::{Precedence, Standing, family};
 pub use gate::gate;
+pub use isolation::planted_programs;
 pub use queue::{free_slots, has_room, pump, revive};
 pub use shim::shim;
+pub use verify::{Laboratory, Proposal};
 
 use crate::clock::Clock;
 use crate::config::Config;

@@ -147,6 +147,14 @@ impl Life {
     }
 
     pub(super) fn agent_environment(&self, checkout: &Checkout, folder: PathBuf) -> Environment {
+        let mut environment = self.task_environment();
+        environment.set("OFFSHOOT_WORKTREE", checkout.root.clone());
+        environment.set("PWD", folder);
+        environment
+    }
+
+    /// The environment of everything that runs for the task, wherever it runs.
+    pub(super) fn task_environment(&self) -> Environment {
         let spec = &self.task.spec;
         let mut environment = self.environment.clone();
         for (name, value) in &spec.setup.env {
@@ -158,8 +166,6 @@ impl Life {
         environment.set(MARK, spec.id.to_string());
         environment.set("OFFSHOOT_TASK_NAME", spec.name.as_str());
         environment.set("OFFSHOOT_BASE", spec.base.commit.to_string());
-        environment.set("OFFSHOOT_WORKTREE", checkout.root.clone());
-        environment.set("PWD", folder);
         if let Some(prompt) = self.task.present_prompt() {
             environment.set("OFFSHOOT_PROMPT", prompt);
         }

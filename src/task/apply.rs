@@ -1,5 +1,6 @@
 //! The only way a record changes. Each cell of state × change is decided here and walked by one test.
 
+use super::refusal::senseless;
 use super::{
     Afterwards, Attempt, Change, FollowUp, Landing, Pause, PauseStage, Phase, RetryIn, Running,
     StopReason, Task, TaskRecord, TaskState, Then,
@@ -16,6 +17,7 @@ impl Task {
     /// `refused` when the change makes no sense in the task's state.
     pub fn apply(&self, change: Change, at: Timestamp) -> Result<Task> {
         let mut next = self.clone();
+        let landing = change.landing();
         let event = next.record.change(change, at, self)?;
         if let Some(event) = event {
             next.record.events += 1;
@@ -33,6 +35,7 @@ impl Task {
                 next: next.next(),
                 context: self.spec.context.clone(),
                 parent: self.spec.parent.clone(),
+                landing,
             };
             next.record.outbox.push(draft);
         }
@@ -152,6 +155,7 @@ impl TaskRecord {
                 self.worktree = work.worktree;
                 self.head = Some(work.head);
                 self.diff = Some(work.diff);
+                self.verify = work.verify;
                 self.warnings = work.warnings;
                 self.message = work.words.message;
                 self.conversation = task.conversation_after(work.words.session.as_deref());
@@ -187,8 +191,22 @@ impl TaskRecord {
                 C::Landed { landing: landing @ Landing::Landed { .. }, worktree },
             ) if undecided => {
                 self.landing = landing;
+                self.last_landing = self.last_landing();
                 self.releasing = worktree == Afterwards::Release;
                 Ok(Some(EventKind::Landed))
+            }
+            (S::Ended { .. }, C::PartLanded(part)) if undecided => {
+                self.move_to(part.rest);
+                Ok(Some(EventKind::Landed))
+            }
+            (S::Ended { .. }, C::Moved(moved)) if undecided => {
+                self.move_to(moved);
+                Ok(None)
+            }
+            (S::Ended { .. }, C::Undone(taken))
+                if undecided || matches!(self.landing, Landing::Landed { .. }) =>
+            {
+                Ok(Some(self.take_back(taken)))
             }
             (S::Ended { .. }, C::Discarded(custody)) if undecided => {
                 self.landing = Landing::Discarded { at, custody };
@@ -227,6 +245,7 @@ impl TaskRecord {
     fn run_again(&mut self, place: RetryIn, task: &Task) {
         self.state = TaskState::Pending { held: false };
         self.landing = Landing::Open;
+        self.verify = None;
         if place == RetryIn::FreshWorktree {
             (self.head, self.diff, self.worktree) = (None, None, None);
             self.conversation = None;
@@ -265,7 +284,7 @@ impl TaskRecord {
         self.landing = self.landing_of_work();
     }
 
-    fn landing_of_work(&self) -> Landing {
+    pub(super) fn landing_of_work(&self) -> Landing {
         match (self.head, self.diff) {
             (Some(head), Some(diff)) if head != self.base && diff.commits > 0 => Landing::Open,
             _ => Landing::Empty { acknowledged: false },
@@ -302,17 +321,4 @@ impl Running {
             _ => None,
         }
     }
-}
-
-fn senseless(task: &Task, verb: &str) -> Error {
-    let name = &task.spec.name;
-    let standing = match (&task.record.state, &task.record.landing) {
-        (TaskState::Ended { .. }, Landing::Landed { target, .. }) => {
-            format!("already landed on `{target}`")
-        }
-        (TaskState::Ended { .. }, Landing::Discarded { .. }) => "discarded".to_owned(),
-        (state, _) => state.name().to_string(),
-    };
-    Error::refused(format!("cannot {verb} `{name}`: it is {standing}"))
-        .hint(format!("offshoot status {name}"))
 }

@@ -1,9 +1,13 @@
 //! What can happen to a task; `apply.rs` says what comes of it.
 
-use super::{Custody, FollowUp, Landing, PausedSlot, ProcessIdentity, StopReason, Usage, Warning};
+use super::{
+    Custody, FollowUp, Landing, Moved, PartLanded, PausedSlot, ProcessIdentity, StopReason,
+    TakenBack, Usage, Verification, Warning,
+};
 use crate::diff::DiffSummary;
 use crate::names::CommitId;
 use crate::outcome::Outcome;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Something that happens to a task.
@@ -81,6 +85,12 @@ pub enum Change {
     ReleaseAsked,
     /// What was kept of released work.
     Released(Custody),
+    /// A part of the work is on its target, the rest on its branch.
+    PartLanded(PartLanded),
+    /// The work was moved, and nothing has landed.
+    Moved(Moved),
+    /// A landing was taken back.
+    Undone(TakenBack),
     /// Discarded work is back, at this worktree.
     Restored {
         /// Its worktree.
@@ -109,11 +119,13 @@ pub enum Then {
 }
 
 /// What becomes of a landed task's worktree and branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Afterwards {
     /// They are released, their content kept.
     Release,
     /// They stay.
+    #[default]
     Keep,
 }
 
@@ -126,6 +138,8 @@ pub struct FinishedWork {
     pub head: CommitId,
     /// The size of its change.
     pub diff: DiffSummary,
+    /// What its verify command said of it.
+    pub verify: Option<Verification>,
     /// What a person should know.
     pub warnings: Vec<Warning>,
     /// The monotonic clock, in milliseconds since boot.
@@ -149,29 +163,4 @@ pub struct AgentWords {
     pub error: Option<String>,
     /// What it took.
     pub usage: Option<Usage>,
-}
-
-impl Change {
-    /// What it is called where it is refused.
-    pub(super) fn verb(&self) -> &'static str {
-        match self {
-            Self::Dispatched => "dispatch",
-            Self::Started { .. } => "start",
-            Self::AgentReady { .. } | Self::AgentNeverStarted => "start the agent of",
-            Self::StopAsked(StopReason::Cancelled) => "cancel",
-            Self::StopAsked(StopReason::TimedOut) => "time out",
-            Self::Held | Self::PauseAsked(_) | Self::Paused { .. } => "pause",
-            Self::LetGo | Self::ResumeAsked | Self::Resumed { .. } => "resume",
-            Self::Prioritised(_) => "reorder",
-            Self::DependencyFailed { .. } | Self::AgentEnded(_) | Self::Finished(_) => "finish",
-            Self::NeedsInput(_) => "ask something for",
-            Self::Retried(_) => "retry",
-            Self::FollowedUp(..) => "send to",
-            Self::ReleaseAsked | Self::Released(_) => "release",
-            Self::Acknowledged => "acknowledge",
-            Self::Landed { .. } => "land",
-            Self::Discarded(_) => "discard",
-            Self::Restored { .. } => "restore",
-        }
-    }
 }

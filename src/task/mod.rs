@@ -8,24 +8,29 @@ mod apply;
 mod change;
 mod control;
 mod identity;
+mod moved;
 mod preset;
 mod record;
+mod refusal;
 mod setup;
 mod spec;
 mod state;
+mod verification;
 mod warning;
 
 pub use change::{Afterwards, AgentWords, Change, FinishedWork, RetryIn, Then};
 pub use control::{ControlAction, ControlRequest};
 pub use identity::ProcessIdentity;
+pub use moved::{Moved, MovedWork, PartLanded, TakenBack};
 pub use preset::{FollowUp, Preset, StreamKind, Usage};
 pub use record::{Attempt, Custody, Ended, Landing, TaskRecord};
 pub use setup::{PortRange, Setup};
 pub use spec::{AgentName, Base, Dependency, Need, TaskSpec};
 pub use state::{Pause, PauseStage, PausedSlot, Phase, Running, StateName, StopReason, TaskState};
+pub use verification::{Judgement, Verification};
 pub use warning::{Warning, WarningKind};
 
-use crate::names::{TaskId, TaskName};
+use crate::names::{CommitId, TaskId, TaskName};
 
 /// The version of every record that we write.
 pub const SCHEMA: u32 = 1;
@@ -84,6 +89,14 @@ impl Task {
         decided && !self.record.releasing && self.record.worktree.is_none()
     }
 
+    /// The commit of the caller's uncommitted work that the work starts with and that must not be
+    /// landed; none once the work was moved to another base.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<CommitId> {
+        let base = self.spec.base.commit;
+        (self.spec.base.snapshot_of.is_some() && self.record.base == base).then_some(base)
+    }
+
     /// The commands that make sense now, most useful first.
     #[must_use]
     pub fn next(&self) -> Vec<String> {
@@ -95,13 +108,13 @@ impl Task {
             }
             (TaskState::Running(_), _) => &["logs -f", "wait", "cancel"],
             (TaskState::Ended { outcome, .. }, Landing::Open) if outcome.is_success() => {
-                if self.spec.starts_from_snapshot() {
+                if self.snapshot().is_some() {
                     &["diff", "rebase", "merge --squash", "discard"]
                 } else {
                     &["diff", "merge", "rebase", "discard"]
                 }
             }
-            (TaskState::Ended { .. }, Landing::Open) if self.spec.starts_from_snapshot() => {
+            (TaskState::Ended { .. }, Landing::Open) if self.snapshot().is_some() => {
                 &["logs", "diff", "retry", "rebase", "merge --squash", "discard"]
             }
             (TaskState::Ended { .. }, Landing::Open) => {

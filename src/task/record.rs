@@ -1,9 +1,9 @@
 //! What became of a task.
 
-use super::{FollowUp, SCHEMA, Task, TaskState, Usage, Warning};
+use super::{FollowUp, SCHEMA, Task, TaskState, Usage, Verification, Warning};
 use crate::diff::DiffSummary;
 use crate::event::Draft;
-use crate::landing::Strategy;
+use crate::landing::{LandingRef, Strategy};
 use crate::names::{BranchName, CommitId, TaskId};
 use crate::outcome::Outcome;
 use crate::timestamp::Timestamp;
@@ -52,6 +52,9 @@ pub struct TaskRecord {
     pub last_message: Option<String>,
     /// The size of its change.
     pub diff: Option<DiffSummary>,
+    /// What its verify command said of the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verification>,
     /// What a person should know.
     pub warnings: Vec<Warning>,
     /// Ended attempts, the latest last.
@@ -64,6 +67,9 @@ pub struct TaskRecord {
     /// Whether the worktree and branch are to be released, and may not all be yet.
     #[serde(default)]
     pub releasing: bool,
+    /// The number of the last landing that is told of here.
+    #[serde(default)]
+    pub(super) last_landing: u64,
     /// How many events there have been.
     pub events: u64,
     /// Events that the journal may not have yet.
@@ -123,6 +129,21 @@ pub enum Landing {
     },
 }
 
+impl Landing {
+    /// The landing, if there was one.
+    #[must_use]
+    pub fn reference(&self) -> Option<LandingRef> {
+        let Self::Landed { id, target, strategy, before, after, .. } = self else { return None };
+        Some(LandingRef {
+            id: (*id != 0).then_some(*id),
+            target: target.clone(),
+            strategy: *strategy,
+            before: *before,
+            after: *after,
+        })
+    }
+}
+
 /// Where released work is kept until it is collected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Custody {
@@ -161,11 +182,13 @@ impl TaskRecord {
             follow_up: None,
             last_message: None,
             diff: None,
+            verify: None,
             warnings: Vec::new(),
             attempts: Vec::new(),
             priority: None,
             landing: Landing::Open,
             releasing: false,
+            last_landing: 0,
             events: 0,
             outbox: Vec::new(),
             extra: serde_json::Map::new(),

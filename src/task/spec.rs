@@ -154,18 +154,13 @@ pub struct TaskSpec {
     pub depth: u32,
     /// The caller's own id of the request.
     pub request_id: Option<String>,
+    /// What a shell runs on its result, at its end and before it lands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<String>,
     /// What makes its worktree ready.
     #[serde(default, skip_serializing_if = "Setup::is_empty")]
     pub setup: Setup,
     /// How its agent is told things, as it was at the dispatch; none for a command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
-}
-
-impl TaskSpec {
-    /// Whether the base holds the caller's uncommitted work, which must not be landed.
-    #[must_use]
-    pub fn starts_from_snapshot(&self) -> bool {
-        self.base.snapshot_of.is_some()
-    }
 }

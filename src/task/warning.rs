@@ -17,6 +17,8 @@ pub enum WarningKind {
     SnapshotFailed,
     /// Processes of the task were still there when its agent had ended, and were ended.
     Stragglers,
+    /// The verify command could not be run on the result.
+    NotVerified,
     /// Leftovers that were committed are larger than the configuration finds usual.
     LargeFile,
     /// Refs that are not the task's moved, came or went while it ran.

@@ -3,12 +3,16 @@
 //! Every test makes its own repository and compares with what git itself makes of the same merge, or
 //! with the bytes that were there before.
 
+mod equality;
+mod in_progress;
 mod landing;
+mod matrix;
 mod planning;
 mod refusing;
+mod twin;
 
 use offshoot::environment::Environment;
-use offshoot::git::{Landing, Plan, PlanRequest, Planned, Repo};
+use offshoot::git::{Landing, Plan, PlanRequest, Planned, Purpose, Repo};
 use offshoot::landing::Strategy;
 use offshoot::names::{BranchName, CommitId};
 use std::collections::BTreeMap;
@@ -148,6 +152,7 @@ impl Sandbox {
             after: planned.commit,
             strategy: Strategy::Merge,
             reflog: "offshoot: land t".to_owned(),
+            purpose: Purpose::default(),
         }
     }
 

@@ -2,10 +2,14 @@
 //! people's files stay as they are, and nothing that a task did is lost.
 
 mod applying;
+mod cut_off;
 mod giving_up;
 mod merging;
+mod racing;
 mod real_history;
 mod refusing;
+mod undoing;
+mod ways;
 
 use crate::sandbox::{Ran, Sandbox, TestRepo, text};
 use serde_json::Value;

@@ -6,9 +6,9 @@ use crate::sandbox::fixtures;
 use offshoot::error::ErrorKind;
 use offshoot::event::Event;
 use offshoot::task::{
-    Afterwards, AgentWords, Change, Custody, FinishedWork, FollowUp, Landing, PauseStage,
-    PausedSlot, Phase, ProcessIdentity, RetryIn, Running, StateName, StopReason, Task, TaskRecord,
-    TaskSpec, TaskState, Then,
+    Afterwards, AgentWords, Change, Custody, FinishedWork, FollowUp, Landing, Moved, PartLanded,
+    PauseStage, PausedSlot, Phase, ProcessIdentity, RetryIn, Running, StateName, StopReason,
+    TakenBack, Task, TaskRecord, TaskSpec, TaskState, Then,
 };
 use offshoot::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -38,36 +38,39 @@ const STANDINGS: [&str; 16] = [
 /// Of each change: its name, then for every standing in the order above where it leads and what it
 /// tells (`open!finished`), `.` for "nothing changes and nothing is told", `-` for a refusal.
 const TABLE: &str = "
-                  new                pending           held           preparing      preparing+stop agent             agent+stop             pausing             paused             waiting             finishing      finishing+stop open                empty               landed discarded
-dispatched        pending!dispatched -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -      -
-held              .                  held              .              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -      -
-let_go            .                  .                 pending        -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -      -
-prioritised       .                  .                 .              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -      -
-dependency_failed empty!finished     empty!finished    empty!finished -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -      -
-started           preparing!started  preparing!started -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -      -
-agent_ready       -                  -                 -              agent          -              -                 -                      -                   -                  -                   -              -              -                   -                   -      -
-never_started     -                  -                 -              .              .              preparing         preparing+stop         preparing           preparing          preparing           -              -              -                   -                   -      -
-cancel            empty!finished     empty!finished    empty!finished preparing+stop .              agent+stop        .                      agent+stop          agent+stop         agent+stop          -              -              -                   -                   -      -
-time_out          -                  -                 -              preparing+stop .              agent+stop        .                      agent+stop          agent+stop         agent+stop          -              -              -                   -                   -      -
-pause_asked       -                  -                 -              -              -              pausing           -                      -                   -                  -                   -              -              -                   -                   -      -
-paused            -                  -                 -              -              -              -                 -                      paused!paused       -                  -                   -              -              -                   -                   -      -
-resume_asked      -                  -                 -              -              -              -                 -                      -                   waiting            -                   -              -              -                   -                   -      -
-resumed           -                  -                 -              -              -              -                 -                      -                   -                  agent!resumed       -              -              -                   -                   -      -
-needs_input       -                  -                 -              -              -              agent!needs_input agent+stop!needs_input pausing!needs_input paused!needs_input waiting!needs_input -              -              -                   -                   -      -
-agent_ended       -                  -                 -              finishing      finishing+stop finishing         finishing+stop         finishing           finishing          finishing           -              -              -                   -                   -      -
-finished_work     -                  -                 -              -              -              -                 -                      -                   -                  -                   open!finished  open!finished  -                   -                   -      -
-finished_empty    -                  -                 -              -              -              -                 -                      -                   -                  -                   empty!finished empty!finished -                   -                   -      -
-finished_again    -                  -                 -              -              -              -                 -                      -                   -                  -                   pending        pending        -                   -                   -      -
-finished_on       -                  -                 -              -              -              -                 -                      -                   -                  -                   pending        pending        -                   -                   -      -
-retried           -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              pending!dispatched  pending!dispatched  -      -
-followed_up       -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              pending!dispatched  pending!dispatched  -      -
-acknowledged      -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              .                   .                   .      .
-landed            -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              landed!landed       landed!landed       -      -
-landed_open       -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -      -
-discarded         -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              discarded!discarded discarded!discarded -      -
-release_asked     -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   .      -
-released          -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   .      .
-restored          -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -      open!restored
+                  new                pending           held           preparing      preparing+stop agent             agent+stop             pausing             paused             waiting             finishing      finishing+stop open                empty               landed      discarded
+dispatched        pending!dispatched -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+held              .                  held              .              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+let_go            .                  .                 pending        -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+prioritised       .                  .                 .              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+dependency_failed empty!finished     empty!finished    empty!finished -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+started           preparing!started  preparing!started -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+agent_ready       -                  -                 -              agent          -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+never_started     -                  -                 -              .              .              preparing         preparing+stop         preparing           preparing          preparing           -              -              -                   -                   -           -
+cancel            empty!finished     empty!finished    empty!finished preparing+stop .              agent+stop        .                      agent+stop          agent+stop         agent+stop          -              -              -                   -                   -           -
+time_out          -                  -                 -              preparing+stop .              agent+stop        .                      agent+stop          agent+stop         agent+stop          -              -              -                   -                   -           -
+pause_asked       -                  -                 -              -              -              pausing           -                      -                   -                  -                   -              -              -                   -                   -           -
+paused            -                  -                 -              -              -              -                 -                      paused!paused       -                  -                   -              -              -                   -                   -           -
+resume_asked      -                  -                 -              -              -              -                 -                      -                   waiting            -                   -              -              -                   -                   -           -
+resumed           -                  -                 -              -              -              -                 -                      -                   -                  agent!resumed       -              -              -                   -                   -           -
+needs_input       -                  -                 -              -              -              agent!needs_input agent+stop!needs_input pausing!needs_input paused!needs_input waiting!needs_input -              -              -                   -                   -           -
+agent_ended       -                  -                 -              finishing      finishing+stop finishing         finishing+stop         finishing           finishing          finishing           -              -              -                   -                   -           -
+finished_work     -                  -                 -              -              -              -                 -                      -                   -                  -                   open!finished  open!finished  -                   -                   -           -
+finished_empty    -                  -                 -              -              -              -                 -                      -                   -                  -                   empty!finished empty!finished -                   -                   -           -
+finished_again    -                  -                 -              -              -              -                 -                      -                   -                  -                   pending        pending        -                   -                   -           -
+finished_on       -                  -                 -              -              -              -                 -                      -                   -                  -                   pending        pending        -                   -                   -           -
+retried           -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              pending!dispatched  pending!dispatched  -           -
+followed_up       -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              pending!dispatched  pending!dispatched  -           -
+acknowledged      -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              .                   .                   .           .
+landed            -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              landed!landed       landed!landed       -           -
+landed_open       -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+discarded         -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              discarded!discarded discarded!discarded -           -
+release_asked     -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   .           -
+undone            -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              open!undone         empty!undone        open!undone -
+part_landed       -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              open!landed         empty!landed        -           -
+moved             -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              .                   .                   -           -
+released          -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   .           .
+restored          -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           open!restored
 ";
 
 #[test]
@@ -122,7 +125,7 @@ fn at() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000)
 }
 
-const CHANGES: [&str; 29] = [
+const CHANGES: [&str; 32] = [
     "dispatched",
     "held",
     "let_go",
@@ -150,6 +153,9 @@ const CHANGES: [&str; 29] = [
     "landed_open",
     "discarded",
     "release_asked",
+    "undone",
+    "part_landed",
+    "moved",
     "released",
     "restored",
 ];
@@ -191,6 +197,18 @@ fn change(name: &str) -> Change {
         // A landing that is none makes no sense wherever it comes.
         "landed_open" => landing(Landing::Open),
         "discarded" => Change::Discarded(Custody::default()),
+        "undone" => Change::Undone(TakenBack {
+            landing: landed().reference().expect("it is one"),
+            by: 2,
+            worktree: None,
+            work: None,
+        }),
+        "part_landed" => {
+            let landing = landed().reference().expect("it is one");
+            let rest = Moved { by: 2, work: None, worktree: None };
+            Change::PartLanded(PartLanded { landing, rest })
+        }
+        "moved" => Change::Moved(Moved { by: 2, work: None, worktree: None }),
         "released" => Change::Released(Custody::default()),
         "restored" => Change::Restored { worktree: "/r.offshoots/fix".into() },
         other => panic!("there is no change {other}"),
@@ -313,6 +331,7 @@ fn work(commits: usize) -> FinishedWork {
         worktree: Some("/r.offshoots/fix".into()),
         head: if commits == 0 { spec().base.commit } else { from_json("2".repeat(40).into()) },
         diff,
+        verify: None,
         warnings: Vec::new(),
         tick_ms: 3500,
         boot_id: "boot".to_owned(),

@@ -64,6 +64,9 @@ pub(in crate::cli) struct DispatchArgs {
     /// Let a log take no more disk than this, such as 10MiB; its beginning and end are kept
     #[arg(long, value_name = "SIZE", value_parser = sizes::parse)]
     max_log: Option<u64>,
+    /// Run this on the result, in a worktree of its own, at the end and before it lands
+    #[arg(long, value_name = "CMD", value_parser = super::verify_command)]
+    verify: Option<String>,
     /// Set an environment variable for the agent
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<OsString>,
@@ -106,6 +109,7 @@ impl DispatchArgs {
             timeout: self.timeout,
             idle_timeout: self.idle_timeout,
             max_log: self.max_log,
+            verify: self.verify,
             start: if self.with_changes { StartFrom::WithChanges } else { StartFrom::Commit },
             request_id: self.request_id,
         })

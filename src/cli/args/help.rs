@@ -8,9 +8,9 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Watch it", &["list", "status", "wait", "logs"]),
     ("Steer it", &["send", "pause", "resume", "cancel", "retry", "priority"]),
     ("Look at what it did", &["result", "diff"]),
-    ("Decide", &["merge", "rebase", "apply", "discard", "restore"]),
+    ("Decide", &["forecast", "merge", "rebase", "apply", "discard", "restore", "undo"]),
     ("Keep it in order", &["doctor", "gc"]),
-    ("For scripts and agents", &["inbox", "lock", "events", "trust", "completions"]),
+    ("For scripts and agents", &["inbox", "lock", "events", "trust", "mcp", "completions"]),
 ];
 
 const EXITS: &str = "\
@@ -134,11 +134,21 @@ Example:
   offshoot cancel fix tests
 
 Returns when the tasks have ended. What they did so far is kept.";
+pub(super) const FORECAST: &str = "\
+Examples:
+  offshoot forecast
+  offshoot forecast fix tests
+  offshoot merge $(offshoot forecast --json | jq -r '.order[]')
+
+All is worked out against the targets as they are now; nothing is changed. Tasks are compared with
+every other open task of the same target. The order names as many as can all land.";
 pub(super) const MERGE: &str = "\
 Examples:
   offshoot merge fix
   offshoot merge --squash --into release fix
   offshoot merge --dry-run fix tests
+  offshoot merge --cherry-pick fix
+  offshoot merge --take-leftovers fix   with what you changed in its worktree since
 
 Several tasks land one after another. A conflict stops only its own task; when a later one is
 refused, the earlier ones stay landed and the rest is not tried.
@@ -149,6 +159,7 @@ pub(super) const REBASE: &str = "\
 Examples:
   offshoot rebase fix
   offshoot rebase --keep fix
+  offshoot rebase --no-land fix   only brings its branch and worktree up to date
 
 Several tasks land one after another. A conflict stops only its own task; when a later one is
 refused, the earlier ones stay landed and the rest is not tried.
@@ -169,6 +180,19 @@ Of a task that was landed with `--keep` it releases the worktree and the branch.
 pub(super) const RESTORE: &str = "\
 Example:
   offshoot restore fix";
+pub(super) const UNDO: &str = "\
+Examples:
+  offshoot undo                 the last landing
+  offshoot undo fix             the last landing of a task
+  offshoot undo --revert 3      by a commit, where others may have built on it
+
+Moves the target back to where it was before the landing, with the same care for your files as the
+landing took, and opens the task again: branch and worktree are there as before. A target that has
+moved on, or whose landing is on a remote-tracking branch, stays as it is; --revert lands a commit
+there that takes the change out, and the task's work goes on as one commit on top of it.
+`offshoot list --all` and `offshoot events` tell the numbers of landings.
+
+Exit status 1: refused, 3: the revert conflicts. Nothing was changed then.";
 pub(super) const INBOX: &str = "\
 Examples:
   offshoot inbox
@@ -234,6 +258,13 @@ asks first; elsewhere the call itself is the consent. A change of the file has t
 again. What you accepted lies outside the repository; a task cannot accept anything.
 
 Exit status 1: not accepted.";
+pub(super) const MCP: &str = "\
+Examples:
+  claude mcp add offshoot -- offshoot mcp
+  codex mcp add offshoot -- offshoot mcp
+
+It speaks the Model Context Protocol on standard input and output, until its input ends. Tools
+carry the verbs' names and take their long options, with `_` for `-`.";
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   offshoot completions bash > ~/.local/share/bash-completion/completions/offshoot

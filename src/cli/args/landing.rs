@@ -1,7 +1,8 @@
 //! `merge` and `rebase`: from the command line to the one request of landing.
 
 use crate::landing::Strategy;
-use crate::ops::land::{LandRequest, Mode};
+use crate::ops::land::{Extent, LandRequest, Leftovers, Mode, Verify};
+use crate::ops::undo::{Manner, UndoRequest};
 use crate::task::Afterwards;
 use clap::Args;
 
@@ -11,11 +12,14 @@ pub(in crate::cli) struct MergeArgs {
     #[command(flatten)]
     land: LandArgs,
     /// One commit with the whole change instead of a merge commit
-    #[arg(long, conflicts_with = "ff_only")]
+    #[arg(long, conflicts_with_all = ["ff_only", "cherry_pick"])]
     squash: bool,
     /// Only move the target forward, and only where it has not moved on
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cherry_pick")]
     ff_only: bool,
+    /// The task's commits one by one, each naming the original as `git cherry-pick -x` does
+    #[arg(long)]
+    cherry_pick: bool,
 }
 
 /// Options of `rebase`.
@@ -23,6 +27,9 @@ pub(in crate::cli) struct MergeArgs {
 pub(in crate::cli) struct RebaseArgs {
     #[command(flatten)]
     land: LandArgs,
+    /// Only bring the task's branch and worktree up to date with the target
+    #[arg(long, conflicts_with = "keep")]
+    no_land: bool,
 }
 
 #[derive(Debug, Args)]
@@ -36,9 +43,36 @@ struct LandArgs {
     /// Say what would happen, change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Run this on exactly the tree that would land; land only if it exits 0
+    #[arg(long, value_name = "CMD", value_parser = super::verify_command)]
+    verify: Option<String>,
+    /// Land without running any verify command
+    #[arg(long, conflicts_with = "verify")]
+    no_verify_cmd: bool,
     /// Keep the worktree and the branch
     #[arg(long)]
     keep: bool,
+    /// What was changed in the worktree after the end is part of the work
+    #[arg(long)]
+    take_leftovers: bool,
+}
+
+/// Options of `undo`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct UndoArgs {
+    /// The number of a landing, or its task; the last landing that stands when not given
+    landing: Option<String>,
+    /// Land a commit that takes the change out again, instead of moving the target back
+    #[arg(long)]
+    revert: bool,
+}
+
+impl UndoArgs {
+    /// The request.
+    pub(in crate::cli) fn into_request(self) -> UndoRequest {
+        let manner = if self.revert { Manner::Revert } else { Manner::GoBack };
+        UndoRequest { landing: self.landing, manner }
+    }
 }
 
 impl LandArgs {
@@ -48,7 +82,14 @@ impl LandArgs {
             strategy,
             into: self.into,
             mode: if self.dry_run { Mode::DryRun } else { Mode::Land },
+            verify: match (self.verify, self.no_verify_cmd) {
+                (_, true) => Verify::Never,
+                (Some(command), false) => Verify::With(command),
+                (None, false) => Verify::AsConfigured,
+            },
             worktree: if self.keep { Afterwards::Keep } else { Afterwards::Release },
+            leftovers: if self.take_leftovers { Leftovers::Take } else { Leftovers::Refuse },
+            extent: Extent::Whole,
         }
     }
 }
@@ -56,10 +97,11 @@ impl LandArgs {
 impl MergeArgs {
     /// The request.
     pub(in crate::cli) fn into_request(self) -> LandRequest {
-        let strategy = match (self.squash, self.ff_only) {
-            (true, _) => Strategy::Squash,
-            (_, true) => Strategy::FastForward,
-            (false, false) => Strategy::Merge,
+        let strategy = match (self.squash, self.ff_only, self.cherry_pick) {
+            (true, _, _) => Strategy::Squash,
+            (_, true, _) => Strategy::FastForward,
+            (_, _, true) => Strategy::CherryPick,
+            (false, false, false) => Strategy::Merge,
         };
         self.land.into_request(strategy)
     }
@@ -68,6 +110,7 @@ impl MergeArgs {
 impl RebaseArgs {
     /// The request.
     pub(in crate::cli) fn into_request(self) -> LandRequest {
-        self.land.into_request(Strategy::Rebase)
+        let extent = if self.no_land { Extent::OwnBranch } else { Extent::Whole };
+        LandRequest { extent, ..self.land.into_request(Strategy::Rebase) }
     }
 }

@@ -7,14 +7,8 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 6] = [
-    (
-        "undo",
-        "`git revert -m 1 COMMIT` takes a merge back, `git revert COMMIT` any other landed commit",
-    ),
-    ("forecast", "`offshoot merge --dry-run TASK` says what landing would do"),
+const VERBS: [(&str, &str); 3] = [
     ("review", "`offshoot diff TASK` shows what a task changed"),
-    ("mcp", "every verb takes `--json`"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
     ("hook", "`offshoot inbox --json` tells what ended"),
 ];
@@ -30,26 +24,18 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 4] = [
-    (
-        &["dispatch", "run"],
-        &[("verify", Values), ("on-done", Values), ("count", Values), ("sandbox", Values)],
-    ),
+const OPTIONS: [Row; 3] = [
+    (&["dispatch", "run"], &[("on-done", Values), ("count", Values), ("sandbox", Values)]),
     (
         &["merge", "rebase"],
         &[
-            ("cherry-pick", Nothing),
-            ("verify", Values),
-            ("no-verify-cmd", Nothing),
             ("only", Values),
             ("patch-file", Values),
             ("hooks", Nothing),
-            ("take-leftovers", Nothing),
             ("resolve", Nothing),
             ("continue", Nothing),
         ],
     ),
-    (&["rebase"], &[("no-land", Nothing)]),
     (&["inbox"], &[("follow", Nothing)]),
 ];
 

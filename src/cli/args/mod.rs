@@ -11,10 +11,11 @@ mod later;
 mod locks;
 mod misread;
 mod tasks;
+mod tools;
 mod upkeep;
 
 pub(super) use dispatch::DispatchArgs;
-pub(super) use landing::{MergeArgs, RebaseArgs};
+pub(super) use landing::{MergeArgs, RebaseArgs, UndoArgs};
 pub(super) use locks::LockVerb;
 pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
@@ -61,6 +62,9 @@ pub(super) enum Verb {
     Run(Box<DispatchArgs>),
     #[command(flatten)]
     InPlace(InPlace),
+    /// Serve the verbs to a coding agent as tools (MCP)
+    #[command(after_help = help::MCP)]
+    Mcp,
     /// Print the completion script of a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -123,6 +127,9 @@ pub(super) enum InPlace {
     /// End tasks, with every process they started
     #[command(after_help = help::CANCEL)]
     Cancel(SomeTasks),
+    /// Say what landing open tasks now would do, which get in each other's way, and a good order
+    #[command(after_help = help::FORECAST)]
+    Forecast(AnyTasks),
     /// Land tasks on their target with a merge commit
     #[command(after_help = help::MERGE)]
     Merge(MergeArgs),
@@ -138,6 +145,9 @@ pub(super) enum InPlace {
     /// Bring discarded tasks back
     #[command(after_help = help::RESTORE)]
     Restore(SomeTasks),
+    /// Take a landing back, and open its task again
+    #[command(after_help = help::UNDO)]
+    Undo(UndoArgs),
     /// Show completions that nobody has acknowledged
     #[command(after_help = help::INBOX)]
     Inbox(InboxArgs),
@@ -177,6 +187,14 @@ pub(super) struct SomeTasks {
     pub(super) tasks: Vec<String>,
 }
 
+/// Several tasks, or all that are open.
+#[derive(Debug, Args)]
+pub(super) struct AnyTasks {
+    /// Names of tasks, or the first four or more characters of their ids; all open ones otherwise
+    #[arg(value_name = "TASK")]
+    pub(super) tasks: Vec<String>,
+}
+
 /// Arguments that somebody else reads.
 #[derive(Debug, Args)]
 pub(super) struct Rest {
@@ -200,7 +218,8 @@ pub(super) enum Parsed {
 /// # Errors
 /// Of kind `usage` when it makes no sense or asks for something that is not built.
 pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
-    let mut command = command();
+    let (mut command, given) = tools::told_apart(command(), arguments);
+    let arguments = &*given;
     if arguments.len() < 2 {
         return Ok(Parsed::Nothing(command.render_help().to_string()));
     }
@@ -220,6 +239,16 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
             Ok(Parsed::Text(error.render().to_string()))
         }
         Err(error) => Err(misread::in_our_words(&error, &command, arguments)),
+    }
+}
+
+/// A verify command that says something.
+fn verify_command(text: &str) -> Result<String, String> {
+    let said = |words: &str| Err(words.to_owned());
+    match text {
+        text if text.trim().is_empty() => said("it is empty"),
+        text if text.contains('\0') => said("it holds a NUL character"),
+        text => Ok(text.to_owned()),
     }
 }
 
@@ -245,6 +274,11 @@ fn command() -> Command {
 fn declared() -> Command {
     // `run` is `dispatch --wait`; saying it once more harms nothing, but tells nobody anything.
     Cli::command().mut_subcommand("run", |run| run.mut_arg("wait", |wait| wait.hide(true)))
+}
+
+/// What the tools of agents are made from.
+pub(super) fn as_tools() -> Command {
+    tools::by_options(command())
 }
 
 /// What a shell may complete: the verbs and options that are built and meant for people.
@@ -278,11 +312,8 @@ mod tests {
             &["setup", "claude", "--repo"][..],
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
-            &["rebase", "x", "--no-land"],
-            &["run", "--verify", "make test", "prompt"],
             &["inbox", "--follow", "--json"],
-            &["--json", "mcp", "--stdio"],
-            &["help", "undo"],
+            &["help", "send"],
             &["-C", "x", "--json", "help", "review"],
         ] {
             let error = refusal(line);
@@ -299,7 +330,7 @@ mod tests {
         }
         let completed: Vec<_> =
             completable().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-        for hidden in ["supervise", "gate", "mcp"] {
+        for hidden in ["supervise", "gate", "setup"] {
             assert!(!help.contains(hidden) && !completed.contains(&hidden.to_owned()), "{help}");
         }
     }

@@ -3,7 +3,7 @@
 use super::Look;
 use super::finding::{Finding, Fix, Mend, word};
 use crate::error::{Attempt, Result};
-use crate::git::{self, Journaled, OwnedEntry};
+use crate::git::{self, Journaled, Landing, OwnedEntry};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::TaskId;
@@ -59,8 +59,9 @@ pub(super) fn landings_are_not_recorded(look: &Look<'_>) -> Result<Vec<Finding>>
     let landings = look.context.repo.landings(&look.context.store.layout().landings())?;
     let mut found = Vec::new();
     for task in look.tasks.iter().filter(|task| is_undecided(task)) {
-        let id = task.id().to_string();
-        let done = landings.iter().find(|(it, ended)| it.task == id && *ended == Journaled::Done);
+        let (id, known) = (task.id().to_string(), task.record.last_landing());
+        let untold = |it: &Landing| it.task == id && it.number > known;
+        let done = landings.iter().find(|(it, ended)| untold(it) && *ended == Journaled::Done);
         if let Some((landing, _)) = done {
             let message = format!(
                 "landing {} put `{}` on `{}`, and its record does not say so",

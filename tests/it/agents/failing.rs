@@ -74,7 +74,7 @@ fn a_retry_with_feedback_takes_the_failure_along() {
     assert_eq!(task["state"], "completed");
     assert_eq!(
         repo.worktree_of(&task).read("told.txt"),
-        "Make it so\n\nThe last attempt failed: exited 3.\nThe last lines of its log:\n\
+        "Make it so\n\nThe last attempt ended, and not well: exited 3.\nThe last lines of its log:\n\
          assertion failed: 2 != 3\n\nFind out why, and do the task."
     );
     let refused = repo.offshoot(&["retry", "--with-feedback", "t"]).exits(1);

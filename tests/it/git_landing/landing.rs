@@ -338,3 +338,25 @@ fn a_worktree_that_somebody_makes_or_releases_just_now_keeps_nobody_from_landing
     sandbox.land().expect("it lands");
     assert_eq!(sandbox.read("a"), "2\n");
 }
+
+#[test]
+fn an_edit_that_followed_at_once_on_its_staging_is_still_seen() {
+    let sandbox = Sandbox::with(&[("a", "1\n"), ("mine", "1\n")]);
+    sandbox.on_task(|s| s.write("a", "task\n"));
+    let planned = sandbox.ready(Strategy::Merge);
+    // As fast as a script can be: entry, file and index are of the same second, sizes are equal.
+    let second = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let date = |path: &str| {
+        let file = fs::File::options().append(true).open(sandbox.root().join(path));
+        file.expect("it is there").set_modified(second).expect("it can be dated");
+    };
+    sandbox.write("mine", "2\n");
+    date("mine");
+    sandbox.git(&["add", "mine"]);
+    sandbox.write("mine", "3\n");
+    date("mine");
+    date(".git/index");
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "MM mine");
+    sandbox.land_planned(planned).expect("it lands");
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "MM mine");
+}

@@ -2,7 +2,7 @@
 
 use super::Sandbox;
 use offshoot::error::ErrorKind;
-use offshoot::git::{Forecast, Plan, PlanRequest};
+use offshoot::git::{Coming, Forecast, Plan, PlanRequest};
 use offshoot::landing::{ConflictKind, Strategy};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -118,8 +118,12 @@ fn conflicts_are_answers_and_change_nothing() {
         assert!(conflicts[1].ours.is_none() && conflicts[1].theirs.is_some());
         assert!(conflicts[2].base.is_none());
     }
-    let forecast = sandbox.repo().forecast(sandbox.at("main"), sandbox.at("task"), None);
-    assert!(matches!(forecast.expect("a forecast"), Forecast::Conflicts(list) if list.len() == 3));
+    let scratch = tempfile::tempdir().expect("a folder");
+    let repo = sandbox.repo();
+    let forecaster = repo.forecaster(sandbox.at("main"), scratch.path()).expect("a forecaster");
+    let coming = [Coming { tip: sandbox.at("task"), snapshot: None }];
+    let outlook = forecaster.outlooks(&coming).expect("outlooks").remove(0).expect("a forecast");
+    assert!(matches!(outlook.forecast, Forecast::Conflicts(list) if list.len() == 3));
     assert_eq!(sandbox.picture(), before);
     assert_eq!(fs::read(sandbox.root().join(".git/index")).expect("an index"), index);
 }

@@ -17,6 +17,11 @@ impl TestRepo<'_> {
         &self.root
     }
 
+    /// The world that it lies in.
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        self.sandbox
+    }
+
     /// Runs git here, which must succeed, and gives its answer without the last newline.
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         self.git_ran(arguments).ok().stdout.trim_end_matches('\n').to_owned()

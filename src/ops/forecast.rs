@@ -1,0 +1,261 @@
+//! `forecast`: what landing now would do, of each open task by itself, of any two together, and which of
+//! them land together. The same look ahead is the `forecast` of a task.
+//!
+//! All is worked out against the targets' present tips, without reading or touching any checkout. A
+//! worktree that was changed after the end, or files of a person that are in the way, are found only by
+//! landing.
+
+use super::landing_order::most_together;
+use super::recover::{ended, find, recover_if_possible};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::git::{Coming, Forecast, Forecaster, Outlook};
+use crate::landing::Conflict;
+use crate::names::{CommitId, TaskId};
+use crate::path::RepoPath;
+use crate::task::{Landing, Task};
+use crate::view::{ForecastReport, ForecastView, OverlapView, PairView, TaskForecast, TaskView};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tasks for one target, and what landing each of them would do.
+struct Group<'a> {
+    commit: CommitId,
+    forecaster: Forecaster<'a>,
+    tasks: Vec<&'a Task>,
+    outlooks: Vec<Result<Outlook>>,
+}
+
+/// Looks ahead for the tasks that the words mean, or for all that wait for a decision.
+///
+/// # Errors
+/// `refused` when a named task has not ended, was landed or discarded or changed nothing;
+/// `unsupported` when git is too old.
+pub fn forecast(context: &Context, words: &[String]) -> Result<ForecastReport> {
+    recover_if_possible(context);
+    let mut asked = BTreeSet::new();
+    for word in words {
+        let task = find(context, word)?;
+        refuse_unless_open(&task)?;
+        asked.insert(task.id());
+    }
+    let tasks = open_tasks(context)?;
+    if words.is_empty() {
+        asked.extend(tasks.iter().map(Task::id));
+    }
+    let groups = groups(context, &tasks)?;
+    let mut report = ForecastReport::empty();
+    report.forecasts = tasks
+        .iter()
+        .filter(|task| asked.contains(&task.id()))
+        .map(|task| by_itself(task, &groups))
+        .collect();
+    for group in &groups {
+        group.report_pairs(&asked, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// Adds to the views what landing the tasks now would do.
+pub(super) fn tell_forecasts(context: &Context, tasks: &[Task], views: &mut [TaskView]) {
+    let targets: BTreeSet<_> =
+        tasks.iter().filter(|task| is_open(task)).map(|task| &task.spec.target).collect();
+    if targets.is_empty() {
+        return;
+    }
+    // Those beside which they would land.
+    let Ok(mut all) = open_tasks(context) else { return };
+    all.retain(|task| targets.contains(&task.spec.target));
+    // Where landing itself would fail it says why; a view has nothing to tell then.
+    let Ok(groups) = groups(context, &all) else { return };
+    for view in views {
+        view.forecast = groups.iter().find_map(|group| group.view_of(view.id));
+    }
+}
+
+/// Ended tasks whose work waits for a decision, in the order in which they were dispatched.
+fn open_tasks(context: &Context) -> Result<Vec<Task>> {
+    let ids = context.store.open_ids()?;
+    // One bad record must not spoil everybody's forecast; `list` tells of it.
+    let read = ids.into_iter().filter_map(|id| context.store.read(id).ok());
+    let mut tasks: Vec<Task> = read.filter(is_open).collect();
+    tasks.sort_by_key(|task| task.spec.sequence);
+    Ok(tasks)
+}
+
+fn is_open(task: &Task) -> bool {
+    // While another attempt is made, the last one's result is nothing to land.
+    task.ended().is_some() && task.record.head.is_some() && task.record.landing == Landing::Open
+}
+
+fn refuse_unless_open(task: &Task) -> Result<()> {
+    let name = ended(task)?.task().name();
+    let refused = |what: String| {
+        Err(Error::refused(format!("`{name}` {what}")).hint(format!("offshoot status {name}")))
+    };
+    match &task.record.landing {
+        Landing::Landed { target, .. } => refused(format!("is already landed on `{target}`")),
+        Landing::Discarded { .. } => refused("was discarded".to_owned()),
+        Landing::Empty { .. } => refused("has changed nothing that could be landed".to_owned()),
+        Landing::Open => Ok(()),
+    }
+}
+
+/// The tasks by their targets; those whose target is not there are in no group.
+fn groups<'a>(context: &'a Context, tasks: &'a [Task]) -> Result<Vec<Group<'a>>> {
+    let mut by_target: BTreeMap<&str, Vec<&Task>> = BTreeMap::new();
+    for task in tasks {
+        if let Some(target) = &task.spec.target {
+            by_target.entry(target.as_str()).or_default().push(task);
+        }
+    }
+    let mut groups = Vec::new();
+    for tasks in by_target.into_values() {
+        let Some(target) = &tasks[0].spec.target else { continue };
+        let Some(commit) = context.repo.read_ref(&target.full_ref())? else { continue };
+        let scratch = context.store.layout().scratch();
+        let forecaster = context.repo.forecaster(commit, &scratch)?;
+        let coming: Result<Vec<_>> = tasks.iter().map(|task| coming(context, task)).collect();
+        let outlooks = forecaster.outlooks(&coming?)?;
+        groups.push(Group { commit, forecaster, tasks, outlooks });
+    }
+    Ok(groups)
+}
+
+/// What would be landed: commits that somebody added on the branch after the end belong to it.
+fn coming(context: &Context, task: &Task) -> Result<Coming> {
+    let head = task.record.head.ok_or_else(|| Error::internal("a task without a result"))?;
+    let tip = match context.repo.read_ref(&task.spec.branch.full_ref())? {
+        Some(tip) if context.repo.is_ancestor(head, tip).unwrap_or(false) => tip,
+        _ => head,
+    };
+    Ok(Coming { tip, snapshot: task.snapshot() })
+}
+
+fn by_itself(task: &Task, groups: &[Group<'_>]) -> TaskForecast {
+    let name = task.name().clone();
+    let impossible = |target_commit, reason: String| TaskForecast {
+        task: name.clone(),
+        target: task.spec.target.clone(),
+        target_commit,
+        verdict: "impossible",
+        behind: 0,
+        conflicts: Vec::new(),
+        reason: Some(reason),
+    };
+    let Some(target) = &task.spec.target else {
+        let reason = "it was dispatched from a detached HEAD and has no target";
+        return impossible(None, reason.to_owned());
+    };
+    let Some((group, outlook)) = groups.iter().find_map(|group| group.of(task.id())) else {
+        return impossible(None, format!("there is no branch `{target}`"));
+    };
+    match outlook {
+        Err(error) => impossible(Some(group.commit), error.message.clone()),
+        Ok(outlook) => {
+            let (verdict, conflicts) = verdict(&outlook.forecast);
+            TaskForecast {
+                task: name,
+                target: Some(target.clone()),
+                target_commit: Some(group.commit),
+                verdict,
+                behind: outlook.behind,
+                conflicts,
+                reason: None,
+            }
+        }
+    }
+}
+
+fn verdict(forecast: &Forecast) -> (&'static str, Vec<Conflict>) {
+    match forecast {
+        Forecast::Clean => ("clean", Vec::new()),
+        Forecast::UpToDate => ("up_to_date", Vec::new()),
+        Forecast::Conflicts(conflicts) => ("conflicts", conflicts.clone()),
+    }
+}
+
+impl Group<'_> {
+    fn of(&self, id: TaskId) -> Option<(&Self, &Result<Outlook>)> {
+        let at = self.tasks.iter().position(|task| task.id() == id)?;
+        Some((self, &self.outlooks[at]))
+    }
+
+    /// The members that could be told.
+    fn told(&self) -> Vec<(&Task, &Outlook)> {
+        let members = self.tasks.iter().zip(&self.outlooks);
+        members.filter_map(|(task, outlook)| Some((*task, outlook.as_ref().ok()?))).collect()
+    }
+
+    fn view_of(&self, id: TaskId) -> Option<ForecastView> {
+        let (_, outlook) = self.of(id)?;
+        let outlook = outlook.as_ref().ok()?;
+        let (verdict, conflicts) = verdict(&outlook.forecast);
+        let others = self.told().into_iter().filter(|(task, _)| task.id() != id);
+        let overlaps = others.map(|(task, other)| OverlapView {
+            task: task.name().clone(),
+            paths: overlap(outlook, other),
+        });
+        let overlaps = overlaps.filter(|overlap| !overlap.paths.is_empty()).collect();
+        Some(ForecastView { target_commit: self.commit, verdict, conflicts, overlaps })
+    }
+
+    fn report_pairs(&self, asked: &BTreeSet<TaskId>, report: &mut ForecastReport) -> Result<()> {
+        let told = self.told();
+        let is_asked = |at: usize| asked.contains(&told[at].0.id());
+        let pairs = (0..told.len())
+            .flat_map(|one| (one + 1..told.len()).map(move |other| (one, other)))
+            .filter(|(one, other)| is_asked(*one) || is_asked(*other));
+        let pairs: Vec<(usize, usize)> = pairs.collect();
+        let may_conflict =
+            |(one, other): &&(usize, usize)| told[*one].1.may_conflict_with(told[*other].1);
+        let close: Vec<_> = pairs.iter().filter(may_conflict).copied().collect();
+        let merges: Vec<_> =
+            close.iter().map(|(one, other)| (told[*one].1, told[*other].1)).collect();
+        let found = self.forecaster.conflicting(&merges)?;
+        let conflicts: BTreeSet<_> =
+            close.iter().zip(found).filter(|(_, found)| *found).map(|(pair, _)| *pair).collect();
+        for pair @ (one, other) in pairs {
+            report.pairs.push(PairView {
+                tasks: [told[one].0.name().clone(), told[other].0.name().clone()],
+                overlap: overlap(told[one].1, told[other].1),
+                verdict: if conflicts.contains(&pair) { "conflicts" } else { "clean" },
+            });
+        }
+        let landable: Vec<usize> = (0..told.len())
+            .filter(|at| is_asked(*at) && told[*at].1.forecast == Forecast::Clean)
+            .collect();
+        let outlooks: Vec<_> = landable.iter().map(|at| told[*at].1).collect();
+        let place = |at: &usize| landable.binary_search(at).ok();
+        let rivals = conflicts.iter().filter_map(|(one, other)| Some((place(one)?, place(other)?)));
+        for at in self.all_that_land(&outlooks, &rivals.collect::<Vec<_>>())? {
+            report.order.push(told[landable[at]].0.name().clone());
+        }
+        Ok(())
+    }
+
+    /// As many as land one after another. Three may conflict though any two of them do not, so those
+    /// that come close to two others are tried one on the other.
+    fn all_that_land(
+        &self,
+        outlooks: &[&Outlook],
+        conflicts: &[(usize, usize)],
+    ) -> Result<Vec<usize>> {
+        let mut chosen = most_together(outlooks.len(), conflicts);
+        let close = |one: usize, other: usize| {
+            one != other && outlooks[one].may_conflict_with(outlooks[other])
+        };
+        let is_crowded =
+            chosen.iter().any(|one| chosen.iter().filter(|other| close(*one, **other)).count() > 1);
+        if is_crowded {
+            let train: Vec<_> = chosen.iter().map(|at| outlooks[*at]).collect();
+            let mut lands = self.forecaster.train(&train)?.into_iter();
+            chosen.retain(|_| lands.next() == Some(true));
+        }
+        Ok(chosen)
+    }
+}
+
+/// The paths that both change.
+fn overlap(one: &Outlook, other: &Outlook) -> Vec<RepoPath> {
+    one.changed.intersection(&other.changed).cloned().collect()
+}

@@ -1,0 +1,162 @@
+//! Runs a verb again and again with another call failing each time, and judges what is left.
+
+use super::picture::{difference, left_about, picture};
+use super::world::{Fault, World};
+use crate::sandbox::TestRepo;
+
+/// What is prepared, and the verb whose calls fail.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) prepare: fn(&TestRepo<'_>),
+    pub(super) verb: &'static [&'static str],
+    pub(super) steps: Steps,
+}
+
+/// Whether a verb happens as a whole or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Steps {
+    One,
+    Many,
+}
+
+const MODES: [&str; 6] = ["kill", "kill-one", "enospc", "enospc-on", "eio", "eio-on"];
+
+/// The next command, whatever it is: it takes up what was cut off.
+const NEXT: [&str; 1] = ["list"];
+
+/// How many findings are enough to stop.
+const ENOUGH: usize = 40;
+
+/// How many calls are taken: all of them, or some that are spread evenly.
+struct Extent {
+    singles: usize,
+    doubles: usize,
+}
+
+impl Extent {
+    /// `OFFSHOOT_FAULTS=all` (by `scripts/faults`) takes everything.
+    fn chosen() -> Self {
+        match std::env::var("OFFSHOOT_FAULTS").as_deref() {
+            Ok("all") => Self { singles: usize::MAX, doubles: 16 },
+            _ => Self { singles: 1, doubles: 1 },
+        }
+    }
+}
+
+/// Everything as before the verb, and everything as after it.
+struct Ends {
+    before: String,
+    after: String,
+}
+
+pub(super) fn sweep(scenario: &Scenario) {
+    let Some(world) = World::new(scenario) else {
+        println!("faults: skipped, processes cannot be traced here (ptrace, seccomp)");
+        return;
+    };
+    let extent = Extent::chosen();
+    let ends = Ends { before: picture(&world), after: after(&world, scenario) };
+    assert_ne!(ends.before, ends.after, "the verb changes nothing");
+    world.lay_out();
+    let calls = world.run(scenario.verb, Fault { mode: "kill", at: 0 }).calls;
+    let (mut tried, mut findings) = (0, Vec::new());
+    let mut judge = |first: Fault, second: Option<Fault>| {
+        if findings.len() < ENOUGH {
+            tried += 1;
+            let found = try_one(&world, scenario, &ends, (first, second));
+            found.iter().for_each(|found| println!("{found}"));
+            findings.extend(found);
+        }
+    };
+    for (turn, mode) in MODES.into_iter().enumerate() {
+        for at in spread(calls, extent.singles, turn) {
+            judge(Fault { mode, at }, None);
+        }
+    }
+    for (turn, at) in spread(calls, extent.doubles, 7).into_iter().enumerate() {
+        let first = Fault { mode: ["kill", "enospc-on", "eio-on"][turn % 3], at };
+        world.lay_out();
+        let _whatever_came_of_it = world.run(scenario.verb, first);
+        let calls = world.run(&NEXT, Fault { mode: "kill", at: 0 }).calls;
+        for (turn, at) in spread(calls, extent.doubles, turn).into_iter().enumerate() {
+            judge(first, Some(Fault { mode: MODES[turn % MODES.len()], at }));
+        }
+    }
+    println!(
+        "faults: {}: {calls} calls, {tried} tried, {} findings",
+        scenario.name,
+        findings.len()
+    );
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+/// Some calls of 1 to `calls`, evenly spread; another `turn` takes others.
+fn spread(calls: usize, most: usize, turn: usize) -> Vec<usize> {
+    if most >= calls {
+        return (1..=calls).collect();
+    }
+    let shift = turn * 7919;
+    (0..most).map(|part| ((part * calls + shift % calls) / most) % calls + 1).collect()
+}
+
+fn after(world: &World, scenario: &Scenario) -> String {
+    world.repo().offshoot(scenario.verb).ok();
+    picture(world)
+}
+
+/// What is wrong after a fault (and another one in the next command).
+fn try_one(
+    world: &World,
+    scenario: &Scenario,
+    ends: &Ends,
+    (first, second): (Fault, Option<Fault>),
+) -> Option<String> {
+    world.lay_out();
+    let faulted = world.run(scenario.verb, first);
+    let mut what =
+        format!("{}: {} at {} of {}", scenario.name, first.mode, first.at, faulted.calls);
+    what += &format!(" ({})", faulted.at.as_deref().unwrap_or("not reached"));
+    if let Some(second) = second {
+        let again = world.run(&NEXT, second);
+        what += &format!(", then {} at {}", second.mode, second.at);
+        what += &format!(" ({})", again.at.as_deref().unwrap_or("not reached"));
+    }
+    let said = faulted.ran.stderr.trim_end().replace('\n', " | ");
+    what += &format!("; exit {} {said}", faulted.ran.code);
+    let wrong = judge(world, scenario, ends, faulted.ran.code == 0);
+    (!wrong.is_empty()).then(|| format!("{what}\n{}", wrong.join("\n")))
+}
+
+fn judge(world: &World, scenario: &Scenario, ends: &Ends, succeeded: bool) -> Vec<String> {
+    let repo = world.repo();
+    let mut wrong = Vec::new();
+    let next = repo.offshoot(&NEXT);
+    if next.code != 0 {
+        wrong.push(format!("  the next command: {next}"));
+    }
+    let now = picture(world);
+    let is_whole = now == ends.before || now == ends.after;
+    if !is_whole && scenario.steps == Steps::One {
+        wrong.push(format!("  not as before:\n{}", difference(&ends.before, &now)));
+        wrong.push(format!("  not as after:\n{}", difference(&ends.after, &now)));
+    } else if succeeded && is_whole && now != ends.after {
+        wrong.push("  it said that it succeeded, and nothing has changed".to_owned());
+    }
+    wrong.extend(left_about(world).into_iter().map(|path| format!("  left about: {path}")));
+    let doctor = repo.offshoot(&["doctor"]);
+    if doctor.code != 0 {
+        wrong.push(format!("  doctor: {doctor}"));
+    }
+    let fsck = repo.git_ran(&["fsck", "--full", "--strict", "--no-dangling"]);
+    if fsck.code != 0 {
+        wrong.push(format!("  fsck: {fsck}"));
+    }
+    if now != ends.after {
+        let again = repo.offshoot(scenario.verb);
+        let now = picture(world);
+        if again.code != 0 || now != ends.after {
+            wrong.push(format!("  again: {again}{}", difference(&ends.after, &now)));
+        }
+    }
+    wrong
+}
