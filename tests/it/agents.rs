@@ -1,6 +1,7 @@
 //! Agents that take prompts: what their streams say, what they are told next, and where they come from.
 
 mod failing;
+mod model;
 mod sending;
 mod streams;
 

@@ -22,7 +22,7 @@ pub(in crate::cli) struct DispatchArgs {
     /// A command to run as it is, instead of an agent
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
-    /// The agent that gets the prompt: opencode, claude or codex
+    /// The agent that gets the prompt: opencode, claude, codex, gemini, copilot, or another
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
     /// What to call the task; made from its first words otherwise
