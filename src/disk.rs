@@ -100,7 +100,8 @@ pub fn read_log(
 }
 
 /// Where the next byte that is on disk lies, from `offset` on: behind a hole, or `offset` itself.
-fn behind_hole(file: &File, offset: u64) -> u64 {
+#[must_use]
+pub fn behind_hole(file: &File, offset: u64) -> u64 {
     match rustix::fs::seek(file, SeekFrom::Data(offset)) {
         Ok(found) => found,
         // No more data, or a file system that knows no holes.

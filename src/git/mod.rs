@@ -57,4 +57,4 @@ pub use revert::RevertRequest;
 pub use snapshot::{Snapshot, SnapshotRequest, SnapshotStart, copy_index};
 pub use trash::{Trashed, delete, doom, size_of, trashed_in};
 pub use tree_diff::SizedFile;
-pub use worktree::{NewWorktree, ReleasedWorktree, owner_of};
+pub use worktree::{NewWorktree, ReleasedWorktree, is_only_copy, owner_of};

@@ -18,6 +18,9 @@ const OWNER: &str = "offshoot-task";
 /// The file in it that says that the worktree was made ready for an agent.
 const SET_UP: &str = "offshoot-set-up";
 
+/// The file in it that says that something in the worktree is nowhere else.
+const ONLY_COPY: &str = "offshoot-only-copy";
+
 impl Checkout {
     /// Whether it was made ready for an agent.
     #[must_use]
@@ -33,6 +36,21 @@ impl Checkout {
         let mark = self.git_dir.join(SET_UP);
         fs::write(&mark, "").attempt(|| format!("write `{}`", mark.display()))
     }
+
+    /// Notes that the worktree is released with work that could not be recorded.
+    ///
+    /// # Errors
+    /// `io` when that cannot be written.
+    pub fn mark_only_copy(&self) -> Result<()> {
+        let mark = self.git_dir.join(ONLY_COPY);
+        fs::write(&mark, "").attempt(|| format!("write `{}`", mark.display()))
+    }
+}
+
+/// Whether a released worktree, by its entry, holds work that is nowhere else.
+#[must_use]
+pub fn is_only_copy(entry: &Path) -> bool {
+    entry.join(ONLY_COPY).exists()
 }
 
 /// A worktree to be made.
@@ -222,6 +240,8 @@ impl Repo {
         let place = match self.entry_of(task)? {
             Some(place) => place,
             None if entry.is_dir() => {
+                // It is tried again when the worktree is released again.
+                forget(&entry.join(ONLY_COPY))?;
                 let entries = self.common_dir().join("worktrees");
                 fs::create_dir_all(&entries).attempt(attempt)?;
                 let place = entries.join(free_name(&entries, entry_name(root)));

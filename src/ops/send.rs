@@ -8,6 +8,7 @@ use super::land::finish_before_deciding;
 use super::logs::{last_lines, last_lines_of};
 use super::recover::{recover, take};
 use super::release;
+use super::retry::refuse_branch_in_use;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Wait;
@@ -157,6 +158,7 @@ pub fn retry_with_feedback(context: &Context, task: &str, place: RetryIn) -> Res
     // Refused before anything is moved.
     task.apply(change.clone(), context.now())?;
     if place == RetryIn::FreshWorktree {
+        refuse_branch_in_use(context, &task)?;
         release::put_aside(context, &task)?;
     }
     let task = context.store.commit(&lock, &task, change)?;

@@ -16,6 +16,7 @@ mod limits;
 mod mcp;
 mod recovery;
 mod sandbox;
+mod scarcity;
 mod setup;
 mod steering;
 mod transitions;

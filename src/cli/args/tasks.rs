@@ -148,6 +148,9 @@ pub(in crate::cli) struct LogsArgs {
     /// The agent's stream as it wrote it, not as people read it
     #[arg(long)]
     raw: bool,
+    /// What the set-up command wrote instead
+    #[arg(long, conflicts_with_all = ["stderr", "attempt"])]
+    setup: bool,
     /// Only the last N lines
     #[arg(long, value_name = "N")]
     tail: Option<usize>,
@@ -163,7 +166,11 @@ impl LogsArgs {
         LogsRequest {
             form: if raw { Form::Raw } else { Form::Readable },
             task: self.task,
-            stream: if self.stderr { Stream::Errors } else { Stream::Output },
+            stream: match (self.stderr, self.setup) {
+                (true, _) => Stream::Errors,
+                (false, true) => Stream::Setup,
+                (false, false) => Stream::Output,
+            },
             tail: self.tail,
             attempt: self.attempt,
             follow: if self.follow { Follow::UntilEnd } else { Follow::No },

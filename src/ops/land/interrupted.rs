@@ -1,7 +1,7 @@
 //! Landings that were cut off: finished or taken back, and recorded in the task where they had moved
 //! their target.
 
-use super::lock_landings;
+use super::{PINS, lock_landings};
 use crate::context::Context;
 use crate::error::Result;
 use crate::git::{Landing as Move, Purpose, Recovered, Recovery};
@@ -48,6 +48,16 @@ pub(in crate::ops) fn finish_under(_landing: &FileLock, context: &Context) -> Re
         suspects.retain(|id| !is_stuck(id));
         forget_landing_pins(context)?;
         record_finished(context, &suspects)?;
+    }
+    Ok(())
+}
+
+/// Removes the pins of a landing. The caller holds the landing lock.
+pub(in crate::ops) fn drop_landing_pins(context: &Context, number: u64) -> Result<()> {
+    for pin in context.repo.refs_below(&format!("{PINS}{number}/"))? {
+        if let Some(commit) = context.repo.read_ref(&pin)? {
+            context.repo.delete_ref(&pin, commit)?;
+        }
     }
     Ok(())
 }

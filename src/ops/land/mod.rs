@@ -11,7 +11,8 @@ mod up_to_date;
 mod verify;
 
 pub(super) use interrupted::{
-    finish_all, finish_before_deciding, finish_interrupted, finish_under, is_undecided,
+    drop_landing_pins, finish_all, finish_before_deciding, finish_interrupted, finish_under,
+    is_undecided,
 };
 pub(super) use journaled::{Journey, move_branch};
 pub(super) use message::{message, trailers};
