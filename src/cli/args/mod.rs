@@ -313,7 +313,7 @@ mod tests {
             &["merge", "x", "--resolve"],
             &["merge", "x", "--only", "a", "b"],
             &["inbox", "--follow", "--json"],
-            &["help", "send"],
+            &["help", "hook"],
             &["-C", "x", "--json", "help", "review"],
         ] {
             let error = refusal(line);
