@@ -21,6 +21,7 @@ pub mod pager;
 pub mod processes;
 pub mod restore;
 pub mod retry;
+pub mod send;
 pub mod several;
 pub mod status;
 pub mod trust;

@@ -24,6 +24,7 @@ mod requests;
 mod setup;
 mod shim;
 mod verify;
+mod words;
 
 pub use claims::{Precedence, Standing, family};
 pub use gate::gate;

@@ -1,6 +1,6 @@
 //! What was asked for. Written once at dispatch; every attempt reads it again.
 
-use super::Setup;
+use super::{Preset, Setup};
 use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::escape;
@@ -160,4 +160,7 @@ pub struct TaskSpec {
     /// What makes its worktree ready.
     #[serde(default, skip_serializing_if = "Setup::is_empty")]
     pub setup: Setup,
+    /// How its agent is told things, as it was at the dispatch; none for a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
 }

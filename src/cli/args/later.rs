@@ -7,8 +7,7 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 4] = [
-    ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
+const VERBS: [(&str, &str); 3] = [
     ("review", "`offshoot diff TASK` shows what a task changed"),
     ("setup", "`offshoot dispatch` can be called by any agent"),
     ("hook", "`offshoot inbox --json` tells what ended"),
@@ -25,9 +24,8 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 3] = [
+const OPTIONS: [Row; 2] = [
     (&["dispatch", "run"], &[("on-done", Values), ("count", Values), ("sandbox", Values)]),
-    (&["retry"], &[("with-feedback", Nothing)]),
     (&["inbox"], &[("follow", Nothing)]),
 ];
 

@@ -19,7 +19,7 @@ pub(super) use landing::{MergeArgs, RebaseArgs, UndoArgs};
 pub(super) use locks::LockVerb;
 pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
-    RetryArgs, WaitArgs,
+    RetryArgs, SendArgs, WaitArgs,
 };
 pub(super) use upkeep::{DoctorArgs, GcArgs};
 
@@ -128,6 +128,9 @@ pub(super) enum InPlace {
     /// Try an ended task once more
     #[command(after_help = help::RETRY)]
     Retry(RetryArgs),
+    /// Tell a task's agent what to do next, in the same worktree
+    #[command(after_help = help::SEND)]
+    Send(SendArgs),
     /// End tasks, with every process they started
     #[command(after_help = help::CANCEL)]
     Cancel(SomeTasks),
@@ -326,10 +329,9 @@ mod tests {
     #[test]
     fn what_is_not_built_yet_says_so() {
         for line in [
-            &["retry", "--with-feedback", "x"][..],
-            &["setup", "claude", "--repo"],
+            &["setup", "claude", "--repo"][..],
             &["inbox", "--follow", "--json"],
-            &["help", "send"],
+            &["help", "hook"],
             &["-C", "x", "--json", "help", "review"],
         ] {
             let error = refusal(line);

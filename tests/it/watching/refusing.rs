@@ -17,7 +17,7 @@ fn under_json_every_error_is_a_document_with_the_contracts_exit_status() {
         (&["list", "--no-such-option"], 2, "usage"),
         (&["no-such-verb"], 2, "usage"),
         (&["dispatch", "x", "--timeout", "soon"], 2, "usage"),
-        (&["undo"], 2, "usage"),
+        (&["review"], 2, "usage"),
         (&["-C", "/nowhere/at-all", "list"], 1, "io"),
     ] {
         let ran = repo.offshoot(&[line, &["--json"]].concat()).exits(code);
@@ -34,18 +34,12 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
     for line in [
-        &["retry", "t", "--with-feedback"][..],
-        &["send", "t", "more"],
-        &["undo"],
-        &["review"],
-        &["mcp"],
+        &["review"][..],
         &["setup", "claude", "--dry-run"],
         &["hook", "claude"],
         &["dispatch", "--count", "3", "--", "true"],
         &["dispatch", "--sandbox", "strict", "--", "true"],
         &["merge", "--resolve", "t"],
-        &["merge", "--take-leftovers", "t"],
-        &["rebase", "--no-land", "t"],
         &["inbox", "--follow"],
     ] {
         let ran = repo.offshoot(line).exits(2).says("is not built yet").says("\nhint: ");
@@ -84,7 +78,7 @@ fn help_shows_every_verb_in_its_group_with_examples() {
         let own = repo.offshoot(&[verb, "--help"]).ok();
         assert!(own.stdout.contains("Example"), "{own}");
     }
-    for hidden in ["supervise", "shim", "gate", "\n  mcp", "\n  review"] {
+    for hidden in ["supervise", "shim", "gate", "\n  review"] {
         assert!(!help.stdout.contains(hidden), "{hidden}: {help}");
     }
     assert!(help.stdout.contains("Exit status:"), "{help}");
