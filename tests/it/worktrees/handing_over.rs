@@ -56,12 +56,12 @@ fn attributes_outside_of_the_tree_count() {
     git_makes_it(|world| {
         let info = world.root().join(".git/info");
         fs::create_dir_all(&info).expect("a folder");
-        fs::write(info.join("attributes"), "*.txt text eol=crlf\n").expect("writes");
+        fs::write(info.join("attributes"), "a.txt text eol=crlf\n").expect("writes");
     });
     git_makes_it(|world| {
         let folder = world.home().join(".config/git");
         fs::create_dir_all(&folder).expect("a folder");
-        fs::write(folder.join("attributes"), "*.txt text eol=crlf\n").expect("writes");
+        fs::write(folder.join("attributes"), "a.txt text eol=crlf\n").expect("writes");
     });
 }
 
