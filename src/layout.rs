@@ -294,6 +294,18 @@ impl TaskLayout {
         self.root.join("index")
     }
 
+    /// There while a merge is being opened in the worktree.
+    #[must_use]
+    pub fn merging(&self) -> PathBuf {
+        self.root.join("merging")
+    }
+
+    /// The index in which a part of the work is put together.
+    #[must_use]
+    pub fn part_index(&self) -> PathBuf {
+        self.root.join("part")
+    }
+
     /// An index in which the process `pid` looks at the worktree while the task runs.
     #[must_use]
     pub fn live_index(&self, pid: u32) -> PathBuf {

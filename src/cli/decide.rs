@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::escape;
 use crate::landing::Verdict;
 use crate::ops;
-use crate::ops::land::{Attendance, LandRequest};
+use crate::ops::land::{Attendance, Extent, LandRequest};
 use crate::ops::restore::Worktree;
 use crate::ops::several::Several;
 use crate::ops::undo::UndoRequest;
@@ -85,6 +85,9 @@ pub(super) fn land(context: &Context, output: &Output, request: &LandRequest) ->
             for landing in &landings {
                 output.write(landing::of(landing, output.paint).as_bytes())?;
             }
+            if let Extent::Part(_) = request.extent {
+                tell_of_rest(context, output, &landings);
+            }
             tell_ways_out(context, output, &landings);
             tell_verify_output(output, &landings);
         }
@@ -100,12 +103,35 @@ fn after(output: &Output, stopped: Option<Error>) -> Option<Exit> {
     })
 }
 
+/// A part that has landed leaves the rest to be decided about.
+fn tell_of_rest(context: &Context, output: &Output, landings: &[LandingView]) {
+    for landing in landings.iter().filter(|landing| landing.verdict == Verdict::Landed) {
+        let task = ops::status::status(context, landing.task.as_str());
+        if task.is_ok_and(|task| task.landing == LandingState::Open) {
+            let name = &landing.task;
+            output.tell(&format!("the rest stays with `{name}`; `offshoot diff {name}` shows it"));
+        }
+    }
+}
+
 /// A conflict leaves some ways: by hand on the target, or not at all.
 fn tell_ways_out(context: &Context, output: &Output, landings: &[LandingView]) {
-    for landing in landings.iter().filter(|landing| landing.verdict == Verdict::Conflicts) {
-        // Only the task itself knows its branch and what it started from.
-        let Ok(task) = ops::status::status(context, landing.task.as_str()) else { continue };
-        tell_hints(output, &landing::ways_out(landing, &task));
+    for landing in landings {
+        // Only the task itself knows its branch, its worktree and what it started from.
+        let task = || ops::status::status(context, landing.task.as_str());
+        match landing.verdict {
+            Verdict::Conflicts => {
+                let Ok(task) = task() else { continue };
+                tell_hints(output, &landing::ways_out(landing, &task));
+            }
+            Verdict::Resolving => {
+                let Ok(task) = task() else { continue };
+                let place = task.worktree.as_deref().map(|path| context.relative(path));
+                let place = place.unwrap_or_default();
+                tell_hints(output, &landing::ways_to_resolve(landing, &task, &place));
+            }
+            _ => {}
+        }
     }
 }
 

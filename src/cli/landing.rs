@@ -92,12 +92,10 @@ pub(super) fn ways_out(landing: &LandingView, task: &TaskView) -> Vec<String> {
             "{by_hand} in a checkout of `{target}` resolves it by hand; then `offshoot discard {name}`"
         ));
     } else {
-        let elsewhere = task.target.as_ref() != Some(target);
-        let into = if elsewhere { format!(" --into {target}") } else { String::new() };
-        let by_hand = by_hand(task);
+        let into = into(landing, task);
         ways.push(format!(
-            "{by_hand} in a checkout of `{target}` resolves it by hand; then \
-             `offshoot merge {name}{into}` takes note of it"
+            "`offshoot merge --resolve {name}{into}` opens the merge in the task's worktree, to be \
+             resolved there"
         ));
     }
     ways.push(format!(
@@ -105,6 +103,23 @@ pub(super) fn ways_out(landing: &LandingView, task: &TaskView) -> Vec<String> {
          restored)"
     ));
     ways
+}
+
+/// How to go on with a merge that is open.
+pub(super) fn ways_to_resolve(landing: &LandingView, task: &TaskView, place: &str) -> [String; 3] {
+    let (name, into) = (&landing.task, into(landing, task));
+    let place = quoting::word(place);
+    [
+        format!("`git -C {place} status` shows what is to be resolved, `git add` takes note of it"),
+        format!("`offshoot merge --continue {name}{into}` commits the merge and lands it"),
+        format!("`git -C {place} merge --abort` gives the merge up"),
+    ]
+}
+
+/// The option that names a target which is not the task's own.
+fn into(landing: &LandingView, task: &TaskView) -> String {
+    let target = &landing.target;
+    if task.target.as_ref() == Some(target) { String::new() } else { format!(" --into {target}") }
 }
 
 /// The command of git that brings a task's commits into a checkout, and nothing that a person had not
@@ -231,8 +246,8 @@ mod tests {
         let ways = ways_out(&landing, &task);
         assert_eq!(
             ways[0],
-            "`git merge offshoot/fix` in a checkout of `main` resolves it by hand; then \
-             `offshoot merge fix` takes note of it"
+            "`offshoot merge --resolve fix` opens the merge in the task's worktree, to be resolved \
+             there"
         );
         assert!(ways[1].contains("`offshoot discard fix`"));
         assert!(ways_out_of_applying(&task)[0].contains("`offshoot diff fix --against target`"));

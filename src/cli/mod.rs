@@ -179,7 +179,10 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Retry(args) => run::retry(context, output, &args),
         InPlace::Cancel(args) => decide::cancel(context, output, &args.tasks),
         InPlace::Forecast(args) => forecast::forecast(context, output, &args.tasks),
-        InPlace::Merge(args) => decide::land(context, output, &args.into_request()),
+        InPlace::Merge(args) => {
+            let request = args.into_request(&mut std::io::stdin(), &context.directory)?;
+            decide::land(context, output, &request)
+        }
         InPlace::Rebase(args) => decide::land(context, output, &args.into_request()),
         InPlace::Apply(args) => decide::apply(context, output, &args.task),
         InPlace::Discard(args) => decide::discard(context, output, &args.tasks),

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::{Attempt, Result};
 use crate::landing::Strategy;
 use crate::ops::diff::{Against, DiffRequest};
-use crate::ops::land::{Extent, LandRequest, Leftovers, Mode, Verify};
+use crate::ops::land::{Extent, Hooks, LandRequest, Leftovers, Mode, Verify};
 use crate::task::Afterwards;
 use crate::view::{LandingState, TaskView};
 
@@ -111,6 +111,7 @@ fn landing(task: String, strategy: Strategy) -> LandRequest {
         worktree: Afterwards::Release,
         leftovers: Leftovers::Refuse,
         extent: Extent::Whole,
+        hooks: Hooks::Skip,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::{Attempt, Error, Result};
 use crate::escape;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -67,15 +68,27 @@ impl Git {
         &self.environment
     }
 
+    /// The person's home folder.
+    pub(super) fn home(&self) -> Option<&str> {
+        self.environment.text("HOME")
+    }
+
     /// A call of `git VERB` on the repository (or linked worktree) whose git directory is `git_dir`.
     #[must_use]
     pub fn at(&self, git_dir: &Path, verb: &str) -> GitCommand {
+        self.with_hooks(git_dir, Path::new("/dev/null"), verb)
+    }
+
+    /// The same with the hooks in a folder that the person trusts.
+    pub(super) fn with_hooks(&self, git_dir: &Path, hooks: &Path, verb: &str) -> GitCommand {
         let mut command = Command::new("git");
         command.env_clear().envs(self.environment.iter());
         command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0");
         command.env("GIT_DIR", git_dir);
+        let mut folder = OsString::from("core.hooksPath=");
+        folder.push(hooks);
+        command.arg("-c").arg(folder);
         for setting in [
-            "core.hooksPath=/dev/null",
             "core.fsmonitor=false",
             "gc.auto=0",
             "maintenance.auto=false",
@@ -188,6 +201,9 @@ impl GitCommand {
         let code = output.status.code().unwrap_or(-1);
         if allowed.contains(&code) {
             return Ok(Output { code, stdout: output.stdout, stderr: output.stderr });
+        }
+        if let Some(signal) = output.status.signal() {
+            return Err(Error::git(format!("`git {verb}` was killed by signal {signal}")));
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.trim().trim_start_matches("fatal: ").trim_start_matches("error: ");

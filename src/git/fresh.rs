@@ -27,7 +27,7 @@ impl Repo {
         let made = self.put_together(new, plan);
         if made.is_err() {
             // What cannot be taken back now is in git's way, which says so.
-            let _ = self.take_back_half_made(new);
+            let _ = self.take_back_filling(new);
         }
         made.ok()
     }

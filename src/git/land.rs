@@ -19,6 +19,7 @@ use super::swap::Swap;
 use super::tree_check::refuse_unsafe_paths;
 use super::tree_diff::Change;
 use crate::error::{Error, Result};
+use crate::names::{BranchName, CommitId};
 use crate::path::RepoPath;
 use std::path::Path;
 
@@ -98,6 +99,33 @@ impl Repo {
         self.refuse_if_in_use(&landing.target)?;
         let mut journal = Journal::new(journal_dir, landing)?;
         self.carry_out(&mut journal, Manner::Strict).map(drop)
+    }
+
+    /// Refuses what [`land`](Self::land) would refuse for a branch's move between two commits; moves
+    /// nothing. The caller holds the landing lock.
+    ///
+    /// # Errors
+    /// As [`land`](Self::land).
+    pub fn refuse_obstacles(
+        &self,
+        journal_dir: &Path,
+        (branch, before, after): (&BranchName, CommitId, CommitId),
+    ) -> Result<()> {
+        self.refuse_if_in_use(branch)?;
+        let changes = self.changes_between(before.0, after.0)?;
+        refuse_unsafe_paths(&changes)?;
+        let span = Span { before: before.0, after: after.0, changes: &changes };
+        for checkout in self.checkouts_on(branch)? {
+            // As the next landing's, so that what a crash leaves here is swept away.
+            let number = self.next_landing_number(journal_dir)?;
+            let staging = Staging::of_landing(&checkout, number)?;
+            staging.make()?;
+            let index = PrivateIndex::copy(self, &staging);
+            let found = index.and_then(|index| survey(&staging, &index, &span, Manner::Strict));
+            staging.remove()?;
+            found?;
+        }
+        Ok(())
     }
 
     /// Does what the journal's landing needs, from the first step or from where it was left.

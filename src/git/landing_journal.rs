@@ -51,6 +51,13 @@ pub enum Purpose {
         #[serde(default)]
         worktree: Afterwards,
     },
+    /// A part of a task's work lands.
+    Part {
+        /// What the task goes on with.
+        rest: CommitId,
+        /// What its change is taken against then.
+        base: CommitId,
+    },
     /// A landing is taken back.
     Undo {
         /// Its number.

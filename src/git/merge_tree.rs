@@ -72,9 +72,13 @@ impl<'a> Merger<'a> {
     }
 
     pub(super) fn run(&self, arguments: &[String]) -> Result<Merged> {
-        let output = self.command().arg("-z").args(arguments).run_allowing(&[0, 1])?;
         // The last two are the sides, as git names them.
-        parse(&output, &arguments[arguments.len() - 2..])
+        parse(&self.output(arguments)?, &arguments[arguments.len() - 2..])
+    }
+
+    /// What git answers, exit status 1 where there are conflicts.
+    pub(super) fn output(&self, arguments: &[String]) -> Result<Output> {
+        self.command().arg("-z").args(arguments).run_allowing(&[0, 1])
     }
 
     pub(super) fn command(&self) -> GitCommand {
@@ -113,7 +117,7 @@ fn too_old(what: &str, needed: &str) -> Error {
         .hint(format!("install git {needed} or newer; `git version` shows the present one"))
 }
 
-fn parse(output: &Output, sides: &[String]) -> Result<Merged> {
+pub(super) fn parse(output: &Output, sides: &[String]) -> Result<Merged> {
     let mut fields = output.stdout.split(|byte| *byte == 0);
     one_merge(&mut fields, output.code == 0, sides)
 }

@@ -137,6 +137,11 @@ impl<'a> PrivateIndex<'a> {
             .attempt(|| format!("write `{}`", mine.display()))
     }
 
+    /// Puts entries into the copy, in the form of `update-index --index-info`.
+    pub(super) fn put(&self, lines: Vec<u8>) -> Result<()> {
+        self.git("update-index").args(["-z", "--index-info"]).input(lines).run().map(drop)
+    }
+
     /// Takes the stat data of the checkout's files into the copy, then puts it in the index's place.
     /// The caller holds the index's lock.
     pub(super) fn install(&self) -> Result<()> {

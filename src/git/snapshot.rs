@@ -120,12 +120,16 @@ impl Repo {
 pub fn copy_index(from: &Path, to: &Path) -> Result<()> {
     let attempt = || format!("copy `{}`", from.display());
     let written = fs::metadata(from).and_then(|metadata| metadata.modified()).attempt(attempt)?;
-    fs::copy(from, to).attempt(attempt)?;
-    fs::File::options()
-        .append(true)
-        .open(to)
-        .and_then(|file| file.set_modified(written))
-        .attempt(attempt)
+    // Half an index (a full disk) is worse than none, so it gets its name last.
+    let mut sibling = to.as_os_str().to_owned();
+    sibling.push(".new");
+    let copied = fs::copy(from, &sibling)
+        .and_then(|_| fs::File::options().append(true).open(&sibling)?.set_modified(written))
+        .and_then(|()| fs::rename(&sibling, to));
+    if copied.is_err() {
+        let _ = fs::remove_file(&sibling);
+    }
+    copied.attempt(attempt)
 }
 
 fn remove_index(index: &Path) -> Result<()> {

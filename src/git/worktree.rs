@@ -20,6 +20,9 @@ const OWNER: &str = "offshoot-task";
 /// The file in it that says that the worktree was made ready for an agent.
 const SET_UP: &str = "offshoot-set-up";
 
+/// The file in it that says that something in the worktree is nowhere else.
+const ONLY_COPY: &str = "offshoot-only-copy";
+
 impl Checkout {
     /// Whether it was made ready for an agent.
     #[must_use]
@@ -35,6 +38,21 @@ impl Checkout {
         let mark = self.git_dir.join(SET_UP);
         fs::write(&mark, "").attempt(|| format!("write `{}`", mark.display()))
     }
+
+    /// Notes that the worktree is released with work that could not be recorded.
+    ///
+    /// # Errors
+    /// `io` when that cannot be written.
+    pub fn mark_only_copy(&self) -> Result<()> {
+        let mark = self.git_dir.join(ONLY_COPY);
+        fs::write(&mark, "").attempt(|| format!("write `{}`", mark.display()))
+    }
+}
+
+/// Whether a released worktree, by its entry, holds work that is nowhere else.
+#[must_use]
+pub fn is_only_copy(entry: &Path) -> bool {
+    entry.join(ONLY_COPY).exists()
 }
 
 /// A worktree to be made.
@@ -73,7 +91,7 @@ impl Repo {
             return forget(new.intent).map(|()| made);
         }
         if new.intent.exists() {
-            self.take_back_half_made(new)?;
+            self.take_back_filling(new)?;
         } else if new.root.symlink_metadata().is_ok() {
             return Err(Error::refused(format!("`{}` is there already", new.root.display())));
         }
@@ -179,7 +197,7 @@ impl Repo {
         Ok(self.entries()?.into_iter().find(|entry| owner_of(entry) == Some(task)))
     }
 
-    fn entry_at(&self, root: &Path) -> Result<Option<Checkout>> {
+    pub(super) fn entry_at(&self, root: &Path) -> Result<Option<Checkout>> {
         let root = fs::canonicalize(root).attempt(|| format!("find `{}`", root.display()))?;
         let found =
             self.entries()?.into_iter().find(|e| worktree_root_of(e).as_ref() == Some(&root));
@@ -198,10 +216,8 @@ impl Repo {
 
     /// Removes what an interrupted [`create_worktree`](Self::create_worktree) left: no agent was ever in it.
     /// A folder that no entry of nobody's names is somebody else's, unless it is empty.
-    pub(super) fn take_back_half_made(&self, new: &NewWorktree<'_>) -> Result<()> {
-        let root = new.root;
+    pub(super) fn take_back_half_made(&self, root: &Path) -> Result<()> {
         let attempt = || format!("take back the half-made `{}`", root.display());
-        remove_folder(&new.filling()).attempt(attempt)?;
         for entry in self.entries()? {
             if names_root(&entry, root) && !entry.join(OWNER).exists() {
                 // The entry goes last, since it is what tells that the folder is ours.
@@ -215,6 +231,13 @@ impl Repo {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The same for a task's worktree, with what was filled for it.
+    pub(super) fn take_back_filling(&self, new: &NewWorktree<'_>) -> Result<()> {
+        let attempt = || format!("take back the half-made `{}`", new.root.display());
+        remove_folder(&new.filling()).attempt(attempt)?;
+        self.take_back_half_made(new.root)
     }
 
     /// Moves a task's worktree and its entry out of the way, into `trash` beside the worktrees and
@@ -264,6 +287,8 @@ impl Repo {
         let place = match self.entry_of(task)? {
             Some(place) => place,
             None if entry.is_dir() => {
+                // It is tried again when the worktree is released again.
+                forget(&entry.join(ONLY_COPY))?;
                 let entries = self.common_dir().join("worktrees");
                 fs::create_dir_all(&entries).attempt(attempt)?;
                 let place = entries.join(free_name(&entries, entry_name(root)));

@@ -24,6 +24,7 @@ pub(super) fn recover(context: &Context) -> Result<()> {
         return Ok(());
     }
     store.rebuild_indexes(&process::boot_id()?)?;
+    context.repo.sweep_packed_lock();
     super::land::finish_interrupted(context)?;
     for id in store.active_ids()? {
         if !store.has_folder(id) {

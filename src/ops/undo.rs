@@ -51,6 +51,15 @@ pub fn undo(context: &Context, request: &UndoRequest) -> Result<LandingView> {
     let now = require_branch(context, &landing.target)?;
     let planned = match request.manner {
         Manner::GoBack => undo.refuse_unless_last(now).map(|()| (landing.before, None))?,
+        Manner::Revert if matches!(landing.purpose, Purpose::Part { .. }) => {
+            let after = landing.after;
+            return Err(Error::refused(format!(
+                "landing {} is a part of `{}`, which goes on without it",
+                landing.number,
+                task.name()
+            ))
+            .hint(format!("git revert {after}  in a checkout of `{}`", landing.target)));
+        }
         Manner::Revert => match undo.plan_revert(now)? {
             Plan::Ready(planned) => (planned.commit, Some(undo.again(now, planned)?)),
             Plan::Conflicts(conflicts) => {
@@ -71,8 +80,8 @@ fn which(context: &Context, word: Option<&str>) -> Result<Move> {
             |it: &&Move| matches!(it.purpose, Purpose::Undo { landing, .. } if landing == number);
         done.iter().find(by).map(|by| by.number)
     };
-    let stands =
-        |it: &Move| matches!(it.purpose, Purpose::Land { .. }) && taken_back(it.number).is_none();
+    let lands = |it: &Move| matches!(it.purpose, Purpose::Land { .. } | Purpose::Part { .. });
+    let stands = |it: &Move| lands(it) && taken_back(it.number).is_none();
     let Some(word) = word else {
         let last = done.iter().rposition(stands);
         return last.map(|place| done.swap_remove(place)).ok_or_else(|| {
@@ -83,8 +92,10 @@ fn which(context: &Context, word: Option<&str>) -> Result<Move> {
     if let Some(place) = done.iter().position(|it| Some(it.number) == number) {
         let it = &done[place];
         match (it.purpose, taken_back(it.number)) {
-            (Purpose::Land { .. }, None) => return Ok(done.swap_remove(place)),
-            (Purpose::Land { .. }, Some(by)) => {
+            (Purpose::Land { .. } | Purpose::Part { .. }, None) => {
+                return Ok(done.swap_remove(place));
+            }
+            (Purpose::Land { .. } | Purpose::Part { .. }, Some(by)) => {
                 return Err(Error::refused(format!(
                     "landing {word} was taken back already, by landing {by}"
                 ))
@@ -133,6 +144,7 @@ impl Undo<'_> {
         let (name, number) = (self.task.name(), self.landing.number);
         let custody = match &self.task.record.landing {
             Landing::Landed { id, custody, .. } if *id == number => custody,
+            Landing::Open if self.is_its_last_part() => return Ok(()),
             _ => {
                 return Err(Error::refused(format!(
                     "`{name}` has gone on since landing {number}, so that it cannot be taken back"
@@ -151,6 +163,13 @@ impl Undo<'_> {
             restore::refuse_taken(self.context, self.task, custody, &attempt)?;
         }
         Ok(())
+    }
+
+    /// Whether the task has done nothing since a part of it landed.
+    fn is_its_last_part(&self) -> bool {
+        let part = matches!(self.landing.purpose, Purpose::Part { base, .. } if self.task.record.base == base);
+        let next = self.landing.number + 1;
+        part && (self.landing.number..=next).contains(&self.task.record.last_landing())
     }
 
     /// Refuses when somebody may have built on the landing.
@@ -286,7 +305,17 @@ pub(super) fn reopen(
         restore::adopt_environment(context, lock)?;
     }
     let work = match again {
-        None => None,
+        None => match (landing.purpose, task.record.head) {
+            // Its branch goes on from the part, so that it holds all of it.
+            (Purpose::Part { base, .. }, Some(head)) => {
+                let base = match base == landing.after {
+                    true => landing.before,
+                    false => context.repo.first_parent_of(base)?,
+                };
+                Some(MovedWork { base, head, diff: measure(context, task, (base, head))? })
+            }
+            _ => None,
+        },
         Some(again) => {
             let from = restore::tip(task, &custody);
             super::land::move_own_branch(context, lock, task, (from, again), None)?;

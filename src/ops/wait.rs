@@ -2,7 +2,7 @@
 
 use super::describe::describe_in_full;
 use super::lending::Lending;
-use super::recover::recover;
+use super::recover::{recover, recover_if_possible};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::names::TaskId;
@@ -44,7 +44,8 @@ pub struct Waited {
 /// Waits. `progress` is called at the beginning, at every change, and at least once a second.
 ///
 /// # Errors
-/// `not_found` when no task is meant, `usage` when none is named.
+/// `not_found` when no task is meant, `usage` when none is named, `io` when something has not ended and
+/// what died cannot be taken up.
 pub fn wait(
     context: &Context,
     request: &WaitRequest,
@@ -53,7 +54,7 @@ pub fn wait(
     if request.tasks.is_empty() {
         return Err(Error::usage("no task to wait for was named").hint("offshoot list"));
     }
-    recover(context)?;
+    let mut recovered = recover(context);
     let named = request.tasks.iter().map(|text| context.store.resolve(text));
     let ids: Vec<TaskId> = named.collect::<Result<_>>()?;
     let deadline = request.timeout.map(|limit| context.clock.deadline(limit));
@@ -74,14 +75,16 @@ pub fn wait(
         if enough || timed_out {
             return Ok(Waited { tasks: describe_in_full(context, &tasks)?, timed_out });
         }
+        std::mem::replace(&mut recovered, Ok(()))?;
         // What the records tell is enough for progress; git is asked once, at the end.
         let views: Vec<TaskView> = tasks.iter().map(TaskView::of).collect();
         progress(&views);
         lending.lend(context)?;
         watch.wait(deadline)?;
         if look.has_passed() {
-            // A supervisor that died changes no file; somebody has to notice.
-            recover(context)?;
+            // A supervisor that died changes no file; somebody has to notice. A disk that is full for a
+            // while ends no waiting.
+            recover_if_possible(context);
             tasks = ids.iter().map(read).collect::<Result<_>>()?;
             look = context.clock.deadline(LOOK);
         }

@@ -6,7 +6,7 @@
 use super::files::{self, Durability};
 use super::{Store, TaskLock};
 use crate::error::{Attempt, Result};
-use crate::names::TaskId;
+use crate::names::{CommitId, TaskId};
 use crate::task::{ControlAction, ControlRequest, SCHEMA};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -72,6 +72,40 @@ impl Store {
     /// `io` when they cannot be removed.
     pub fn forget_requests(&self, lock: &TaskLock) -> Result<()> {
         self.carried_out(lock, usize::MAX)
+    }
+
+    /// Notes durably which two commits' merge is about to be opened in the task's worktree.
+    ///
+    /// # Errors
+    /// `io` when it cannot be written.
+    pub fn note_merge(&self, lock: &TaskLock, ends: (CommitId, CommitId)) -> Result<()> {
+        let text = format!("{} {}", ends.0, ends.1);
+        let file = self.layout.task(lock.id()).merging();
+        files::replace(&file, text.as_bytes(), Durability::PowerCut)
+    }
+
+    /// The merge that is being opened, if whoever did that has not come to its end.
+    ///
+    /// # Errors
+    /// `io` when the note cannot be read.
+    pub fn noted_merge(&self, id: TaskId) -> Result<Option<(CommitId, CommitId)>> {
+        let file = self.layout.task(id).merging();
+        match std::fs::read_to_string(&file) {
+            Ok(text) => match text.split_once(' ') {
+                Some((ours, theirs)) => Ok(Some((ours.parse()?, theirs.parse()?))),
+                None => Ok(None),
+            },
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(cause).attempt(|| format!("read `{}`", file.display())),
+        }
+    }
+
+    /// Forgets the note: the merge is open, or is not going to be.
+    ///
+    /// # Errors
+    /// `io` when it cannot be removed.
+    pub fn forget_merge(&self, lock: &TaskLock) -> Result<()> {
+        files::remove(&self.layout.task(lock.id()).merging())
     }
 
     fn request_numbers(&self, id: TaskId) -> Result<Vec<u64>> {

@@ -82,6 +82,25 @@ fn landed_and_kept(repo: &TestRepo<'_>) {
     repo.offshoot(&["merge", "--keep", "t"]).ok();
 }
 
+fn landed(repo: &TestRepo<'_>) {
+    diverged(repo);
+    repo.offshoot(&["merge", "t"]).ok();
+}
+
+/// The landing cannot be taken back any more but by a commit.
+fn landed_and_gone_on(repo: &TestRepo<'_>) {
+    landed(repo);
+    repo.git(&["commit", "--quiet", "--only", "-m", "since", "mine/modified"]);
+    repo.write("mine/modified", "5\n");
+}
+
+/// The target has changed what the task changed too.
+fn contradicting(repo: &TestRepo<'_>) {
+    task(repo);
+    repo.write("notes.txt", "contradicts\n");
+    repo.git(&["commit", "--quiet", "--only", "-m", "meanwhile", "notes.txt"]);
+}
+
 /// Everything that is kept has expired.
 fn expired(repo: &TestRepo<'_>) {
     repo.sandbox().write_config("[keep]\nrefs_days = 0\nfolders_days = 0\n");
@@ -109,6 +128,11 @@ scenarios! {
     discard: task, "discard" "t";
     discard_what_was_landed_and_kept: landed_and_kept, "discard" "t";
     restore: discarded, "restore" "t";
+    undo: landed, "undo";
+    undo_by_a_commit: landed_and_gone_on, "undo" "--revert" "t";
+    bring_up_to_date: diverged, "rebase" "--no-land" "t";
+    merge_a_part: diverged, "merge" "t" "--only" "new";
+    resolve: contradicting, "merge" "--resolve" "t";
 }
 
 /// What is freed piece by piece may be half gone.

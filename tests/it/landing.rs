@@ -4,10 +4,13 @@
 mod applying;
 mod cut_off;
 mod giving_up;
+mod hooking;
 mod merging;
+mod parts;
 mod racing;
 mod real_history;
 mod refusing;
+mod resolving;
 mod undoing;
 mod ways;
 

@@ -15,6 +15,7 @@ mod limits;
 mod mcp;
 mod recovery;
 mod sandbox;
+mod scarcity;
 mod setup;
 mod steering;
 mod transitions;

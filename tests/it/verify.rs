@@ -193,7 +193,7 @@ fn the_configured_command_runs_once_it_is_trusted_and_can_be_left_out() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
     run(&repo, &[("one", "echo 1 > one"), ("two", "echo 2 > two")]);
-    repo.write(".offshoot.toml", &format!("verify = {:?}\n", noting(&sandbox, "test ! -f two")));
+    repo.write(".offshoot.toml", format!("verify = {:?}\n", noting(&sandbox, "test ! -f two")));
     let ran = repo.offshoot(&["merge", "one"]).exits(1).says("commands that you have not accepted");
     ran.says("hint: offshoot trust").says("--no-verify-cmd");
     repo.offshoot(&["dispatch", "--", "true"]).exits(1).says("hint: offshoot trust");

@@ -82,6 +82,7 @@ pub(super) const LOGS: &str = "\
 Examples:
   offshoot logs -f fix
   offshoot logs --stderr --tail 50 fix
+  offshoot logs --setup fix     what the set-up command wrote
 
 With --json it prints one document a line.";
 pub(super) const RESULT: &str = "\
@@ -139,6 +140,11 @@ Examples:
   offshoot merge --dry-run fix tests
   offshoot merge --cherry-pick fix
   offshoot merge --take-leftovers fix   with what you changed in its worktree since
+  offshoot merge fix --only src docs    a part, as one commit; the task goes on with the rest
+  offshoot diff fix >p && $EDITOR p && offshoot merge fix --patch-file p    whole hunks of it
+  offshoot merge --resolve fix          opens the conflicts in its worktree, never in yours
+  offshoot merge --continue fix         lands it once they are resolved
+  offshoot merge --hooks fix            asks your pre-merge-commit and commit-msg hooks first
 
 Several tasks land one after another. A conflict stops only its own task; when a later one is
 refused, the earlier ones stay landed and the rest is not tried.
@@ -237,8 +243,8 @@ Examples:
   offshoot gc
 
 Frees folders of landed and discarded tasks after 3 days, or the oldest when all take more than
-2 GiB, and their refs after 14 days; `[keep]` in the configuration changes this. Open tasks, logs
-and records stay. What the refs kept is freed by `git gc`, later.";
+2 GiB, and their refs and landings after 14 days; `[keep]` in the configuration changes this. Open
+tasks, logs, records and folders with work that could not be recorded stay. What the refs kept is freed by `git gc`, later.";
 pub(super) const TRUST: &str = "\
 Example:
   offshoot trust

@@ -1,10 +1,13 @@
 //! `merge` and `rebase`: from the command line to the one request of landing.
 
+use crate::error::{Attempt, Result};
 use crate::landing::Strategy;
-use crate::ops::land::{Extent, LandRequest, Leftovers, Mode, Verify};
+use crate::ops::land::{Extent, Hooks, LandRequest, Leftovers, Mode, Part, Verify};
 use crate::ops::undo::{Manner, UndoRequest};
 use crate::task::Afterwards;
 use clap::Args;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 /// Options of `merge`.
 #[derive(Debug, Args)]
@@ -20,7 +23,29 @@ pub(in crate::cli) struct MergeArgs {
     /// The task's commits one by one, each naming the original as `git cherry-pick -x` does
     #[arg(long)]
     cherry_pick: bool,
+    /// Land only what these pathspecs match, from the repository's root; the rest stays with the task
+    #[arg(long, value_name = "PATHSPEC", num_args = 1.., conflicts_with_all = PARTS_CONFLICT)]
+    only: Vec<String>,
+    /// Land only what this patch does, some hunks of the task's diff (`-`: standard input)
+    #[arg(long, value_name = "FILE", conflicts_with_all = PARTS_CONFLICT, conflicts_with = "only")]
+    patch_file: Option<PathBuf>,
+    /// Open the merge with its conflicts in the task's worktree, to be resolved there
+    #[arg(long, conflicts_with_all = PARTS_CONFLICT, conflicts_with_all = ["squash", "only", "patch_file"])]
+    resolve: bool,
+    /// Commit the merge that was resolved in the task's worktree, and land it
+    #[arg(long = "continue", conflicts_with_all = ["resolve", "cherry_pick", "only", "patch_file", "dry_run"])]
+    resolved: bool,
+    /// Run the commit hooks that git would run, on the result
+    #[arg(long, conflicts_with_all = ["ff_only", "cherry_pick", "resolve"])]
+    hooks: bool,
 }
+
+fn hooks(run: bool) -> Hooks {
+    if run { Hooks::Run } else { Hooks::Skip }
+}
+
+/// What makes no sense where a part lands, which is one commit and leaves the task open.
+const PARTS_CONFLICT: [&str; 3] = ["ff_only", "cherry_pick", "keep"];
 
 /// Options of `rebase`.
 #[derive(Debug, Args)]
@@ -30,6 +55,9 @@ pub(in crate::cli) struct RebaseArgs {
     /// Only bring the task's branch and worktree up to date with the target
     #[arg(long, conflicts_with = "keep")]
     no_land: bool,
+    /// Run the hook pre-rebase, on the result
+    #[arg(long, conflicts_with = "no_land")]
+    hooks: bool,
 }
 
 #[derive(Debug, Args)]
@@ -90,27 +118,53 @@ impl LandArgs {
             worktree: if self.keep { Afterwards::Keep } else { Afterwards::Release },
             leftovers: if self.take_leftovers { Leftovers::Take } else { Leftovers::Refuse },
             extent: Extent::Whole,
+            hooks: Hooks::Skip,
         }
     }
 }
 
 impl MergeArgs {
-    /// The request.
-    pub(in crate::cli) fn into_request(self) -> LandRequest {
+    /// The request; `input` is standard input, and paths are relative to `directory`.
+    ///
+    /// # Errors
+    /// `io` when the patch cannot be read.
+    pub(in crate::cli) fn into_request(
+        self,
+        input: &mut dyn Read,
+        directory: &Path,
+    ) -> Result<LandRequest> {
         let strategy = match (self.squash, self.ff_only, self.cherry_pick) {
             (true, _, _) => Strategy::Squash,
             (_, true, _) => Strategy::FastForward,
             (_, _, true) => Strategy::CherryPick,
             (false, false, false) => Strategy::Merge,
         };
-        self.land.into_request(strategy)
+        let extent = match self.patch_file {
+            Some(file) => Extent::Part(Part::Patch(read_patch(&file, input, directory)?)),
+            None if !self.only.is_empty() => Extent::Part(Part::Paths(self.only)),
+            None if self.resolve => Extent::Resolve,
+            None if self.resolved => Extent::Resolved,
+            None => Extent::Whole,
+        };
+        let hooks = hooks(self.hooks);
+        Ok(LandRequest { extent, hooks, ..self.land.into_request(strategy) })
     }
+}
+
+fn read_patch(file: &Path, input: &mut dyn Read, directory: &Path) -> Result<Vec<u8>> {
+    let attempt = || format!("read the patch `{}`", file.display());
+    if file == Path::new("-") {
+        let mut patch = Vec::new();
+        input.read_to_end(&mut patch).attempt(attempt)?;
+        return Ok(patch);
+    }
+    std::fs::read(directory.join(file)).attempt(attempt)
 }
 
 impl RebaseArgs {
     /// The request.
     pub(in crate::cli) fn into_request(self) -> LandRequest {
         let extent = if self.no_land { Extent::OwnBranch } else { Extent::Whole };
-        LandRequest { extent, ..self.land.into_request(Strategy::Rebase) }
+        LandRequest { extent, hooks: hooks(self.hooks), ..self.land.into_request(Strategy::Rebase) }
     }
 }

@@ -25,18 +25,8 @@ use Takes::{Nothing, Values};
 /// Verbs, and the options that they will have.
 type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
 
-const OPTIONS: [Row; 4] = [
+const OPTIONS: [Row; 3] = [
     (&["dispatch", "run"], &[("on-done", Values), ("count", Values), ("sandbox", Values)]),
-    (
-        &["merge", "rebase"],
-        &[
-            ("only", Values),
-            ("patch-file", Values),
-            ("hooks", Nothing),
-            ("resolve", Nothing),
-            ("continue", Nothing),
-        ],
-    ),
     (&["retry"], &[("with-feedback", Nothing)]),
     (&["inbox"], &[("follow", Nothing)]),
 ];

@@ -328,8 +328,6 @@ mod tests {
         for line in [
             &["retry", "--with-feedback", "x"][..],
             &["setup", "claude", "--repo"],
-            &["merge", "x", "--resolve"],
-            &["merge", "x", "--only", "a", "b"],
             &["inbox", "--follow", "--json"],
             &["help", "send"],
             &["-C", "x", "--json", "help", "review"],

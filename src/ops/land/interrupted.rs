@@ -1,7 +1,9 @@
 //! Landings that were cut off: finished or taken back, and recorded in the task where they had moved
 //! their target.
 
-use super::lock_landings;
+use super::part::finish_part;
+use super::resolve::finish_opening;
+use super::{PINS, lock_landings};
 use crate::context::Context;
 use crate::error::Result;
 use crate::git::{Landing as Move, Purpose, Recovered, Recovery};
@@ -52,6 +54,16 @@ pub(in crate::ops) fn finish_under(_landing: &FileLock, context: &Context) -> Re
     Ok(())
 }
 
+/// Removes the pins of a landing. The caller holds the landing lock.
+pub(in crate::ops) fn drop_landing_pins(context: &Context, number: u64) -> Result<()> {
+    for pin in context.repo.refs_below(&format!("{PINS}{number}/"))? {
+        if let Some(commit) = context.repo.read_ref(&pin)? {
+            context.repo.delete_ref(&pin, commit)?;
+        }
+    }
+    Ok(())
+}
+
 fn is_any_suspect(context: &Context) -> Result<bool> {
     Ok(context.repo.is_half_applied() || !suspects(context)?.is_empty())
 }
@@ -92,16 +104,31 @@ fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
             continue;
         }
         let known = task.record.last_landing();
-        for done in context.repo.landings_of(&folder, &id.to_string(), known)? {
-            // What went on in the middle of another one was recorded with it.
-            if done.number > task.record.last_landing() {
-                task = record(context, &lock, task, done)?;
-            }
+        let untold = context.repo.landings_of(&folder, &id.to_string(), known)?;
+        // What cannot be done now is tried again by the next command, and keeps nobody from others.
+        let Ok(told) = record_all(context, &lock, task.clone(), untold) else { continue };
+        task = told;
+        if finish_opening(context, &lock, &task).is_ok() {
+            // Whatever was cut off is taken back by now.
+            context.store.settle(&lock, &task)?;
         }
-        // Whatever was cut off is taken back by now.
-        context.store.settle(&lock, &task)?;
     }
     Ok(())
+}
+
+fn record_all(
+    context: &Context,
+    lock: &TaskLock,
+    mut task: Task,
+    untold: Vec<Move>,
+) -> Result<Task> {
+    for done in untold {
+        // What went on in the middle of another one was recorded with it.
+        if done.number > task.record.last_landing() {
+            task = record(context, lock, task, done)?;
+        }
+    }
+    Ok(task)
 }
 
 /// Records one landing.
@@ -130,13 +157,16 @@ fn record(context: &Context, lock: &TaskLock, task: Task, done: Move) -> Result<
                 _ => Ok(task),
             }
         }
+        Purpose::Part { rest, base } if is_undecided(&task) => {
+            finish_part(context, lock, &task, &done, (rest, base))
+        }
         Purpose::Own { base: Some(base) } if is_undecided(&task) => {
             let diff = measure(context, &task, (base, done.after))?;
             let work = Some(MovedWork { base, head: done.after, diff });
             let moved = Moved { by: done.number, work, worktree: None };
             context.store.commit(lock, &task, Change::Moved(moved))
         }
-        Purpose::Land { .. } | Purpose::Own { .. } => Ok(task),
+        Purpose::Land { .. } | Purpose::Part { .. } | Purpose::Own { .. } => Ok(task),
     }
 }
 

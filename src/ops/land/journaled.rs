@@ -33,8 +33,10 @@ pub(in crate::ops) fn move_branch(
     context.store.begin(lock)?;
     // Kept from `git gc` while the landing goes on, and afterwards for taking it back.
     let mut pins = vec![("before", journey.before), ("after", journey.after)];
-    if let Purpose::Undo { again: Some(again), .. } = journey.purpose {
-        pins.push(("again", again));
+    match journey.purpose {
+        Purpose::Undo { again: Some(again), .. } => pins.push(("again", again)),
+        Purpose::Part { rest, .. } => pins.push(("rest", rest)),
+        Purpose::Land { .. } | Purpose::Undo { again: None, .. } | Purpose::Own { .. } => {}
     }
     let pins: Vec<_> =
         pins.into_iter().map(|(end, at)| (format!("{PINS}{number}/{end}"), at)).collect();

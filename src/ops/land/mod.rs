@@ -1,23 +1,28 @@
 //! `merge` and `rebase`: move a target to a task's result. Planned in the object database, carried
 //! out under the landing lock, recorded in the task.
 
+mod hooked;
 mod interrupted;
 mod journaled;
 mod message;
 mod own_branch;
+mod part;
+mod resolve;
 mod settled;
 mod train;
 mod up_to_date;
 mod verify;
 
 pub(super) use interrupted::{
-    finish_all, finish_before_deciding, finish_interrupted, finish_under, is_undecided,
+    drop_landing_pins, finish_all, finish_before_deciding, finish_interrupted, finish_under,
+    is_undecided,
 };
 pub(super) use journaled::{Journey, move_branch};
 pub(super) use message::{message, trailers};
 pub(super) use own_branch::move_own_branch;
+pub use part::Part;
 pub use settled::Leftovers;
-pub(super) use settled::{Settled, settle, settled_tip};
+pub(super) use settled::{Settled, settle, settled_tip, tip};
 pub use verify::{Attendance, Verify, end_of_log};
 
 use crate::context::Context;
@@ -54,13 +59,28 @@ pub enum Mode {
     DryRun,
 }
 
+/// What becomes of the person's commit hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hooks {
+    /// They are not run.
+    Skip,
+    /// Those run that git would run, on the result.
+    Run,
+}
+
 /// How much of a task's work lands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Extent {
     /// All of it.
     Whole,
+    /// A part of it; the task stays open with the rest.
+    Part(Part),
     /// Nothing: only the task's branch is brought up to date with the target.
     OwnBranch,
+    /// Nothing: the merge is opened in the task's worktree, where somebody resolves it.
+    Resolve,
+    /// All of it, with the merge that somebody resolved there.
+    Resolved,
 }
 
 /// A landing.
@@ -82,6 +102,8 @@ pub struct LandRequest {
     pub leftovers: Leftovers,
     /// How much of it lands.
     pub extent: Extent,
+    /// What becomes of the person's commit hooks.
+    pub hooks: Hooks,
 }
 
 /// Lands the tasks one after another. A conflict is an answer: that task's target stays as it was.
@@ -95,15 +117,31 @@ pub fn land(
     request: &LandRequest,
     attendance: &Attendance<'_>,
 ) -> Result<Several<LandingView>> {
+    if request.extent == Extent::Resolved {
+        resolve::conclude_each(context, request)?;
+        return land(context, &request.whole(), attendance);
+    }
     if request.mode == Mode::Land
         && request.extent == Extent::Whole
         && let Some(landed) = train::land_verified(context, request, attendance)?
     {
         return Ok(landed);
     }
-    land_each(context, request, &request.tasks)
+    each(context, &request.tasks, |id| {
+        let landing = lock_landings(context)?;
+        finish_under(&landing, context)?;
+        let (lock, task) = take(context, id)?;
+        let candidate = Candidate::examine(context, request, &task)?;
+        match &request.extent {
+            Extent::Whole | Extent::Resolved => candidate.land(context, request, &lock),
+            Extent::Resolve => candidate.open(context, request, &lock),
+            Extent::Part(part) => candidate.land_part(context, request, (&lock, part), attendance),
+            Extent::OwnBranch => candidate.bring_up_to_date(context, request, &lock),
+        }
+    })
 }
 
+/// Lands all of each task's work.
 fn land_each(
     context: &Context,
     request: &LandRequest,
@@ -113,11 +151,7 @@ fn land_each(
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
         let (lock, task) = take(context, id)?;
-        let candidate = Candidate::examine(context, request, &task)?;
-        match &request.extent {
-            Extent::Whole => candidate.land(context, request, &lock),
-            Extent::OwnBranch => candidate.bring_up_to_date(context, request, &lock),
-        }
+        Candidate::examine(context, request, &task)?.land(context, request, &lock)
     })
 }
 
@@ -139,6 +173,19 @@ struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     fn examine(context: &Context, request: &LandRequest, task: &'a Task) -> Result<Self> {
+        let (task, target) = Self::destination(request, task)?;
+        let settled = match request.extent {
+            // What was changed in the worktree stays there, with the rest.
+            Extent::Part(_) if request.leftovers == Leftovers::Refuse => {
+                Settled::without_leftovers(context, task)?
+            }
+            _ => settle(context, task, request.leftovers)?,
+        };
+        Ok(Self { task, target, settled })
+    }
+
+    /// A task that has ended and whose work nobody has decided about, and where it is to land.
+    fn destination(request: &LandRequest, task: &'a Task) -> Result<(&'a Task, BranchName)> {
         let task = ended(task)?.task();
         let name = task.name();
         match &task.record.landing {
@@ -165,8 +212,7 @@ impl<'a> Candidate<'a> {
             return Err(Error::refused(format!("`{target}` is the task's own branch"))
                 .hint(format!("offshoot merge {name} --into BRANCH")));
         }
-        let settled = settle(context, task, request.leftovers)?;
-        Ok(Self { task, target, settled })
+        Ok((task, target))
     }
 
     /// What landing it so on the target's commit would make.
@@ -230,6 +276,12 @@ impl<'a> Candidate<'a> {
         lock: &TaskLock,
         (before, planned): (CommitId, Planned),
     ) -> Result<Option<LandingView>> {
+        let seen = self.after_hooks(context, request, (before, planned))?;
+        if seen.tree != planned.tree && request.command_for(context, self.task).is_some() {
+            return Err(Error::refused("a hook changed the result after it had been verified")
+                .hint("`--no-verify-cmd` lands what the hooks made of it"));
+        }
+        let planned = seen;
         let moved = move_branch(
             context,
             lock,

@@ -105,6 +105,14 @@ fn refuse_in_the_middle(context: &Context, task: &Task, checkout: &Checkout) -> 
 }
 
 impl Settled {
+    /// The tip of a task's work, whatever was changed in its worktree since.
+    pub(in crate::ops) fn without_leftovers(context: &Context, task: &Task) -> Result<Self> {
+        if let Some(checkout) = context.repo.worktree_of(task.id())? {
+            refuse_in_the_middle(context, task, &checkout)?;
+        }
+        Ok(Self { tip: tip(context, task)?, leftovers: None })
+    }
+
     /// Moves the task's branch to the leftovers' commit, for work that stays on its branch. Their files
     /// are in the worktree already, so only its index changes.
     pub(in crate::ops) fn adopt(&self, context: &Context, task: &Task) -> Result<()> {

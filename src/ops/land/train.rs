@@ -72,6 +72,9 @@ pub(super) fn land_verified(
     Ok(Some(all))
 }
 
+/// Tasks that nobody else can change meanwhile.
+type Held = Vec<(TaskLock, Task)>;
+
 /// What tasks of one train have in common.
 #[derive(PartialEq, Eq)]
 struct Kind {
@@ -227,7 +230,7 @@ impl<'a> Train<'a> {
 
     /// The locks of the tasks that are neither landed nor left out. One that cannot be had stops the
     /// rest, unless it is the first.
-    fn take_all(&self, ids: &[TaskId]) -> Result<(Vec<(TaskLock, Task)>, Option<Error>)> {
+    fn take_all(&self, ids: &[TaskId]) -> Result<(Held, Option<Error>)> {
         let mut held = Vec::new();
         for id in ids {
             if self.done.contains_key(id) || self.rejected.contains_key(id) {

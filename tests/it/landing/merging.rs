@@ -169,7 +169,7 @@ fn conflicts_are_an_answer_with_exit_3_and_change_nothing() {
       place      a file on one side, a folder on the other
     --- stderr
 
-    hint: `git merge offshoot/t` in a checkout of `main` resolves it by hand; then `offshoot merge t` takes note of it
+    hint: `offshoot merge --resolve t` opens the merge in the task's worktree, to be resolved there
     hint: `offshoot diff t` shows its change, `offshoot discard t` gives it up (it can be restored)
     ");
 }

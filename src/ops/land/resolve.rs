@@ -1,0 +1,263 @@
+//! `merge --resolve` and `merge --continue`: conflicts with the target are resolved in the task's own
+//! worktree, where the merge is opened as git opens one, and lands once it is resolved.
+//!
+//! Git's own notes in the worktree say whether it is open, so a person may resolve, commit or give it
+//! up there with git alone. Until `MERGE_HEAD` is written a mark in the task's folder says what is
+//! being done.
+
+use super::{Candidate, Extent, LandRequest, Leftovers, Mode, finish_under, lock_landings, tip};
+use crate::context::Context;
+use crate::error::Attempt;
+use crate::error::{Error, Result};
+use crate::git::{
+    Checkout, Expected, NewCommit, NewWorktree, OpenMerge, Signing, SnapshotRequest, SnapshotStart,
+    copy_index,
+};
+use crate::landing::Verdict;
+use crate::layout::RepoLock;
+use crate::names::CommitId;
+use crate::ops::base::require_branch;
+use crate::ops::describe::measure;
+use crate::ops::recover::take;
+use crate::ops::release;
+use crate::ops::several::each;
+use crate::store::TaskLock;
+use crate::task::{Change, Moved, MovedWork, Task};
+use crate::view::LandingView;
+
+impl Candidate<'_> {
+    /// Opens the merge with the target in the task's worktree.
+    pub(super) fn open(
+        &self,
+        context: &Context,
+        request: &LandRequest,
+        lock: &TaskLock,
+    ) -> Result<LandingView> {
+        let (name, ours) = (self.task.name(), self.settled.tip);
+        if self.task.snapshot().is_some() {
+            return Err(Error::refused(format!(
+                "`{name}` was dispatched with uncommitted work, which a merge would land"
+            ))
+            .hint(format!("offshoot rebase --no-land {name}")));
+        }
+        let theirs = require_branch(context, &self.target)?;
+        let Some(conflicted) = context.repo.conflicted_merge(ours, theirs)? else {
+            return Err(Error::refused(format!(
+                "`{name}` does not conflict with `{}`",
+                self.target
+            ))
+            .hint(format!("offshoot merge {name}")));
+        };
+        let conflicts = conflicted.conflicts.clone();
+        if request.mode == Mode::DryRun {
+            return Ok(self.conflicts(request, theirs, conflicts));
+        }
+        context.store.begin(lock)?;
+        let opening = self.checkout(context, lock).and_then(|(task, checkout)| {
+            self.settled.adopt(context, &task)?;
+            refuse_elsewhere(context, &task, &checkout, ours)?;
+            context.store.note_merge(lock, (ours, theirs))?;
+            let folder = context.store.layout().landings();
+            let message = message(&task, self.target.as_str());
+            let merge = OpenMerge { checkout: &checkout, ours, theirs, message: &message };
+            context.repo.open_merge(&folder, &merge, &conflicted)
+        });
+        let task = context.store.read(self.task.id())?;
+        if let Err(error) = opening {
+            // Whatever was done is finished or told as not done; else the next command does it.
+            if finish_opening(context, lock, &task).is_ok() {
+                context.store.settle(lock, &task)?;
+            }
+            return Err(error);
+        }
+        context.store.forget_merge(lock)?;
+        context.store.settle(lock, &task)?;
+        let view = self.view(request, theirs, (theirs, Verdict::Resolving));
+        Ok(LandingView { conflicts, ..view })
+    }
+
+    /// The task's worktree; one that is gone is made anew at the result.
+    fn checkout(&self, context: &Context, lock: &TaskLock) -> Result<(Task, Checkout)> {
+        let task = self.task;
+        if let Some(there) = context.repo.worktree_of(task.id())? {
+            return Ok((task.clone(), there));
+        }
+        let made = {
+            let _repo = context.store.lock(RepoLock::Repo)?;
+            let entries = context.store.layout().trash();
+            // Git's entry of a folder that is gone would be in the way.
+            context.repo.release_worktree(task.id(), &entries, &entries)?;
+            context.repo.create_worktree(&NewWorktree {
+                task: task.id(),
+                root: &task.spec.worktree,
+                branch: &task.spec.branch,
+                base: self.settled.tip,
+                intent: &context.store.layout().task(task.id()).intent(),
+            })?
+        };
+        let moved =
+            Moved { by: task.record.last_landing(), work: None, worktree: Some(made.root.clone()) };
+        Ok((context.store.commit(lock, task, Change::Moved(moved))?, made))
+    }
+}
+
+/// Puts the worktree on the task's branch, if it is where the branch is.
+fn refuse_elsewhere(
+    context: &Context,
+    task: &Task,
+    checkout: &Checkout,
+    ours: CommitId,
+) -> Result<()> {
+    let (head, branch) = (context.repo.head_of(&checkout.git_dir)?, &task.spec.branch);
+    if head.commit == Some(ours) && head.branch.as_ref() == Some(branch) {
+        return Ok(());
+    }
+    let there = context.repo.read_ref(&branch.full_ref())?;
+    if head.commit == Some(ours) && there == Some(ours) {
+        return context.repo.attach_head(checkout, branch);
+    }
+    let place = context.relative(&checkout.root);
+    Err(Error::refused(format!(
+        "the worktree of `{}` is not on its branch `{branch}`",
+        task.name()
+    ))
+    .hint(format!("git -C {place} switch {branch}")))
+}
+
+fn message(task: &Task, target: &str) -> String {
+    format!("Merge branch '{target}' into {}\n", task.spec.branch)
+}
+
+/// Goes on with a merge that was cut off while it was opened, or finds that nothing was done.
+pub(super) fn finish_opening(context: &Context, lock: &TaskLock, task: &Task) -> Result<()> {
+    let Some((ours, theirs)) = context.store.noted_merge(task.id())? else { return Ok(()) };
+    if let Some(checkout) = context.repo.worktree_of(task.id())?
+        && context.repo.merge_in_progress(&checkout)? != Some(theirs)
+        && release::snapshot(context, task, &checkout, ours)? != context.repo.tree_of(ours)?
+        && let Some(conflicted) = context.repo.conflicted_merge(ours, theirs)?
+    {
+        let target = task.spec.target.as_ref().map_or("the target", |target| target.as_str());
+        let message = message(task, target);
+        let merge = OpenMerge { checkout: &checkout, ours, theirs, message: &message };
+        let folder = context.store.layout().landings();
+        context.repo.open_merge_again(&folder, &merge, &conflicted)?;
+    }
+    context.store.forget_merge(lock)
+}
+
+/// Commits the merges that somebody resolved, task by task; the first refusal ends it.
+pub(super) fn conclude_each(context: &Context, request: &LandRequest) -> Result<()> {
+    let concluded = each(context, &request.tasks, |id| {
+        let landing = lock_landings(context)?;
+        finish_under(&landing, context)?;
+        let (lock, task) = take(context, id)?;
+        Candidate::destination(request, &task)?;
+        conclude(context, &lock, &task, request.leftovers)
+    })?;
+    concluded.stopped.map_or(Ok(()), Err)
+}
+
+/// Commits the merge that somebody resolved in the task's worktree; answers the task with it.
+fn conclude(context: &Context, lock: &TaskLock, task: &Task, leftovers: Leftovers) -> Result<Task> {
+    let name = task.name();
+    let Some(checkout) = context.repo.worktree_of(task.id())? else {
+        return Err(Error::refused(format!("the worktree of `{name}` is gone"))
+            .hint(format!("offshoot merge --resolve {name}")));
+    };
+    let Some(theirs) = context.repo.merge_in_progress(&checkout)? else {
+        if task.record.head == Some(tip(context, task)?) {
+            let place = checkout.root.display();
+            return Err(Error::refused(format!(
+                "no merge is open in `{place}`: it was given up, or never opened"
+            ))
+            .hint(format!("offshoot merge --resolve {name}")));
+        }
+        // Somebody committed it with git.
+        return Ok(task.clone());
+    };
+    let head = context.repo.head_of(&checkout.git_dir)?;
+    let (branch, Some(ours)) = (&task.spec.branch, head.commit) else {
+        return Err(Error::refused(format!("the worktree of `{name}` has no commit")));
+    };
+    refuse_elsewhere(context, task, &checkout, ours)?;
+    context.store.begin(lock)?;
+    let mut merged = ours;
+    if !context.repo.is_ancestor(theirs, ours)? {
+        let layout = context.store.layout().task(task.id());
+        let committed = commit_resolved(context, task, &checkout, (ours, theirs), leftovers);
+        merged = committed.or_else(|error| {
+            context.store.settle(lock, task)?;
+            Err(error)
+        })?;
+        let message = format!("offshoot: merge resolved in {name}");
+        let step = (Expected::At(ours), merged);
+        context.repo.set_ref_from(&checkout, &branch.full_ref(), step, &message)?;
+        if leftovers == Leftovers::Take {
+            let (sibling, index) =
+                (checkout.git_dir.join("index.offshoot"), checkout.git_dir.join("index"));
+            copy_index(&layout.snapshot_index(), &sibling)?;
+            std::fs::rename(&sibling, &index).attempt(|| format!("write `{}`", index.display()))?;
+        }
+    }
+    context.repo.close_merge(&checkout)?;
+    let diff = measure(context, task, (theirs, merged))?;
+    let work = Some(MovedWork { base: theirs, head: merged, diff });
+    let moved = Moved { by: task.record.last_landing(), work, worktree: None };
+    let task = context.store.commit(lock, task, Change::Moved(moved))?;
+    context.store.settle(lock, &task)?;
+    Ok(task)
+}
+
+/// The commit of a resolved merge; no ref has moved for it.
+fn commit_resolved(
+    context: &Context,
+    task: &Task,
+    checkout: &Checkout,
+    (ours, theirs): (CommitId, CommitId),
+    leftovers: Leftovers,
+) -> Result<CommitId> {
+    let (name, place) = (task.name(), context.relative(&checkout.root));
+    let unmerged = context.repo.unmerged_in(checkout)?;
+    if !unmerged.is_empty() {
+        let listed: Vec<_> = unmerged.iter().take(10).map(|path| format!("`{path}`")).collect();
+        let more = if unmerged.len() > 10 { " and more" } else { "" };
+        return Err(Error::refused(format!(
+            "not resolved yet in the worktree of `{name}`: {}{more}",
+            listed.join(", ")
+        ))
+        .hint(format!("git -C {place} add PATH  once a path is resolved"))
+        .hint(format!("git -C {place} merge --abort  gives the merge up")));
+    }
+    let layout = context.store.layout().task(task.id());
+    let tree = context
+        .repo
+        .snapshot(&SnapshotRequest {
+            checkout,
+            index: &layout.snapshot_index(),
+            start: SnapshotStart::Index(&checkout.git_dir.join("index")),
+        })?
+        .tree;
+    if leftovers == Leftovers::Refuse
+        && tree != context.repo.staged_tree(checkout, &layout.part_index())?
+    {
+        return Err(Error::dirty(format!(
+            "not all that was changed in the worktree of `{name}` is staged"
+        ))
+        .hint(format!("git -C {place} status"))
+        .hint(format!("git -C {place} add --all")));
+    }
+    context.repo.create_commit(&NewCommit {
+        tree,
+        parents: &[ours, theirs],
+        message: &context.repo.merge_message(checkout)?,
+        author_of: None,
+        signing: Signing::AsConfigured,
+    })
+}
+
+impl LandRequest {
+    /// The same with all of the work.
+    pub(super) fn whole(&self) -> Self {
+        Self { extent: Extent::Whole, ..self.clone() }
+    }
+}
