@@ -43,7 +43,9 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             let _ = release::release_again(context, &lock, &task);
         } else if let Landing::Landed { .. } = &task.record.landing {
             release::sweep_ref_locks(context, &task);
-            store.settle(&lock, &task)?;
+            if super::land::is_told(context, &task)? {
+                store.settle(&lock, &task)?;
+            }
         }
     }
     let Context { store, repo, config, .. } = context;

@@ -8,6 +8,7 @@ use crate::git::{Expected, Landing as Move, Purpose};
 use crate::landing::Strategy;
 use crate::names::{BranchName, CommitId};
 use crate::store::TaskLock;
+use crate::task::Task;
 
 /// A move that is to be made.
 pub(in crate::ops) struct Journey<'a> {
@@ -63,4 +64,16 @@ pub(in crate::ops) fn move_branch(
     }
     let moved = context.repo.read_ref(&journey.branch.full_ref())? != Some(journey.before);
     if moved && error.kind == ErrorKind::Refused { Ok(None) } else { Err(error) }
+}
+
+/// Says that a task is not being changed any more: a move of its came to nothing. Where something of
+/// the move is left, the mark stays and the next command clears it away.
+pub(in crate::ops) fn unmark(context: &Context, lock: &TaskLock, task: &Task) -> Result<()> {
+    let folder = context.store.layout().landings();
+    let next = context.repo.next_landing_number(&folder)?;
+    let pins = context.repo.refs_below(&format!("{PINS}{next}/"))?;
+    if pins.is_empty() && !context.repo.is_landing_unfinished(&folder)? {
+        context.store.settle(lock, task)?;
+    }
+    Ok(())
 }

@@ -14,9 +14,9 @@ mod up_to_date;
 mod verify;
 
 pub(super) use interrupted::{
-    finish_all, finish_before_deciding, finish_interrupted, finish_under, is_undecided,
+    finish_all, finish_before_deciding, finish_interrupted, finish_under, is_told, is_undecided,
 };
-pub(super) use journaled::{Journey, move_branch};
+pub(super) use journaled::{Journey, move_branch, unmark};
 pub(super) use message::{message, trailers};
 pub(super) use own_branch::move_own_branch;
 pub use part::Part;
@@ -294,7 +294,7 @@ impl<'a> Candidate<'a> {
             },
         );
         let Ok(Some(number)) = moved else {
-            context.store.settle(lock, self.task)?;
+            unmark(context, lock, self.task)?;
             return moved.map(|_| None);
         };
         self.record(context, request, lock, (number, before, planned.commit))?;
