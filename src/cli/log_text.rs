@@ -97,11 +97,18 @@ fn without_colours(text: &str) -> String {
     plain
 }
 
-/// One line of a log as a document.
+/// The longest line that is one document, in bytes; an agent's line may be of any length, and whoever
+/// reads documents has each of them in memory.
+const LONGEST_LINE: usize = 1024 * 1024;
+
+/// One line of a log as a document, or a piece of one that is too long.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Line {
     schema: u32,
     line: String,
+    /// Whether the next document goes on with the same line.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    continues: bool,
 }
 
 /// A log on its way into documents.
@@ -117,7 +124,13 @@ impl Lines {
         let whole = self.held.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let rest = self.held.split_off(whole);
         let ready = std::mem::replace(&mut self.held, rest);
-        ready.split_inclusive(|byte| *byte == b'\n').map(line).collect()
+        let mut lines: Vec<Line> = ready.split_inclusive(|byte| *byte == b'\n').map(line).collect();
+        if self.held.len() >= LONGEST_LINE {
+            let rest = self.held.split_off(complete(&self.held));
+            let piece = line(&std::mem::replace(&mut self.held, rest));
+            lines.push(Line { continues: true, ..piece });
+        }
+        lines
     }
 
     /// The last line, where it has no newline.
@@ -128,7 +141,7 @@ impl Lines {
 
 fn line(bytes: &[u8]) -> Line {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    Line { schema: SCHEMA, line: String::from_utf8_lossy(bytes).into_owned() }
+    Line { schema: SCHEMA, line: String::from_utf8_lossy(bytes).into_owned(), continues: false }
 }
 
 #[cfg(test)]
@@ -153,5 +166,16 @@ mod tests {
         assert_eq!(lines.push(b"a"), []);
         assert_eq!(lines.push(b"b\n\nc\xff"), [line(b"ab"), line(b"")]);
         assert_eq!(lines.end(), Some(line(b"c\xff")));
+    }
+
+    #[test]
+    fn a_line_too_long_for_one_document_is_told_in_pieces() {
+        let (mut lines, long) = (Lines::default(), "ö".repeat(2 * LONGEST_LINE));
+        let pieces = long.as_bytes().chunks(64 * 1024 + 1);
+        let mut told: Vec<Line> = pieces.flat_map(|piece| lines.push(piece)).collect();
+        told.extend(lines.push(b"end\n"));
+        let (last, others) = told.split_last().expect("some");
+        assert!(others.len() >= 2 && others.iter().all(|line| line.continues) && !last.continues);
+        assert_eq!(told.iter().map(|line| line.line.as_str()).collect::<String>(), long + "end");
     }
 }

@@ -38,7 +38,7 @@ use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::{Attempt, ErrorKind, Result};
 use crate::ops::processes;
-use args::{Cli, InPlace, Parsed, Verb};
+use args::{Cli, InPlace, Parsed, Process, Verb};
 use exit::Exit;
 use output::{Format, Output};
 use std::ffi::OsString;
@@ -150,9 +150,15 @@ fn carry_out(
                 .map(|()| Exit::Done)
         }
         Verb::Completions { shell } => completions(shell, output),
-        Verb::Supervise { state, id } => processes::supervise(&state, id).map(|()| Exit::Done),
-        Verb::Shim(_) => processes::shim(&environment, output::reports()).map(|()| Exit::Done),
-        Verb::Gate(_) => processes::gate().map(Exit::Gate),
+        Verb::Process(process) => carry_on(process, &environment),
+    }
+}
+
+fn carry_on(process: Process, environment: &Environment) -> Result<Exit> {
+    match process {
+        Process::Supervise { state, id } => processes::supervise(&state, id).map(|()| Exit::Done),
+        Process::Shim(_) => processes::shim(environment, output::reports()).map(|()| Exit::Done),
+        Process::Gate(_) => processes::gate().map(Exit::Gate),
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) fn gc(context: &Context, output: &Output, args: &GcArgs) -> Result<Ex
 fn line(context: &Context, thing: &FreedView, paint: Paint) -> String {
     let (size, path) = match thing.what {
         // What a ref keeps is freed by git, later.
-        "ref" => (String::new(), thing.path.clone()),
+        "ref" | "landing" => (String::new(), thing.path.clone()),
         _ => (sizes::bytes(thing.bytes), context.relative(thing.path.as_ref())),
     };
     let what = paint.apply(PLACE, &format!("{:<12}", thing.what));

@@ -26,6 +26,13 @@ impl Repo {
     /// # Errors
     /// `git` when a commit is missing or a pathspec makes no sense.
     pub fn changes(&self, range: &DiffRange<'_>) -> Result<Vec<FileChange>> {
+        // Git would say so too, but it would have to be started.
+        if range.paths.is_empty()
+            && let (Ok(from), Ok(to)) = (self.tree_of(range.from), self.tree_of(range.to))
+            && from == to
+        {
+            return Ok(Vec::new());
+        }
         let output = self.diff_output(range, &["--raw", "--numstat", "-z"])?;
         parse_summary(&mut fields(&output))
     }

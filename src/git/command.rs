@@ -10,6 +10,7 @@ use crate::error::{Attempt, Error, Result};
 use crate::escape;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -200,6 +201,9 @@ impl GitCommand {
         let code = output.status.code().unwrap_or(-1);
         if allowed.contains(&code) {
             return Ok(Output { code, stdout: output.stdout, stderr: output.stderr });
+        }
+        if let Some(signal) = output.status.signal() {
+            return Err(Error::git(format!("`git {verb}` was killed by signal {signal}")));
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.trim().trim_start_matches("fatal: ").trim_start_matches("error: ");

@@ -3,11 +3,14 @@
 //! uncommitted files.
 //!
 //! Values are kept as hashes, so that no secret of a configuration is copied. Taking it writes nothing
-//! anywhere. Git is started only for the main checkout, and may run beside other work ([`MainCheckout`]
+//! anywhere. Git is started only for a main checkout that is not clean at first sight, and may run
+//! beside other work ([`MainCheckout`]
 //! can go to another thread). Who changed something is not to be seen here; whoever compares judges.
 
 use super::command::Git;
-use super::repo::{Checkout, Repo};
+use super::repo::{Checkout, Repo, object_id};
+use super::unchanged::holds_just;
+use crate::names::ObjectId;
 use crate::path::RepoPath;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,17 +75,19 @@ pub struct MainFile {
 pub struct MainCheckout {
     git: Git,
     place: Checkout,
+    /// What HEAD holds.
+    tree: Option<ObjectId>,
 }
 
 impl Repo {
     /// The present state of what all worktrees share, as seen from a task's worktree, but for the main
-    /// checkout's files, which are looked at apart.
+    /// checkout's files, which are looked at apart, and branches in the folder `tasks` (if it is one).
     /// What cannot be read is part of it as such: somebody may have made it so.
     #[must_use]
-    pub fn fingerprint(&self, checkout: &Checkout) -> Fingerprint {
+    pub fn fingerprint(&self, checkout: &Checkout, tasks: &str) -> Fingerprint {
         let common = self.common_dir();
         Fingerprint {
-            refs: self.shared_refs(),
+            refs: self.shared_refs(tasks),
             config: config_of(&common.join("config")),
             info: values_of(&common.join("info"), &["attributes", "exclude"]),
             hooks: files_in(&common.join("hooks")),
@@ -103,31 +108,37 @@ impl Repo {
     pub fn main_checkout(&self) -> Option<MainCheckout> {
         let root = self.main_worktree()?.to_owned();
         let git_dir = self.common_dir().to_owned();
-        Some(MainCheckout { git: self.git.clone(), place: Checkout { root, git_dir } })
+        let tree = self.inner.head().and_then(|head| head.peel_to_tree());
+        let tree = tree.ok().map(|tree| object_id(tree.id()));
+        Some(MainCheckout { git: self.git.clone(), place: Checkout { root, git_dir }, tree })
     }
 
-    fn shared_refs(&self) -> Values {
-        let mut refs = Values::new();
-        for reference in self.inner.references().into_iter().flatten() {
-            let Ok(reference) = reference else {
-                refs.insert(UNREADABLE.to_owned(), String::new());
-                break;
-            };
-            let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
-            if NOT_SHARED.iter().any(|prefix| name.starts_with(prefix)) {
-                continue;
+    /// Read from the files themselves: libgit2 reads every ref, and a repository with a thousand tasks
+    /// has two thousand that are of no interest here.
+    fn shared_refs(&self, tasks: &str) -> Values {
+        let common = self.common_dir();
+        let is_left_out = |name: &str| {
+            let branch = name.strip_prefix("refs/heads/");
+            branch.is_some_and(|branch| tasks.ends_with('/') && branch.starts_with(tasks))
+                || NOT_SHARED.iter().any(|prefix| name.starts_with(prefix))
+        };
+        let mut refs = packed_refs(&common.join("packed-refs"), &is_left_out);
+        let mut folders = vec!["refs/".to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(common.join(&folder)).into_iter().flatten().flatten() {
+                let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    let below = format!("{name}/");
+                    if !is_left_out(&below) {
+                        folders.push(below);
+                    }
+                } else if !is_left_out(&name) && !name.ends_with(".lock") {
+                    refs.insert(name, ref_value(&fs::read(entry.path()).unwrap_or_default()));
+                }
             }
-            let value = match reference.target() {
-                Some(commit) => commit.to_string(),
-                None => symbolic(reference.symbolic_target_bytes().unwrap_or_default()),
-            };
-            refs.insert(name, value);
         }
         if let Ok(head) = fs::read(self.common_dir().join("HEAD")) {
-            let head = head.trim_ascii_end();
-            let value = head.strip_prefix(b"ref: ").map(symbolic);
-            let value = value.unwrap_or_else(|| String::from_utf8_lossy(head).into_owned());
-            refs.insert("HEAD".to_owned(), value);
+            refs.insert("HEAD".to_owned(), ref_value(&head));
         }
         refs
     }
@@ -164,6 +175,9 @@ impl MainCheckout {
     #[must_use]
     pub fn files(&self) -> Option<Vec<MainFile>> {
         let Checkout { root, git_dir } = &self.place;
+        if self.tree.is_some_and(|tree| holds_just(root, &git_dir.join("index"), tree)) {
+            return Some(Vec::new());
+        }
         let git = self.git.at(git_dir, "status").work_tree(root);
         let options = ["--porcelain=v1", "-z", "--untracked-files=all"];
         let git = git.args(options).args(["--no-renames", "--ignore-submodules=all"]);
@@ -213,8 +227,20 @@ pub fn changed_names(before: &Values, after: &Values) -> Vec<String> {
     names
 }
 
-fn symbolic(target: &[u8]) -> String {
-    format!("ref: {}", String::from_utf8_lossy(target))
+/// The value of a ref whose file holds `bytes`.
+fn ref_value(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned()
+}
+
+/// The refs in git's file of packed ones (`ID NAME` lines; what a tag leads to follows it behind `^`).
+fn packed_refs(file: &Path, is_left_out: &dyn Fn(&str) -> bool) -> Values {
+    let text = fs::read(file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines = text.lines().filter(|line| !line.starts_with(['#', '^']));
+    let refs = lines.filter_map(|line| line.split_once(' '));
+    refs.filter(|(_, name)| !is_left_out(name))
+        .map(|(value, name)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn hash(bytes: &[u8]) -> String {

@@ -51,6 +51,15 @@ impl Repo {
         Ok(landings)
     }
 
+    /// Forgets a landing that is done and that nobody will undo. The caller holds the landing lock.
+    ///
+    /// # Errors
+    /// `io` when its journal cannot be removed.
+    pub fn forget_landing(&self, journal_dir: &Path, number: u64) -> Result<()> {
+        let journal = Journal::read(journal_dir, number)?;
+        if journal.record.phase == Phase::Done { journal.remove() } else { Ok(()) }
+    }
+
     /// Folders that landings and applications work in and that were left behind; with each of them
     /// the checkout's `index.lock` may have been. The caller holds the landing lock.
     ///

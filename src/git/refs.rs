@@ -3,6 +3,7 @@
 
 use super::error::from_git2;
 use super::repo::{Checkout, Repo, commit_id, oid};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::names::{CommitId, ObjectId};
 use std::fs;
@@ -15,6 +16,9 @@ const TRIES: u32 = 50;
 
 /// A lock is held for milliseconds; one that stays for this long after the tries is nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(1);
+
+/// How old the lock on packed refs must be to be taken for nobody's, in seconds.
+const PACKING_S: i64 = 5;
 
 /// What a ref must be for a move to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +172,7 @@ impl Repo {
                     let locked = cause.code() == git2::ErrorCode::Locked;
                     match found.take() {
                         Some(lock) if locked && self.remove_abandoned(name, to, &lock) => {}
+                        None if locked && self.sweep_packed_lock() => {}
                         _ => return Err(cannot_move(name, &cause)),
                     }
                 }
@@ -212,6 +217,17 @@ impl Repo {
         }
         std::thread::sleep(ABANDONED);
         self.ref_lock(name).as_ref() == Some(found) && fs::remove_file(&found.path).is_ok()
+    }
+
+    /// Removes the lock on packed refs that a killed process of ours left while it deleted a ref, for
+    /// that would keep git itself from deleting any. Whoever is alive has it for milliseconds; git, when
+    /// it packs many, writes `packed-refs.new` meanwhile. Says whether it removed one.
+    pub fn sweep_packed_lock(&self) -> bool {
+        let lock = self.common_dir().join("packed-refs.lock");
+        let Ok(facts) = fs::metadata(&lock) else { return false };
+        let age = (Clock.now().as_millis() / 1000).saturating_sub(facts.mtime());
+        let is_written = self.common_dir().join("packed-refs.new").exists();
+        age >= PACKING_S && !is_written && fs::remove_file(&lock).is_ok()
     }
 
     fn ref_lock(&self, name: &str) -> Option<RefLock> {

@@ -6,6 +6,7 @@
 //! Filters and line endings come out as git makes them, since git makes them.
 
 use super::repo::{Checkout, Repo};
+use super::unchanged::holds_just;
 use crate::error::{Attempt, Error, Result};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
@@ -54,6 +55,13 @@ impl Repo {
     /// `git` when a file cannot be read or stored, `io` when the index cannot be copied.
     pub fn snapshot(&self, request: &SnapshotRequest<'_>) -> Result<Snapshot> {
         let SnapshotRequest { checkout, index, start } = *request;
+        if let SnapshotStart::Commit { head, seed } = start {
+            let tree = self.tree_of(head)?;
+            if holds_just(&checkout.root, seed, tree) {
+                copy_index(seed, index)?;
+                return Ok(Snapshot { tree, nested: Vec::new() });
+            }
+        }
         let git = |verb: &str| {
             self.git.at(&checkout.git_dir, verb).work_tree(&checkout.root).index(index)
         };
@@ -110,12 +118,16 @@ impl Repo {
 pub fn copy_index(from: &Path, to: &Path) -> Result<()> {
     let attempt = || format!("copy `{}`", from.display());
     let written = fs::metadata(from).and_then(|metadata| metadata.modified()).attempt(attempt)?;
-    fs::copy(from, to).attempt(attempt)?;
-    fs::File::options()
-        .append(true)
-        .open(to)
-        .and_then(|file| file.set_modified(written))
-        .attempt(attempt)
+    // Half an index (a full disk) is worse than none, so it gets its name last.
+    let mut sibling = to.as_os_str().to_owned();
+    sibling.push(".new");
+    let copied = fs::copy(from, &sibling)
+        .and_then(|_| fs::File::options().append(true).open(&sibling)?.set_modified(written))
+        .and_then(|()| fs::rename(&sibling, to));
+    if copied.is_err() {
+        let _ = fs::remove_file(&sibling);
+    }
+    copied.attempt(attempt)
 }
 
 fn remove_index(index: &Path) -> Result<()> {

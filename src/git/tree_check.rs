@@ -28,6 +28,11 @@ pub(super) fn refuse_unsafe_paths(changes: &[Change]) -> Result<()> {
     }
 }
 
+/// Whether a name in a tree may become a name in a folder.
+pub(super) fn name_is_safe(name: &[u8], is_symlink: bool) -> bool {
+    !name.contains(&b'/') && component_is_safe(name, is_symlink)
+}
+
 fn path_is_safe(path: &[u8], is_symlink: bool) -> bool {
     path.split(|byte| *byte == b'/').all(|component| component_is_safe(component, is_symlink))
 }

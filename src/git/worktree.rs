@@ -3,8 +3,10 @@
 //! The caller holds `repo.lock`: parallel `git worktree add` calls fail each other. A folder is taken
 //! for a task's only if the id in git's worktree entry is the task's; anything else at its place is
 //! left alone. Nothing is deleted on release: folder and entry are moved, and put back by `restore`.
-//! What a checkout looks like (filters, line endings, sparse checkouts) is git's business.
+//! What a checkout looks like (filters, line endings, sparse checkouts) is git's business; where it
+//! looks like the tree itself, we make it (`fresh.rs`).
 
+use super::fresh::remove_folder;
 use super::refs::Expected;
 use super::repo::{Checkout, Repo, worktree_root_of};
 use crate::error::{Attempt, Error, Result};
@@ -17,6 +19,9 @@ const OWNER: &str = "offshoot-task";
 
 /// The file in it that says that the worktree was made ready for an agent.
 const SET_UP: &str = "offshoot-set-up";
+
+/// The file in it that says that something in the worktree is nowhere else.
+const ONLY_COPY: &str = "offshoot-only-copy";
 
 impl Checkout {
     /// Whether it was made ready for an agent.
@@ -33,6 +38,21 @@ impl Checkout {
         let mark = self.git_dir.join(SET_UP);
         fs::write(&mark, "").attempt(|| format!("write `{}`", mark.display()))
     }
+
+    /// Notes that the worktree is released with work that could not be recorded.
+    ///
+    /// # Errors
+    /// `io` when that cannot be written.
+    pub fn mark_only_copy(&self) -> Result<()> {
+        let mark = self.git_dir.join(ONLY_COPY);
+        fs::write(&mark, "").attempt(|| format!("write `{}`", mark.display()))
+    }
+}
+
+/// Whether a released worktree, by its entry, holds work that is nowhere else.
+#[must_use]
+pub fn is_only_copy(entry: &Path) -> bool {
+    entry.join(ONLY_COPY).exists()
 }
 
 /// A worktree to be made.
@@ -66,12 +86,12 @@ impl Repo {
     /// # Errors
     /// `refused` when something that is not the task's is in the way, `git` when git fails.
     pub fn create_worktree(&self, new: &NewWorktree<'_>) -> Result<Checkout> {
-        if let Some(made) = self.worktree_of(new.task)? {
+        if let Some(made) = self.worktree_at(new)? {
             // Cut off after the last step but one; the mark must not outlive the making.
             return forget(new.intent).map(|()| made);
         }
         if new.intent.exists() {
-            self.take_back_half_made(new.root)?;
+            self.take_back_filling(new)?;
         } else if new.root.symlink_metadata().is_ok() {
             return Err(Error::refused(format!("`{}` is there already", new.root.display())));
         }
@@ -81,7 +101,17 @@ impl Repo {
             fs::create_dir_all(parent).attempt(attempt)?;
         }
         self.create_branch(new)?;
+        let checkout = match self.make_fresh(new) {
+            Some(checkout) => checkout,
+            None => self.add_by_git(new)?,
+        };
+        fs::write(checkout.git_dir.join(OWNER), new.task.to_string()).attempt(attempt)?;
+        forget(new.intent)?;
+        Ok(checkout)
+    }
 
+    fn add_by_git(&self, new: &NewWorktree<'_>) -> Result<Checkout> {
+        let attempt = || format!("make `{}`", new.root.display());
         // By commit and detached first: a tag of the branch's name would be checked out instead.
         self.git
             .at(self.common_dir(), "worktree")
@@ -94,8 +124,6 @@ impl Repo {
             Error::internal(format!("git made no worktree at `{}`", new.root.display()))
         })?;
         self.attach_head(&checkout, new.branch)?;
-        fs::write(checkout.git_dir.join(OWNER), new.task.to_string()).attempt(attempt)?;
-        forget(new.intent)?;
         Ok(checkout)
     }
 
@@ -130,6 +158,37 @@ impl Repo {
         Ok(entry.and_then(|git_dir| Some(Checkout { root: worktree_root_of(&git_dir)?, git_dir })))
     }
 
+    /// The worktree that was made before; where there is no folder there is none, and a thousand
+    /// entries of other tasks need not be looked at.
+    fn worktree_at(&self, new: &NewWorktree<'_>) -> Result<Option<Checkout>> {
+        if new.root.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        self.worktree_near(new.task, new.root)
+    }
+
+    /// As [`worktree_of`](Self::worktree_of), but looked for first where the entry of a worktree at
+    /// `root` should be: among a thousand the right one is not found by reading all.
+    ///
+    /// # Errors
+    /// `io` when the entries cannot be listed.
+    pub fn worktree_near(&self, task: TaskId, root: &Path) -> Result<Option<Checkout>> {
+        let entry = self.entry_near(task, root)?;
+        Ok(entry.and_then(|git_dir| Some(Checkout { root: worktree_root_of(&git_dir)?, git_dir })))
+    }
+
+    /// As [`entry_of`](Self::entry_of), looked for first where it should be.
+    ///
+    /// # Errors
+    /// `io` when the entries cannot be listed.
+    pub fn entry_near(&self, task: TaskId, root: &Path) -> Result<Option<PathBuf>> {
+        let likely = self.common_dir().join("worktrees").join(entry_name(root));
+        if owner_of(&likely) == Some(task) {
+            return Ok(Some(likely));
+        }
+        self.entry_of(task)
+    }
+
     /// Git's entry for the task's worktree, whether or not the folder is still there.
     ///
     /// # Errors
@@ -159,20 +218,26 @@ impl Repo {
     /// A folder that no entry of nobody's names is somebody else's, unless it is empty.
     pub(super) fn take_back_half_made(&self, root: &Path) -> Result<()> {
         let attempt = || format!("take back the half-made `{}`", root.display());
-        let gone = |removed: std::io::Result<()>| match removed {
+        for entry in self.entries()? {
+            if names_root(&entry, root) && !entry.join(OWNER).exists() {
+                // The entry goes last, since it is what tells that the folder is ours.
+                remove_folder(root).attempt(attempt)?;
+                remove_folder(&entry).attempt(attempt)?;
+            }
+        }
+        match fs::remove_dir(root) {
             Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::io(attempt(), &cause))
             }
             _ => Ok(()),
-        };
-        for entry in self.entries()? {
-            if names_root(&entry, root) && !entry.join(OWNER).exists() {
-                // The entry goes last, since it is what tells that the folder is ours.
-                gone(fs::remove_dir_all(root))?;
-                gone(fs::remove_dir_all(&entry))?;
-            }
         }
-        gone(fs::remove_dir(root))
+    }
+
+    /// The same for a task's worktree, with what was filled for it.
+    pub(super) fn take_back_filling(&self, new: &NewWorktree<'_>) -> Result<()> {
+        let attempt = || format!("take back the half-made `{}`", new.root.display());
+        remove_folder(&new.filling()).attempt(attempt)?;
+        self.take_back_half_made(new.root)
     }
 
     /// Moves a task's worktree and its entry out of the way, into `trash` beside the worktrees and
@@ -222,6 +287,8 @@ impl Repo {
         let place = match self.entry_of(task)? {
             Some(place) => place,
             None if entry.is_dir() => {
+                // It is tried again when the worktree is released again.
+                forget(&entry.join(ONLY_COPY))?;
                 let entries = self.common_dir().join("worktrees");
                 fs::create_dir_all(&entries).attempt(attempt)?;
                 let place = entries.join(free_name(&entries, entry_name(root)));
@@ -253,7 +320,7 @@ fn names_root(entry: &Path, root: &Path) -> bool {
 }
 
 /// A path without symbolic links and `..` in the folder that it lies in, as git writes it.
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     match (path.parent().map(fs::canonicalize), path.file_name()) {
         (Some(Ok(parent)), Some(name)) => parent.join(name),
         _ => path.to_owned(),
@@ -269,7 +336,7 @@ fn forget(mark: &Path) -> Result<()> {
     }
 }
 
-fn entry_name(root: &Path) -> String {
+pub(super) fn entry_name(root: &Path) -> String {
     root.file_name().map_or_else(|| "task".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
@@ -281,7 +348,7 @@ fn move_into(path: &Path, folder: &Path, name: &str) -> Result<PathBuf> {
     Ok(place)
 }
 
-fn free_name(folder: &Path, wanted: String) -> String {
+pub(super) fn free_name(folder: &Path, wanted: String) -> String {
     let taken = |name: &str| folder.join(name).symlink_metadata().is_ok();
     if !taken(&wanted) {
         return wanted;

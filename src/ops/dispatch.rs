@@ -160,12 +160,8 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         naming,
     };
     let task = record(context, new)?;
-    supervisor::pump(&context.store, &context.config).map_err(|error| {
-        let name = task.name();
-        error
-            .while_trying(format!("start `{name}`, which is recorded and queued"))
-            .hint(format!("offshoot status {name}"))
-    })?;
+    supervisor::pump(&context.store, &context.config)
+        .map_err(|error| recorded(error, task.name()))?;
     describe(context, &context.store.read(task.id())?)
 }
 
@@ -230,10 +226,19 @@ fn record(context: &Context, new: NewTask) -> Result<Task> {
                 context.repo.set_ref(&pin, Expected::Absent, base, "offshoot: base of a task")?;
             }
         }
+        // Recorded, though not all of its indexes: recovery writes them and needs the pin.
+        Err(error) if context.store.has_folder(id) => return Err(recorded(error.clone(), id)),
         // The same request was recorded before, or nothing was: the pin is not needed.
         _ => context.repo.delete_ref(&pin, base)?,
     }
     made
+}
+
+/// Something went wrong when the task was there already: whoever dispatches it again has two.
+fn recorded(error: Error, name: impl std::fmt::Display) -> Error {
+    error
+        .while_trying(format!("start `{name}`, which is recorded and queued"))
+        .hint(format!("offshoot status {name}"))
 }
 
 fn settle_work(

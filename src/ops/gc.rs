@@ -4,12 +4,13 @@
 //! freed, each thing under its task's lock and after a second look at the record. Whatever belongs to
 //! a task that is open, or that no record names, is not even a candidate. Logs and records stay.
 
+use super::land::{PINS, drop_landing_pins, lock_landings};
 use super::recover::recover;
 use super::release::kept_refs;
 use crate::config::Keep;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::git::{self, Trashed};
+use crate::git::{self, Journaled, Trashed};
 use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::store::TaskLock;
@@ -77,6 +78,7 @@ enum What {
     Entry(PathBuf),
     Ref(String),
     Environment(PathBuf),
+    Landing { number: u64, journal: PathBuf },
 }
 
 impl Thing {
@@ -88,6 +90,7 @@ impl Thing {
             What::Entry(path) => ("entry", shown(path)),
             What::Ref(name) => ("ref", name.clone()),
             What::Environment(path) => ("environment", shown(path)),
+            What::Landing { number, .. } => ("landing", format!("{PINS}{number}/")),
         };
         FreedView { what, path, bytes: self.bytes, task: self.task.name().clone() }
     }
@@ -108,7 +111,8 @@ fn held(context: &Context, errors: &mut Vec<Error>) -> Result<Vec<Thing>> {
         // Folders come before entries: what can be brought back whole goes whole.
         trashed.splice(0..0, whose(&trash, What::Folder)?);
     }
-    let mut things = Vec::new();
+    leave_only_copies(&mut trashed);
+    let mut things = landings(context, &released)?;
     for task in released {
         let since = released_at(&task);
         let thing = |what, bytes| Thing { task: task.clone(), since, what, bytes };
@@ -121,6 +125,35 @@ fn held(context: &Context, errors: &mut Vec<Error>) -> Result<Vec<Thing>> {
         for (path, bytes) in context.store.environment_files(task.id()) {
             things.push(thing(What::Environment(path), bytes));
         }
+    }
+    Ok(things)
+}
+
+/// A folder with work that is nowhere else is no candidate, nor is the entry that says so.
+fn leave_only_copies(trashed: &mut Vec<(TaskId, PathBuf, What)>) {
+    let only: BTreeSet<TaskId> = trashed
+        .iter()
+        .filter(|(_, path, what)| matches!(what, What::Entry(_)) && git::is_only_copy(path))
+        .map(|(owner, ..)| *owner)
+        .collect();
+    let folders = trashed.iter().filter(|(.., what)| matches!(what, What::Folder(_)));
+    let there: BTreeSet<TaskId> = folders.map(|(owner, ..)| *owner).collect();
+    trashed.retain(|(owner, _, what)| {
+        matches!(what, What::HalfDeleted(_)) || !only.contains(owner) || !there.contains(owner)
+    });
+}
+
+/// Journals and pins of landings. The last one stays, since the next is numbered after it.
+fn landings(context: &Context, released: &[Task]) -> Result<Vec<Thing>> {
+    let folder = context.store.layout().landings();
+    let mut landings = context.repo.landings(&folder)?;
+    landings.pop();
+    let mut things = Vec::new();
+    for (landing, ended) in landings {
+        let task = released.iter().find(|task| task.id().to_string() == landing.task);
+        let (Some(task), Journaled::Done) = (task, ended) else { continue };
+        let what = What::Landing { number: landing.number, journal: folder.clone() };
+        things.push(Thing { task: task.clone(), since: released_at(task), what, bytes: 0 });
     }
     Ok(things)
 }
@@ -188,7 +221,7 @@ fn expired(mut things: Vec<Thing>, keep: &Keep, now: Timestamp) -> Vec<Thing> {
         What::Folder(path) => gone.contains(path),
         // An entry without its folder serves nobody.
         What::Entry(_) => !kept.contains(&thing.task.id()),
-        What::Ref(_) => is_over(thing.since, keep.refs),
+        What::Ref(_) | What::Landing { .. } => is_over(thing.since, keep.refs),
     });
     things
 }
@@ -200,12 +233,17 @@ impl Thing {
             | What::Folder(path)
             | What::Entry(path)
             | What::Environment(path) => Some(path.clone()),
-            What::Ref(_) => None,
+            What::Ref(_) | What::Landing { .. } => None,
         }
     }
 }
 
 fn free(context: &Context, thing: &Thing) -> Result<()> {
+    // Whoever lands reads the journals.
+    let _landing = match &thing.what {
+        What::Landing { .. } => Some(lock_landings(context)?),
+        _ => None,
+    };
     let lock = still_released(context, thing)?;
     match &thing.what {
         What::HalfDeleted(path) => git::delete(path),
@@ -225,6 +263,11 @@ fn free(context: &Context, thing: &Thing) -> Result<()> {
             context.store.settle(&lock, &context.store.read(thing.task.id())?)
         }
         What::Environment(_) => context.store.forget_environment(&lock),
+        // The journal goes last: pins without one are told by `doctor`.
+        What::Landing { number, journal } => {
+            drop_landing_pins(context, *number)?;
+            context.repo.forget_landing(journal, *number)
+        }
     }
 }
 

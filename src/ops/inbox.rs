@@ -1,6 +1,6 @@
 //! `inbox`: completions that nobody has acknowledged.
 
-use super::recover::recover;
+use super::recover::recover_if_possible;
 use crate::agent;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ pub enum Sessions {
 /// # Errors
 /// `io` when the journal cannot be read.
 pub fn inbox(context: &Context, sessions: Sessions) -> Result<Vec<Event>> {
-    recover(context)?;
+    recover_if_possible(context);
     let me = agent::parent_session(&context.environment);
     let mut entries = context.store.inbox()?;
     if sessions == Sessions::Mine && me.is_some() {

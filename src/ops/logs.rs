@@ -21,6 +21,8 @@ pub enum Stream {
     Output,
     /// A preset's standard error.
     Errors,
+    /// What the set-up command wrote.
+    Setup,
 }
 
 /// Whether to go on reading.
@@ -62,6 +64,11 @@ pub fn logs(
     let path = match request.stream {
         Stream::Output => layout.output(),
         Stream::Errors if task.spec.agent.is_some() => layout.stderr(),
+        Stream::Setup if task.spec.setup.command.is_some() => layout.setup_log(),
+        Stream::Setup => {
+            return Err(Error::refused(format!("`{}` has no set-up command", task.name()))
+                .hint(format!("offshoot logs {}", task.name())));
+        }
         Stream::Errors => {
             return Err(Error::refused(format!(
                 "`{}` is a command, whose two streams are one log in order",
@@ -71,6 +78,8 @@ pub fn logs(
         }
     };
     let path = match request.attempt {
+        // A worktree is made ready once, whichever attempt.
+        _ if request.stream == Stream::Setup => path,
         None => path,
         Some(attempt) if attempt == task.record.attempt => path,
         Some(attempt) if attempt > 0 && attempt < task.record.attempt => {
@@ -147,7 +156,8 @@ fn start_of_tail(path: &Path, lines: usize) -> Result<u64> {
     let (mut end, mut wanted) = (length, lines);
     let mut piece = vec![0; PIECE];
     while end > 0 {
-        let start = end.saturating_sub(PIECE as u64);
+        let first = end.saturating_sub(PIECE as u64);
+        let start = disk::behind_hole(&file, first).min(end);
         let size = usize::try_from(end - start).expect("invariant: a piece fits in memory");
         file.seek(SeekFrom::Start(start)).attempt(attempt)?;
         file.read_exact(&mut piece[..size]).attempt(attempt)?;
@@ -160,6 +170,10 @@ fn start_of_tail(path: &Path, lines: usize) -> Result<u64> {
                 }
                 wanted -= 1;
             }
+        }
+        // There are no lines in what was left out; behind it one begins, as far as anybody can tell.
+        if start > first {
+            return Ok(if lines == 0 { length } else { start });
         }
         end = start;
     }

@@ -24,6 +24,7 @@ pub(super) fn recover(context: &Context) -> Result<()> {
         return Ok(());
     }
     store.rebuild_indexes(&process::boot_id()?)?;
+    context.repo.sweep_packed_lock();
     super::land::finish_interrupted(context)?;
     for id in store.active_ids()? {
         if !store.has_folder(id) {
@@ -43,7 +44,7 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             let _ = release::release_again(context, &lock, &task);
         } else if let Landing::Landed { .. } = &task.record.landing {
             release::sweep_ref_locks(context, &task);
-            if super::land::is_told(context, &task)? {
+            if super::land::is_told(context, &task).unwrap_or(false) {
                 store.settle(&lock, &task)?;
             }
         }

@@ -105,8 +105,11 @@ fn keep(context: &Context, task: &Task) -> Result<Vec<String>> {
         let head = context.repo.head_of(&checkout.git_dir).ok().and_then(|head| head.commit);
         tips.extend(head);
         if let Some(head) = head.or(task.record.head) {
-            // What cannot be recorded stays in the folder, which is moved and not deleted.
-            tips.extend(changes_since(context, task, &checkout, head).unwrap_or(None));
+            match changes_since(context, task, &checkout, head) {
+                Ok(changes) => tips.extend(changes),
+                // It stays in the folder, which is moved, and which `gc` leaves alone for this mark.
+                Err(_) => checkout.mark_only_copy()?,
+            }
         }
     }
     if let Some(tip) = tip_of_branch(context, task) {
@@ -221,16 +224,23 @@ fn trash(context: &Context, task: &Task) -> Result<PathBuf> {
     Ok(place.as_ref().unwrap_or(&task.spec.worktree).with_file_name(".trash"))
 }
 
+/// Where the task's branch is checked out besides its own worktree, if it is.
+pub(super) fn checked_out_elsewhere(context: &Context, task: &Task) -> Result<Option<Checkout>> {
+    let own = context.repo.worktree_of(task.id())?.map(|checkout| checkout.git_dir);
+    Ok(context.repo.checkouts()?.into_iter().find(|checkout| {
+        // One whose HEAD cannot be read is on no branch.
+        let head = context.repo.head_of(&checkout.git_dir);
+        Some(&checkout.git_dir) != own.as_ref()
+            && head.is_ok_and(|head| head.branch.as_ref() == Some(&task.spec.branch))
+    }))
+}
+
 /// The branch goes if it is where its work is kept; one that is checked out elsewhere stays.
 fn drop_branch(context: &Context, task: &Task) -> Result<()> {
     let name = task.spec.branch.full_ref();
     let Some(tip) = tip_of_branch(context, task) else { return Ok(()) };
-    for checkout in context.repo.checkouts()? {
-        // One whose HEAD cannot be read is on no branch.
-        let head = context.repo.head_of(&checkout.git_dir);
-        if head.is_ok_and(|head| head.branch.as_ref() == Some(&task.spec.branch)) {
-            return Ok(());
-        }
+    if checked_out_elsewhere(context, task)?.is_some() {
+        return Ok(());
     }
     match context.repo.delete_ref(&name, tip) {
         // It moved in this instant, or is no plain ref but stands for another branch: not ours.

@@ -5,9 +5,10 @@ use super::land::finish_before_deciding;
 use super::recover::{ended, recover, take};
 use super::release;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::escape;
 use crate::supervisor;
-use crate::task::{Change, RetryIn};
+use crate::task::{Change, RetryIn, Task};
 use crate::view::TaskView;
 
 /// Queues a new attempt of an ended task.
@@ -25,6 +26,7 @@ pub fn retry(context: &Context, task: &str, place: RetryIn) -> Result<TaskView> 
     // Refused before anything is moved.
     task.apply(Change::Retried(place), context.now())?;
     if place == RetryIn::FreshWorktree {
+        refuse_branch_in_use(context, task)?;
         release::put_aside(context, task)?;
     }
     let task = context.store.commit(&lock, task, Change::Retried(place))?;
@@ -33,4 +35,17 @@ pub fn retry(context: &Context, task: &str, place: RetryIn) -> Result<TaskView> 
     drop(lock);
     supervisor::pump(&context.store, &context.config)?;
     describe(context, &context.store.read(id)?)
+}
+
+/// A new worktree begins with the branch, which cannot go while a person has it checked out.
+fn refuse_branch_in_use(context: &Context, task: &Task) -> Result<()> {
+    let (name, branch) = (task.name(), &task.spec.branch);
+    let Some(elsewhere) = release::checked_out_elsewhere(context, task)? else { return Ok(()) };
+    let place = escape::shell_word(&elsewhere.root.to_string_lossy());
+    Err(Error::refused(format!(
+        "cannot begin `{name}` anew: its branch `{branch}` is checked out in `{}`",
+        elsewhere.root.display()
+    ))
+    .hint(format!("git -C {place} switch --detach"))
+    .hint(format!("offshoot retry {name}  goes on in the worktree that it has")))
 }

@@ -2,13 +2,14 @@
 
 use super::describe::describe_in_full;
 use super::lending::Lending;
-use super::recover::recover;
+use super::recover::{recover, recover_if_possible};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::names::TaskId;
 use crate::task::Task;
 use crate::view::TaskView;
-use crate::watch::Watch;
+use crate::watch::{LOOK, Watch};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// How many of the tasks are waited for.
@@ -43,7 +44,8 @@ pub struct Waited {
 /// Waits. `progress` is called at the beginning, at every change, and at least once a second.
 ///
 /// # Errors
-/// `not_found` when no task is meant, `usage` when none is named.
+/// `not_found` when no task is meant, `usage` when none is named, `io` when something has not ended and
+/// what died cannot be taken up.
 pub fn wait(
     context: &Context,
     request: &WaitRequest,
@@ -52,16 +54,18 @@ pub fn wait(
     if request.tasks.is_empty() {
         return Err(Error::usage("no task to wait for was named").hint("offshoot list"));
     }
-    recover(context)?;
+    let mut recovered = recover(context);
     let named = request.tasks.iter().map(|text| context.store.resolve(text));
     let ids: Vec<TaskId> = named.collect::<Result<_>>()?;
     let deadline = request.timeout.map(|limit| context.clock.deadline(limit));
     let journal = context.store.layout().journal();
     let watch = Watch::on(&[&journal]);
+    let mut news = context.store.journal_from_now();
     let mut lending = Lending::possible(context);
+    let read = |id: &TaskId| context.store.read(*id);
+    let mut tasks: Vec<Task> = ids.iter().map(read).collect::<Result<_>>()?;
+    let mut look = context.clock.deadline(LOOK);
     loop {
-        let tasks: Vec<Task> =
-            ids.iter().map(|id| context.store.read(*id)).collect::<Result<_>>()?;
         let ended = tasks.iter().filter(|task| task.ended().is_some()).count();
         let enough = match request.until {
             Until::All => ended == tasks.len(),
@@ -71,12 +75,24 @@ pub fn wait(
         if enough || timed_out {
             return Ok(Waited { tasks: describe_in_full(context, &tasks)?, timed_out });
         }
+        std::mem::replace(&mut recovered, Ok(()))?;
         // What the records tell is enough for progress; git is asked once, at the end.
         let views: Vec<TaskView> = tasks.iter().map(TaskView::of).collect();
         progress(&views);
         lending.lend(context)?;
         watch.wait(deadline)?;
-        // A supervisor that died changes no file; somebody has to notice.
-        recover(context)?;
+        if look.has_passed() {
+            // A supervisor that died changes no file; somebody has to notice. A disk that is full for a
+            // while ends no waiting.
+            recover_if_possible(context);
+            tasks = ids.iter().map(read).collect::<Result<_>>()?;
+            look = context.clock.deadline(LOOK);
+        }
+        // Among many tasks only those are read again of which the journal tells.
+        let told: HashSet<TaskId> =
+            news.read_new()?.iter().map(|event| event.draft.task.id).collect();
+        for task in tasks.iter_mut().filter(|task| told.contains(&task.id())) {
+            *task = context.store.read(task.id())?;
+        }
     }
 }

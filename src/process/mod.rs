@@ -10,7 +10,7 @@ mod tree;
 mod verb;
 
 pub use identity::{arguments, boot_id, current, giver_of, has_open, is_alive, of, parent, umask};
-pub use reap::{Ending, peek, reap, reap_others};
+pub use reap::{Ending, is_only_child, peek, reap, reap_others};
 pub use spawn::{
     Spawn, become_ourselves, become_program, pager, set_subreaper, set_umask, take_standard_input,
 };

@@ -5,6 +5,7 @@ use super::tree::pids;
 use crate::error::{Attempt, Error, Result};
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
 use serde::{Deserialize, Serialize};
+use std::fs;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,10 +44,54 @@ pub fn reap(child: i32) {
 
 /// Lets go of every ended child but `kept`: orphans that this process adopted.
 pub fn reap_others(kept: i32) {
-    let me = rustix::process::getpid().as_raw_nonzero().get();
-    for pid in pids().filter(|pid| *pid != kept) {
-        if Stat::read(pid).is_some_and(|stat| stat.parent == me && stat.is_zombie()) {
+    for pid in children().into_iter().filter(|pid| *pid != kept) {
+        if Stat::read(pid).is_some_and(|stat| stat.is_zombie()) {
             reap(pid);
         }
+    }
+}
+
+/// Whether this process has no child but this one, dead or alive. For a subreaper it means that
+/// nothing is left of what the child has started.
+#[must_use]
+pub fn is_only_child(child: i32) -> bool {
+    children() == [child]
+}
+
+/// The children of this process, those that have ended and are not reaped included.
+fn children() -> Vec<i32> {
+    listed_children().unwrap_or_else(|| {
+        let me = rustix::process::getpid().as_raw_nonzero().get();
+        pids().filter(|pid| Stat::read(*pid).is_some_and(|stat| stat.parent == me)).collect()
+    })
+}
+
+/// The same as the kernel lists them (proc_pid_task(5)), which a kernel may be built without. Such a
+/// list is whole as long as nobody reaps meanwhile, and only this process reaps its children.
+fn listed_children() -> Option<Vec<i32>> {
+    let mut children = Vec::new();
+    for thread in fs::read_dir("/proc/self/task").ok()? {
+        let listed = fs::read_to_string(thread.ok()?.path().join("children")).ok()?;
+        children.extend(listed.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    Some(children)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_are_listed_as_they_are_found_by_looking_at_every_process() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("starts");
+        let pid = i32::try_from(child.id()).expect("a number");
+        assert!(children().contains(&pid));
+        child.kill().expect("ends");
+        while peek(pid).expect("is ours").is_none() {
+            std::thread::yield_now();
+        }
+        assert!(children().contains(&pid), "it is not reaped yet");
+        child.wait().expect("reaps");
+        assert!(!children().contains(&pid));
     }
 }

@@ -58,6 +58,14 @@ pub(super) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Resu
     }
 }
 
+/// Writes a file (mode 0600) that is not there yet so that its content outlives a power cut; its name
+/// does when the folder is synced.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_data()))
+        .attempt(|| format!("write `{}`", path.display()))
+}
+
 /// Hidden, because task names are file names in an index, and no task's name begins with a dot.
 fn sibling_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");

@@ -14,6 +14,18 @@ use std::path::{Path, PathBuf};
 /// The fewest characters of an id that may stand for it.
 const SHORTEST_PREFIX: usize = 4;
 
+/// What ends the queue entry of a task that needs others to have ended.
+const HAS_NEEDS: &str = "+";
+
+/// A task in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queued {
+    /// Which.
+    pub id: TaskId,
+    /// Whether it waits for other tasks, so that it may end for want of one.
+    pub has_needs: bool,
+}
+
 /// Kept environment variables.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Variables {
@@ -51,9 +63,20 @@ impl Store {
     /// # Errors
     /// `io` when they cannot be listed.
     pub fn queued_ids(&self) -> Result<Vec<TaskId>> {
+        Ok(self.queued()?.iter().map(|queued| queued.id).collect())
+    }
+
+    /// The same, with what their entries tell besides: no record is read.
+    ///
+    /// # Errors
+    /// `io` when they cannot be listed.
+    pub fn queued(&self) -> Result<Vec<Queued>> {
         let mut entries = files::names_in(&self.layout.index(Index::Queue))?;
         entries.sort_unstable();
-        Ok(entries.iter().filter_map(|entry| entry.get(32..)?.parse().ok()).collect())
+        let queued = |entry: &String| {
+            Some(Queued { id: queued_id(entry)?, has_needs: entry.ends_with(HAS_NEEDS) })
+        };
+        Ok(entries.iter().filter_map(queued).collect())
     }
 
     fn ids_in(&self, folder: PathBuf) -> Result<Vec<TaskId>> {
@@ -172,7 +195,7 @@ impl Store {
         }
         let (wanted, id) = (queue_entry(task), task.id().to_string());
         let mut entries = files::names_in(&self.layout.index(Index::Queue))?;
-        entries.retain(|entry| entry.ends_with(&id) && *entry != wanted);
+        entries.retain(|entry| entry.contains(&id) && *entry != wanted);
         Ok(entries)
     }
 
@@ -263,10 +286,17 @@ pub(super) fn read_id(path: &Path) -> Result<Option<TaskId>> {
     }
 }
 
-/// `PRIORITY-SEQUENCE-ID`, so that sorting by name is the order of the queue.
+/// `PRIORITY-SEQUENCE-ID`, so that sorting by name is the order of the queue; a task that needs others
+/// is told by its name too.
 fn queue_entry(task: &Task) -> String {
     let rank = i64::from(i32::MAX) - i64::from(task.priority());
-    format!("{rank:010}-{:020}-{}", task.spec.sequence, task.id())
+    let needs = if task.spec.after.is_empty() { "" } else { HAS_NEEDS };
+    format!("{rank:010}-{:020}-{}{needs}", task.spec.sequence, task.id())
+}
+
+/// The task of a queue entry.
+pub(super) fn queued_id(entry: &str) -> Option<TaskId> {
+    entry.get(32..)?.trim_end_matches(HAS_NEEDS).parse().ok()
 }
 
 fn holds_its_name(task: &Task) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! Dispatches work under the queue's lock, so whoever looks under it sees none half-way.
 
-use super::{Store, files, index};
+use super::index::{self, queued_id};
+use super::{Store, files};
 use crate::error::{Attempt, Result};
 use crate::layout::{Index, RepoLock};
 use crate::lock::FileLock;
@@ -91,7 +92,7 @@ impl Store {
     fn is_stray(&self, entry: &StrayEntry) -> Result<bool> {
         let id = match entry.index {
             Index::Open | Index::Active => entry.name.parse().ok(),
-            Index::Queue => entry.name.get(32..).and_then(|id| id.parse().ok()),
+            Index::Queue => queued_id(&entry.name),
             Index::Names | Index::Requests => index::read_id(&self.entry_path(entry))?,
         };
         Ok(!id.is_some_and(|id| self.has_folder(id)))

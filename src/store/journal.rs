@@ -65,6 +65,14 @@ impl Store {
         JournalReader { path: self.layout.journal(), offset: 0, after: cursor }
     }
 
+    /// A reader of the events that are appended from now on; what came before is not even read.
+    #[must_use]
+    pub fn journal_from_now(&self) -> JournalReader {
+        let path = self.layout.journal();
+        let offset = path.metadata().map_or(0, |found| found.len());
+        JournalReader { path, offset, after: 0 }
+    }
+
     /// The cursor of the last event; 0 when there is none.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod records;
 mod verdicts;
 
 pub use inbox::InboxEntry;
+pub use index::Queued;
 pub use inspect::{OpenToOthers, StrayEntry};
 pub use journal::JournalReader;
 pub use paths::PathsLock;

@@ -170,17 +170,15 @@ impl Store {
         files::make_folder(&inside(layout.control()))?;
         let variables = |variables| files::to_json(&index::Variables { schema: 1, variables });
         let env = variables(Vec::from(&new.environment))?;
-        files::replace(&inside(layout.env()), &env, Durability::PowerCut)?;
+        // Nobody sees them before the folder has its name, so they need no siblings, and the folder
+        // is synced once.
+        files::write_new(&inside(layout.env()), &env)?;
         if !new.secrets.is_empty() {
-            let secrets = variables(new.secrets)?;
-            files::replace(&inside(layout.secrets()), &secrets, Durability::PowerCut)?;
+            files::write_new(&inside(layout.secrets()), &variables(new.secrets)?)?;
         }
-        files::replace(&inside(layout.spec()), &files::to_json(&task.spec)?, Durability::PowerCut)?;
-        files::replace(
-            &inside(layout.state()),
-            &files::to_json(&task.record)?,
-            Durability::PowerCut,
-        )?;
+        files::write_new(&inside(layout.spec()), &files::to_json(&task.spec)?)?;
+        files::write_new(&inside(layout.state()), &files::to_json(&task.record)?)?;
+        files::sync_folder(&hidden)?;
         let lock = FileLock::take(&inside(layout.lock()), Wait::No)?
             .ok_or_else(|| Error::internal("a new task is locked already"))?;
         std::fs::rename(&hidden, layout.root())

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::{Attempt, Result};
 use crate::outcome::Outcome;
 use crate::process::{self, Ending, ProcessTree, TreeSignal};
-use crate::task::{Change, ProcessIdentity, StopReason};
+use crate::task::{Change, ProcessIdentity, Running, StopReason};
 use crate::watch::{LOOK, Watch};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -258,6 +258,10 @@ impl Life {
         }
     }
 
+    fn is_of_this_boot(&self, running: &Running) -> bool {
+        process::boot_id().is_ok_and(|boot| boot == running.boot_id)
+    }
+
     fn is_paused(&self) -> bool {
         self.running().is_some_and(|running| running.paused_since().is_some())
     }
@@ -269,8 +273,12 @@ impl Life {
         if running.paused_since().is_some() {
             return None;
         }
-        let used = now.saturating_sub(running.started_tick_ms);
-        let used = used.saturating_sub(running.paused_ms_at(now));
+        // Of a clock that another boot stopped nothing is known; the limit begins again.
+        let started = match self.is_of_this_boot(running) {
+            true => running.started_tick_ms,
+            false => self.taken_over_tick_ms,
+        };
+        let used = now.saturating_sub(started).saturating_sub(running.paused_ms_at(now));
         Some(Duration::from_millis(limit.saturating_sub(used)))
     }
 }
@@ -281,7 +289,7 @@ fn is_there(shim: &ProcessIdentity) -> Result<bool> {
 }
 
 /// Waits for a moment; forever when there is none.
-async fn at(moment: Option<tokio::time::Instant>) {
+pub(super) async fn at(moment: Option<tokio::time::Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,

@@ -18,7 +18,7 @@ use crate::store::Subject;
 use crate::task::{
     Change, ControlAction, FinishedWork, Phase, TaskSpec, Then, Verification, Warning, WarningKind,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The longest subject of a commit made from leftovers, in characters.
 const SUBJECT: usize = 72;
@@ -122,7 +122,7 @@ impl Life {
         // is there counts as nothing, or the task could never end.
         let tip = self.repo.read_ref(&spec.branch.full_ref()).ok().flatten();
         let tip = tip.filter(|tip| self.repo.tree_of(*tip).is_ok());
-        let Some(git_dir) = self.repo.entry_of(spec.id)? else {
+        let Some(git_dir) = self.repo.entry_near(spec.id, &spec.worktree)? else {
             let mut warnings = Vec::new();
             if self.task.record.worktree.is_some() {
                 warnings.push(missing(&spec.worktree));
@@ -142,8 +142,8 @@ impl Life {
             None => work.warnings.push(missing(&spec.worktree)),
             Some(checkout) => {
                 self.look_under_the_files(&checkout, &mut work);
-                let snapshot = mend_git_file(&checkout);
-                match snapshot.and_then(|()| self.snapshot(&checkout, work.head)) {
+                let mended = mend_git_file(&checkout).map(|moved| work.warnings.extend(moved));
+                match mended.and_then(|()| self.snapshot(&checkout, work.head)) {
                     Ok(snapshot) => self.commit_leftovers(&mut work, snapshot)?,
                     Err(error) => work.warnings.push(Warning::new(
                         WarningKind::SnapshotFailed,
@@ -316,14 +316,35 @@ fn missing(worktree: &Path) -> Warning {
     Warning::new(WarningKind::WorktreeMissing, message)
 }
 
-/// An agent may have deleted or changed the file by which git finds the repository from inside.
-fn mend_git_file(checkout: &Checkout) -> Result<()> {
+/// An agent may have deleted the file by which git finds the repository from inside, and a person may
+/// have moved the repository meanwhile; then nobody could be told how the agent ended.
+fn mend_git_file(checkout: &Checkout) -> Result<Option<Warning>> {
     let path = checkout.root.join(".git");
     let wanted = format!("gitdir: {}\n", checkout.git_dir.display());
+    let write = || std::fs::write(&path, wanted).attempt(|| format!("write `{}`", path.display()));
     match std::fs::symlink_metadata(&path) {
-        Err(_) => std::fs::write(&path, wanted).attempt(|| format!("write `{}`", path.display())),
-        Ok(_) => Ok(()),
+        Err(_) => write().map(|()| None),
+        Ok(found) if found.is_file() => match moved_from(&path, checkout) {
+            Some(old) => {
+                let message = format!(
+                    "the repository was moved away from `{}` while the task ran",
+                    escape::line(&old.to_string_lossy())
+                );
+                write().map(|()| Some(Warning::new(WarningKind::RepositoryMoved, message)))
+            }
+            None => Ok(None),
+        },
+        Ok(_) => Ok(None),
     }
+}
+
+/// The git directory where this worktree's entry was once, if none is there any more.
+fn moved_from(git_file: &Path, checkout: &Checkout) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(git_file).ok()?;
+    let entry = Path::new(text.strip_prefix("gitdir: ")?.trim_end());
+    let (entries, old) = (entry.parent()?, entry.parent()?.parent()?);
+    let ours = entry.is_absolute() && entry.file_name() == checkout.git_dir.file_name();
+    (ours && entries.ends_with("worktrees") && !old.exists()).then(|| old.to_owned())
 }
 
 fn leftovers_message(spec: &TaskSpec) -> String {

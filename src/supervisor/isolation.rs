@@ -3,8 +3,8 @@
 //!
 //! A warning never says that the task did it, since it cannot be known: only that it happened while
 //! the task ran. What is known to be somebody else's is left out: landings of our own, and branches of
-//! other tasks. The note lies in the task's folder, so a new supervisor has it too. Nothing is put
-//! back; that is for a person to decide.
+//! tasks (whatever is below the configured prefix). The note lies in the task's folder, so a new
+//! supervisor has it too. Nothing is put back; that is for a person to decide.
 
 use super::Life;
 use crate::error::Result;
@@ -57,7 +57,8 @@ impl Life {
     /// Notes what the agent finds. If that cannot be written there is no check at the end, and that
     /// must not keep the task from running.
     pub(super) fn note_surroundings(&self, checkout: &Checkout, main: MainFiles) {
-        let fingerprint = Fingerprint { main, ..self.repo.fingerprint(checkout) };
+        let tasks = &self.config.branch_prefix;
+        let fingerprint = Fingerprint { main, ..self.repo.fingerprint(checkout, tasks) };
         let next = self.repo.next_landing_number(&self.store.layout().landings());
         let first_landing = next.unwrap_or(1).saturating_sub(1);
         let note = Note { schema: SCHEMA, first_landing, fingerprint };
@@ -67,12 +68,13 @@ impl Life {
     /// What there is now beside what was noted, but for the main checkout; before anything is mended.
     pub(super) fn look_around(&self) -> Option<Seen> {
         let note: Note = self.store.fingerprint(self.task.id()).ok()??;
-        let checkout = self.repo.worktree_of(self.task.id()).ok().flatten();
         let spec = &self.task.spec;
+        let checkout = self.repo.worktree_near(spec.id, &spec.worktree).ok().flatten();
         // Without its worktree only the links cannot be compared; that it is gone is told elsewhere.
         let gone = Checkout { root: spec.worktree.clone(), git_dir: spec.worktree.clone() };
         let is_there = checkout.is_some();
-        let mut after = self.repo.fingerprint(&checkout.unwrap_or(gone));
+        let mut after =
+            self.repo.fingerprint(&checkout.unwrap_or(gone), &self.config.branch_prefix);
         if !is_there {
             after.links.clone_from(&note.fingerprint.links);
         }

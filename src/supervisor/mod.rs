@@ -43,13 +43,18 @@ use crate::process;
 use crate::store::{Store, TaskLock};
 use crate::task::{Change, ControlAction, Phase, Running, StopReason, Task, TaskState};
 use std::path::Path;
+use std::time::Duration;
+
+/// How long a supervisor that failed (a full disk, no descriptor left) waits before the next one is
+/// started: whoever failed at once would fail again at once, for ever.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Supervises the task whose held lock is this process's standard input, until it has ended and the
 /// queue has been pumped.
 ///
 /// # Errors
-/// When the task cannot be supervised by this process; its record is then as it was, and the next
-/// command tries again.
+/// When the task cannot be supervised by this process; its record is then as it was, and it is tried
+/// again, a second later by a new supervisor or before that by any command.
 pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
     let mut life = Life::take_over(state, id)?;
     let lived = life.live();
@@ -58,7 +63,14 @@ pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
     // Its lock goes before the queue is pumped: a task that is to be tried again is in it.
     drop(life);
     // Even a task that cannot be finished must not keep others from running.
-    let pumped = queue::revive(&store).and_then(|()| queue::pump(&store, &config));
+    let pumped = match &lived {
+        Ok(()) => queue::revive(&store).and_then(|()| queue::pump(&store, &config)),
+        Err(_) => {
+            let pumped = queue::pump(&store, &config);
+            std::thread::sleep(AGAIN);
+            queue::revive(&store).and(pumped)
+        }
+    };
     match (&lived, shim) {
         (Ok(()), Some(shim)) => shim.let_go(),
         // The agent may still run. Its shim, not let go, has the task taken up again as soon as this
@@ -81,6 +93,8 @@ struct Life {
     shim: Option<prepare::ShimHandle>,
     /// Processes of the task that outlived its agent.
     stragglers: usize,
+    /// When this process took the task over, in milliseconds since boot.
+    taken_over_tick_ms: u64,
 }
 
 impl Life {
@@ -99,7 +113,17 @@ impl Life {
         let environment = store.environment(id)?;
         let repo = Repo::discover(common, &environment)?;
         let config = Config::load(repo.main_worktree(), &environment)?;
-        Ok(Self { store, repo, config, environment, lock, task, shim: None, stragglers: 0 })
+        Ok(Self {
+            store,
+            repo,
+            config,
+            environment,
+            lock,
+            task,
+            shim: None,
+            stragglers: 0,
+            taken_over_tick_ms: Clock.tick_ms(),
+        })
     }
 
     fn live(&mut self) -> Result<()> {

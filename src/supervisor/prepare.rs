@@ -2,8 +2,9 @@
 
 use super::Life;
 use super::protocol::{DONE, GO, MARK, Plan, Report};
+use crate::disk;
 use crate::environment::Environment;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Error, ErrorKind, Result};
 use crate::git::{Checkout, NewWorktree, copy_index};
 use crate::layout::RepoLock;
 use crate::outcome::Outcome;
@@ -15,6 +16,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 /// How often a shim that dies before it has reported is replaced.
 const TRIES: usize = 3;
+
+/// A disk with less room than this is full, in bytes: git takes back what it could not finish.
+const FULL: u64 = 1024 * 1024;
 
 /// The shim that this process started, and the way to it.
 pub(super) struct ShimHandle {
@@ -31,10 +35,15 @@ impl Life {
             return self.commit(Change::AgentEnded(Outcome::Cancelled));
         }
         self.store.clear_start(&self.lock, self.task.record.attempt)?;
-        let checkout = match self.make_worktree() {
+        // One that was cut off (a git killed for want of memory) is made anew, once.
+        let made = self.make_worktree().or_else(|error| match error.kind {
+            ErrorKind::Git => self.make_worktree(),
+            _ => Err(error),
+        });
+        let checkout = match made {
             Ok(checkout) => checkout,
             Err(error) => {
-                let message = error.message;
+                let message = self.with_cause(error);
                 return self.commit(Change::AgentEnded(Outcome::SetupFailed { message }));
             }
         };
@@ -55,10 +64,23 @@ impl Life {
         }
     }
 
+    /// Git does not always say that it is the disk.
+    fn with_cause(&self, error: Error) -> String {
+        let free = disk::free_bytes(&self.task.spec.worktree);
+        match (error.kind, free) {
+            (ErrorKind::Git, Ok(free)) if free < FULL => {
+                format!("{} (no space left on device)", error.message)
+            }
+            _ => error.message,
+        }
+    }
+
     fn make_worktree(&self) -> Result<Checkout> {
         let spec = &self.task.spec;
         let layout = self.store.layout().task(spec.id);
-        let is_new = self.repo.worktree_of(spec.id)?.is_none();
+        // Without a folder there is none, and git's entries need not be looked through.
+        let is_new = spec.worktree.symlink_metadata().is_err()
+            || self.repo.worktree_near(spec.id, &spec.worktree)?.is_none();
         let checkout = {
             let _repo = self.store.lock(RepoLock::Repo)?;
             self.repo.create_worktree(&NewWorktree {

@@ -9,12 +9,12 @@ use super::launch::launch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::RepoLock;
 use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::process;
-use crate::store::Store;
+use crate::store::{Queued, Store};
 use crate::task::{Change, ControlAction, Need, Task, TaskState};
 
 /// Starts the next tasks while slots are free.
@@ -26,7 +26,7 @@ pub fn pump(store: &Store, config: &Config) -> Result<()> {
         return Ok(());
     }
     let _queue = store.lock(RepoLock::Queue)?;
-    let queued = store.queued_ids()?;
+    let queued = store.queued()?;
     if queued.is_empty() {
         return Ok(());
     }
@@ -37,7 +37,12 @@ pub fn pump(store: &Store, config: &Config) -> Result<()> {
     while walk == Walk::Again {
         walk = Walk::Done;
         admission.claims.walk_again();
-        for id in &queued {
+        for Queued { id, has_needs } in &queued {
+            // Without a slot nothing becomes of a task but an end for want of another one, so that a
+            // long queue costs no look into each of its records.
+            if free == 0 && !has_needs {
+                continue;
+            }
             match admit(&mut admission, *id, free)? {
                 Admitted::Started => free -= 1,
                 Admitted::Ended => walk = Walk::Again,
@@ -156,13 +161,13 @@ pub(super) fn needs(store: &Store, task: &Task) -> Result<Needs> {
 /// # Errors
 /// `io` when records cannot be read.
 pub fn free_slots(store: &Store, config: &Config) -> Result<usize> {
-    let queued = store.queued_ids()?;
+    let is_queued = |id: TaskId| Ok::<_, Error>(store.queued_ids()?.contains(&id));
     let mut count = 0;
     for id in store.active_ids()? {
         match store.read(id) {
             Ok(task) => {
                 if let TaskState::Running(running) = &task.record.state {
-                    let was_given_one = running.waits_for_slot() && !queued.contains(&id);
+                    let was_given_one = running.waits_for_slot() && !is_queued(id)?;
                     let uses_one = was_given_one || !running.gave_its_slot_back();
                     count += usize::from(uses_one && !store.has_lent_its_slot(id)?);
                 }

@@ -5,6 +5,7 @@
 //! dies first, a new one is started at once; if that happens at the very end, the shim becomes it.
 //! So each of the two guards the other, and one `kill -9` loses nothing.
 
+use super::attend::at;
 use super::gate::NEVER_OPENED;
 use super::launch;
 use super::protocol::{AgentEnding, AgentStatus, DONE, GO, GatePlan, Plan, Report};
@@ -24,11 +25,13 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 /// How long what an agent left running may take to end by itself before it is asked to.
 const STRAGGLE: Duration = Duration::from_millis(500);
 
-/// How long a status that cannot be written waits before it is written again.
+/// How long what failed waits before it is tried again: a status that cannot be written, a supervisor
+/// that died at once.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Watches over one agent. `environment` is the agent's; reports go to `reports`.
@@ -56,6 +59,8 @@ struct Shim<R, W> {
     plan: Plan,
     store: Store,
     supervised: Supervised,
+    /// When a successor was started last.
+    last_start: Option<Instant>,
 }
 
 /// Whether the supervisor that started us is still there.
@@ -79,7 +84,8 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
             .map_err(|cause| Error::internal(format!("cannot read the plan: {cause}")))?;
         let common = plan.state.parent().unwrap_or(&plan.state);
         let store = Store::new(Layout::of(common), Clock);
-        Ok(Self { lifeline, reports, plan, store, supervised: Supervised::Yes })
+        let supervised = Supervised::Yes;
+        Ok(Self { lifeline, reports, plan, store, supervised, last_start: None })
     }
 
     /// Starts the agent's process, which waits at its gate, and tells the supervisor who it is.
@@ -131,6 +137,7 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
             let mut children = signal(SignalKind::child()).attempt(|| "watch the agent")?;
             let copy = self.lifeline.get_ref().as_fd().try_clone_to_owned();
             let lifeline = readable(copy.attempt(|| "watch the supervisor")?)?;
+            let mut successor: Option<Instant> = None;
             loop {
                 if let Some(ending) = process::peek(agent.identity.pid)? {
                     return Ok(ending);
@@ -138,10 +145,16 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
                 tokio::select! {
                     _ = children.recv() => {
                         process::reap_others(agent.identity.pid);
-                        // A successor that we started is our child, and may have died too.
+                        // A successor that we started is our child, and may have died too. One that
+                        // dies at once would do so for ever.
                         if self.supervised == Supervised::No {
-                            self.start_successor(Wait::No);
+                            let soonest = self.last_start.map_or(Instant::now(), |at| at + AGAIN);
+                            successor.get_or_insert(soonest);
                         }
+                    }
+                    () = at(successor) => {
+                        successor = None;
+                        self.start_successor(Wait::No);
                     }
                     ready = wait_readable(Some(&lifeline)), if self.supervised == Supervised::Yes => {
                         ready?;
@@ -190,7 +203,8 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
     }
 
     /// Starts a new supervisor, unless somebody else has taken the task up already.
-    fn start_successor(&self, wait: Wait) {
+    fn start_successor(&mut self, wait: Wait) {
+        self.last_start = Some(Instant::now());
         if let Ok(Some(lock)) = self.store.lock_task(self.plan.task, wait) {
             // If it cannot be started now, the end of the agent is the next occasion.
             let _ = launch::launch(&self.store, lock);
@@ -204,7 +218,9 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
         let task = self.plan.task;
         let excluded = |pid: i32| launch::lives_apart(task, pid);
         let tree = ProcessTree::below(me, &excluded);
-        if !tree.wait_until_empty(Clock.deadline(STRAGGLE))? {
+        // Most agents leave nothing, and then not every process of the machine need be looked at.
+        let is_alone = process::is_only_child(status.agent.pid);
+        if !is_alone && !tree.wait_until_empty(Clock.deadline(STRAGGLE))? {
             status.stragglers = tree.end(Duration::from_millis(self.plan.grace_ms))?;
             self.leave_status(&status)?;
         }

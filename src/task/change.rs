@@ -282,7 +282,11 @@ impl TaskRecord {
                     started_at: Some(running.started_at),
                     duration_ms: same_boot
                         .then(|| work.tick_ms.saturating_sub(running.started_tick_ms)),
-                    paused_ms: running.paused_ms_at(work.tick_ms),
+                    // A pause that a reboot cut off has no length by any clock.
+                    paused_ms: match same_boot {
+                        true => running.paused_ms_at(work.tick_ms),
+                        false => running.paused_ms,
+                    },
                 };
                 self.worktree = work.worktree;
                 self.head = Some(work.head);

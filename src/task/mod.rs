@@ -28,6 +28,7 @@ pub use verification::{Judgement, Verification};
 pub use warning::{Warning, WarningKind};
 
 use crate::names::{CommitId, TaskId, TaskName};
+use crate::outcome::Outcome;
 
 /// The version of every record that we write.
 pub const SCHEMA: u32 = 1;
@@ -120,6 +121,10 @@ impl Task {
             (TaskState::Ended { outcome, .. }, Landing::Empty { .. }) if outcome.is_success() => {
                 &["logs", "discard"]
             }
+            (
+                TaskState::Ended { outcome: Outcome::SetupFailed { .. }, .. },
+                Landing::Empty { .. },
+            ) if self.spec.setup.command.is_some() => &["logs --setup", "retry", "discard"],
             (TaskState::Ended { .. }, Landing::Empty { .. }) => &["logs", "retry", "discard"],
             (TaskState::Ended { .. }, Landing::Landed { .. }) => &[],
             (TaskState::Ended { .. }, Landing::Discarded { .. }) => &["restore"],

@@ -11,6 +11,8 @@ pub enum WarningKind {
     NestedRepository,
     /// The task's branch could not be moved to the result; both are kept.
     BranchDiverged,
+    /// The repository was moved elsewhere while the task ran.
+    RepositoryMoved,
     /// The worktree was gone at the end.
     WorktreeMissing,
     /// What the agent left could not be recorded.

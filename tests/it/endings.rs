@@ -3,6 +3,7 @@
 
 mod agents;
 mod recorded;
+mod stubborn;
 
 use crate::sandbox::{TestRepo, text};
 use serde_json::{Value, json};

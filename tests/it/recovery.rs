@@ -2,7 +2,9 @@
 //! killed by the ids that the sandbox and the records name, never by a name.
 
 mod processes;
+mod reboot;
 mod records;
+mod waiting;
 
 use crate::sandbox::{Gate, Sandbox, TestRepo, text};
 use rustix::process::{Pid, Signal, kill_process};

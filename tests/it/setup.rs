@@ -257,3 +257,37 @@ fn a_set_up_whose_supervisor_was_killed_is_ended_and_begun_again() {
     let alive = sandbox.processes();
     assert!(!alive.iter().any(|(_, line)| line.contains("sleep")), "{alive:?}");
 }
+
+#[test]
+fn what_the_set_up_command_wrote_can_be_shown() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config("[setup]\ncommand = \"echo one; echo two >&2; test -e fine\"\n");
+    let repo = sandbox.repo("simple");
+    let task = repo.dispatch_to_end("t", &["true"]);
+    setup_failure(&task);
+    assert_eq!(task["next"][0], "offshoot logs --setup t");
+    assert_eq!(repo.offshoot(&["logs", "--setup", "t"]).ok().stdout, "one\ntwo\n");
+    assert_eq!(repo.offshoot(&["logs", "--setup", "--tail", "1", "t"]).ok().stdout, "two\n");
+    sandbox.write_config("");
+    repo.dispatch_to_end("plain", &["true"]);
+    repo.offshoot(&["logs", "--setup", "plain"]).exits(1).says("has no set-up command");
+}
+
+#[test]
+fn a_git_that_is_killed_while_it_makes_a_worktree_is_run_once_more() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    // Before the real one on the path: as the kernel does for want of memory, once.
+    let folder = sandbox.root().join("bin");
+    std::fs::create_dir(&folder).expect("a folder");
+    let script = "#!/bin/sh\nPATH=${PATH#*:}\ncase \" $* \" in *\" worktree add \"*)\n\
+        [ -e \"$0.killed\" ] || { : >\"$0.killed\"; kill -KILL $$; };;\nesac\nexec git \"$@\"\n";
+    std::fs::write(folder.join("git"), script).expect("a script");
+    std::fs::set_permissions(folder.join("git"), PermissionsExt::from_mode(0o755)).expect("mode");
+    let path = std::env::var("PATH").expect("a path");
+    let mut command = repo.command(&["run", "--name", "t", "--", &sandbox.agent("commit")]);
+    command.env("PATH", format!("{}:{path}", folder.display()));
+    sandbox.finish_command(&mut command).ok();
+    assert_eq!(repo.task("t")["state"], "completed");
+    assert!(folder.join("git.killed").exists(), "no git was killed: this test tests nothing");
+}

@@ -1,5 +1,6 @@
 //! Looking at tasks: waiting, lists, logs, results, news; for people and for programs.
 
+mod bulk;
 mod escaping;
 mod following;
 mod refusing;

@@ -82,6 +82,7 @@ pub(super) const LOGS: &str = "\
 Examples:
   offshoot logs -f fix
   offshoot logs --stderr --tail 50 fix
+  offshoot logs --setup fix     what the set-up command wrote
 
 With --json it prints one document a line.";
 pub(super) const RESULT: &str = "\
@@ -242,8 +243,8 @@ Examples:
   offshoot gc
 
 Frees folders of landed and discarded tasks after 3 days, or the oldest when all take more than
-2 GiB, and their refs after 14 days; `[keep]` in the configuration changes this. Open tasks, logs
-and records stay. What the refs kept is freed by `git gc`, later.";
+2 GiB, and their refs and landings after 14 days; `[keep]` in the configuration changes this. Open
+tasks, logs, records and folders with work that could not be recorded stay. What the refs kept is freed by `git gc`, later.";
 pub(super) const TRUST: &str = "\
 Example:
   offshoot trust

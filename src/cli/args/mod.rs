@@ -41,7 +41,7 @@ pub(super) struct Cli {
 }
 
 /// Options of every verb.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Everywhere {
     /// Answer with one JSON document
     #[arg(long, global = true, display_order = 900)]
@@ -71,6 +71,13 @@ pub(super) enum Verb {
         /// For which shell
         shell: clap_complete::Shell,
     },
+    #[command(flatten)]
+    Process(Process),
+}
+
+/// What this program is when it is not a command.
+#[derive(Debug, Subcommand)]
+pub(super) enum Process {
     /// Watch over one task; only offshoot itself calls this
     #[command(hide = true)]
     Supervise {
@@ -215,6 +222,10 @@ pub(super) enum Parsed {
 /// # Errors
 /// Of kind `usage` when it makes no sense or asks for something that is not built.
 pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
+    if let Some(process) = process(arguments) {
+        let everywhere = Everywhere::default();
+        return Ok(Parsed::Verb(Box::new(Cli { everywhere, verb: Verb::Process(process) })));
+    }
     let (mut command, given) = tools::told_apart(command(), arguments);
     let arguments = &*given;
     if arguments.len() < 2 {
@@ -237,6 +248,15 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
         }
         Err(error) => Err(misread::in_our_words(&error, &command, arguments)),
     }
+}
+
+/// One of our own processes. Every task starts three, and declaring all verbs would take them longer
+/// than what they do before its agent runs.
+fn process(arguments: &[OsString]) -> Option<Process> {
+    let verb = arguments.get(1)?;
+    let mut command = Process::augment_subcommands(Command::new("offshoot"));
+    command.find_subcommand(verb)?;
+    Process::from_arg_matches(&command.try_get_matches_from_mut(arguments).ok()?).ok()
 }
 
 /// A verify command that says something.

@@ -119,6 +119,9 @@ pub(in crate::cli) struct LogsArgs {
     /// What the agent wrote to standard error instead
     #[arg(long)]
     stderr: bool,
+    /// What the set-up command wrote instead
+    #[arg(long, conflicts_with_all = ["stderr", "attempt"])]
+    setup: bool,
     /// Only the last N lines
     #[arg(long, value_name = "N")]
     tail: Option<usize>,
@@ -132,7 +135,11 @@ impl LogsArgs {
     pub(in crate::cli) fn into_request(self) -> LogsRequest {
         LogsRequest {
             task: self.task,
-            stream: if self.stderr { Stream::Errors } else { Stream::Output },
+            stream: match (self.stderr, self.setup) {
+                (true, _) => Stream::Errors,
+                (false, true) => Stream::Setup,
+                (false, false) => Stream::Output,
+            },
             tail: self.tail,
             attempt: self.attempt,
             follow: if self.follow { Follow::UntilEnd } else { Follow::No },

@@ -12,7 +12,11 @@ use crate::ops::place::worktree_root;
 use crate::ops::release::{BASES, base_pin};
 use crate::task::{Landing as TaskLanding, Task};
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// How old a lock file of git's must be to be taken for nobody's, in seconds.
+const ABANDONED_S: i64 = 120;
 
 /// The landing lock; none while somebody is landing, whose steps are nothing to tell.
 fn nobody_lands(look: &Look<'_>) -> Result<Option<FileLock>> {
@@ -158,6 +162,60 @@ pub(super) fn worktrees_without_task(look: &Look<'_>) -> Result<Vec<Finding>> {
         found.push(Finding::new("worktree_without_task", message, mend));
     }
     Ok(found)
+}
+
+/// Released worktrees with work that could not be recorded; `gc` leaves them alone.
+pub(super) fn released_unrecorded(look: &Look<'_>) -> Result<Vec<Finding>> {
+    let mut found = Vec::new();
+    for entry in git::trashed_in(&look.context.store.layout().trash())? {
+        let Some(task) = look.task(entry.task).filter(|_| git::is_only_copy(&entry.path)) else {
+            continue;
+        };
+        let name = task.name();
+        let (folder, command) = match &task.record.landing {
+            TaskLanding::Discarded { custody, .. } => {
+                (&custody.folder, Some(format!("offshoot restore {name}")))
+            }
+            TaskLanding::Landed { custody, .. } => (&custody.folder, None),
+            TaskLanding::Open | TaskLanding::Empty { .. } => continue,
+        };
+        let Some(folder) = folder.as_ref().filter(|folder| folder.is_dir()) else { continue };
+        let message = format!(
+            "what was in the worktree of `{name}` could not be recorded when it was released; the \
+             only copy is `{}`",
+            folder.display()
+        );
+        let remove = || format!("rm -r {}  when nothing in it is needed", word(folder));
+        let command = command.unwrap_or_else(remove);
+        found.push(Finding::new("only_copy", message, Mend::Person(command)));
+    }
+    Ok(found)
+}
+
+/// Lock files that a git which was killed left: it makes and removes them within a moment.
+pub(super) fn locks_of_git(look: &Look<'_>) -> Result<Vec<Finding>> {
+    let repo = &look.context.repo;
+    let mut places = vec![repo.common_dir().join("packed-refs.lock")];
+    for task in look.tasks.iter().filter(|task| task.ended().is_some()) {
+        let name = format!("{}.lock", task.spec.branch.full_ref());
+        places.push(repo.common_dir().join(name));
+        let entry = repo.entry_of(task.id())?;
+        places.extend(entry.iter().flat_map(|it| ["index.lock", "HEAD.lock"].map(|n| it.join(n))));
+    }
+    let is_old = |place: &PathBuf| {
+        let now = look.context.now().as_millis() / 1000;
+        place.metadata().is_ok_and(|facts| now.saturating_sub(facts.mtime()) >= ABANDONED_S)
+    };
+    places.retain(is_old);
+    let found = places.into_iter().map(|place| {
+        let message = format!(
+            "`{}` is there for minutes, and keeps git from changing what it guards",
+            place.display()
+        );
+        let command = format!("rm {}  when no git is at work here", word(&place));
+        Finding::new("abandoned_lock", message, Mend::Person(command))
+    });
+    Ok(found.collect())
 }
 
 /// Folders among the worktrees that are nobody's. They are told and never deleted.

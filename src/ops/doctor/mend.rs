@@ -93,12 +93,7 @@ fn drop_landing_pins(context: &Context, number: u64) -> Result<()> {
     if landings.iter().any(|(landing, _)| landing.number == number) {
         return Ok(());
     }
-    for name in context.repo.refs_below(&format!("{}{number}/", land::PINS))? {
-        if let Some(commit) = context.repo.read_ref(&name)? {
-            context.repo.delete_ref(&name, commit)?;
-        }
-    }
-    Ok(())
+    land::drop_landing_pins(context, number)
 }
 
 fn put_entry_away(context: &Context, id: TaskId) -> Result<()> {

@@ -37,7 +37,7 @@ pub enum Mode {
 /// A check: what it finds is told in this order, and mended in this order.
 type Check = fn(&Look<'_>) -> Result<Vec<Finding>>;
 
-const CHECKS: [Check; 21] = [
+const CHECKS: [Check; 23] = [
     surroundings::git_is_too_old,
     surroundings::locks_are_not_kept,
     surroundings::others_may_look,
@@ -59,6 +59,8 @@ const CHECKS: [Check; 21] = [
     work::branch_is_elsewhere,
     work::worktree_is_gone,
     leftovers::worktrees_without_task,
+    leftovers::released_unrecorded,
+    leftovers::locks_of_git,
 ];
 
 /// What there is to look at, read once.

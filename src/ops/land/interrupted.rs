@@ -1,9 +1,9 @@
 //! Landings that were cut off: finished or taken back, and recorded in the task where they had moved
 //! their target.
 
-use super::lock_landings;
 use super::part::finish_part;
 use super::resolve::finish_opening;
+use super::{PINS, lock_landings};
 use crate::context::Context;
 use crate::error::Result;
 use crate::git::{Journaled, Landing as Move, Purpose, Recovered, Recovery};
@@ -50,6 +50,16 @@ pub(in crate::ops) fn finish_under(_landing: &FileLock, context: &Context) -> Re
         suspects.retain(|id| !is_stuck(id));
         forget_landing_pins(context)?;
         record_finished(context, &suspects)?;
+    }
+    Ok(())
+}
+
+/// Removes the pins of a landing. The caller holds the landing lock.
+pub(in crate::ops) fn drop_landing_pins(context: &Context, number: u64) -> Result<()> {
+    for pin in context.repo.refs_below(&format!("{PINS}{number}/"))? {
+        if let Some(commit) = context.repo.read_ref(&pin)? {
+            context.repo.delete_ref(&pin, commit)?;
+        }
     }
     Ok(())
 }

@@ -14,7 +14,8 @@ mod up_to_date;
 mod verify;
 
 pub(super) use interrupted::{
-    finish_all, finish_before_deciding, finish_interrupted, finish_under, is_told, is_undecided,
+    drop_landing_pins, finish_all, finish_before_deciding, finish_interrupted, finish_under,
+    is_told, is_undecided,
 };
 pub(super) use journaled::{Journey, move_branch, unmark};
 pub(super) use message::{message, trailers};

@@ -1,6 +1,6 @@
 //! `gc` frees what has expired of released tasks, and `restore` tells what is gone.
 
-use super::{assert_in_order, snapshot};
+use super::{assert_in_order, findings, snapshot};
 use crate::sandbox::{Sandbox, TestRepo, text};
 use serde_json::{Value, json};
 
@@ -154,4 +154,50 @@ fn a_forgotten_environment_is_freed() {
     assert_eq!(sorts(&freed(&repo, &[])), ["environment"]);
     assert!(!secrets.exists());
     repo.offshoot(&["gc"]).ok().says("nothing has expired");
+}
+
+#[test]
+fn a_folder_with_the_only_copy_of_something_stays_until_it_is_recorded() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(AT_ONCE);
+    let repo = sandbox.repo("simple");
+    let task = repo.dispatch_to_end("t", &[&sandbox.agent("commit")]);
+    repo.worktree_of(&task).write("later.txt", "by hand, after the end\n");
+    // Neither can our index be locked, nor this taken for a lock that a killed git left.
+    let in_the_way = repo.record_folder(&task).join("snapshot.lock");
+    std::fs::create_dir(&in_the_way).expect("a folder");
+    repo.offshoot(&["discard", "t"]).ok();
+    assert_eq!(sorts(&freed(&repo, &[])), ["ref"], "only what the refs keep has expired");
+    let (code, found) = findings(&repo, &[]);
+    assert_eq!((code, &found[0]["kind"]), (1, &json!("only_copy")), "{found:#?}");
+    assert_eq!((found.len(), &found[0]["fix"]), (1, &json!("offshoot restore t")));
+
+    std::fs::remove_dir(&in_the_way).expect("it was there");
+    repo.offshoot(&["restore", "t"]).ok();
+    assert_eq!(repo.worktree_of(&task).read("later.txt"), "by hand, after the end\n");
+    repo.offshoot(&["discard", "t"]).ok();
+    assert_eq!(sorts(&freed(&repo, &[])), ["folder", "entry", "ref", "ref"]);
+    assert_in_order(&repo);
+}
+
+#[test]
+fn pins_and_journals_of_landings_expire_but_the_last_ones() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    for name in ["one", "two", "three"] {
+        repo.dispatch_to_end(name, &[&sandbox.agent("commit"), name]);
+        repo.offshoot(&["merge", name]).ok();
+    }
+    let pins = || repo.git(&["for-each-ref", "--format=%(refname)", "refs/offshoot/landing/"]);
+    assert_eq!((pins().lines().count(), freed(&repo, &[])), (6, vec![]));
+    sandbox.write_config(AT_ONCE);
+    let landings: Vec<_> =
+        freed(&repo, &[]).into_iter().filter(|(what, _)| what == "landing").collect();
+    let pin = |number| ("landing".to_owned(), format!("refs/offshoot/landing/{number}/"));
+    assert_eq!(landings, [pin(1), pin(2)]);
+    assert_eq!(pins(), "refs/offshoot/landing/3/after\nrefs/offshoot/landing/3/before");
+    assert_in_order(&repo);
+    let task = repo.dispatch_to_end("four", &[&sandbox.agent("commit"), "four"]);
+    let landed = repo.offshoot_json(&["merge", text(&task["name"])]);
+    assert_eq!(landed["landings"][0]["id"], 4, "no number is given twice");
 }

@@ -466,3 +466,20 @@ fn findings_are_shown_with_what_can_be_done() {
     --- stderr
     ");
 }
+
+#[test]
+fn a_lock_that_a_killed_git_left_is_told_once_it_is_old() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    repo.dispatch_to_end("t", &[&sandbox.agent("commit")]);
+    let lock = repo.root().join(".git/packed-refs.lock");
+    std::fs::write(&lock, "").expect("a lock");
+    assert_in_order(&repo);
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let file = std::fs::File::options().write(true).open(&lock).expect("it is there");
+    file.set_modified(long_ago).expect("its time");
+    let (code, found) = findings(&repo, &[]);
+    assert_eq!((code, &found[0]["kind"], found.len()), (1, &"abandoned_lock".into(), 1));
+    let fix = found[0]["fix"].as_str().expect("a command");
+    assert!(fix.starts_with(&format!("rm {}", lock.display())), "{fix}");
+}

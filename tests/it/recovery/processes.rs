@@ -170,3 +170,24 @@ fn a_task_survives_the_run_that_follows_it() {
     gate.open();
     assert_eq!(repo.wait_for("t")["state"], "completed");
 }
+
+#[test]
+fn a_repository_that_is_moved_while_a_task_runs_loses_nothing_and_says_so() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let (gate, task) = held(&sandbox, &repo, "t", &[&sandbox.agent("edit_only")]);
+    let worktree = repo.worktree_of(&repo.task("t"));
+    let place = sandbox.root().join("elsewhere");
+    std::fs::rename(repo.root(), &place).expect("it can be moved");
+    let moved = sandbox.open(&place);
+    gate.open();
+    let ended = moved.wait_for("t");
+    // Whoever watched could write nowhere how the agent ended.
+    assert_eq!(ended["outcome"]["kind"], "interrupted");
+    let kinds: Vec<&str> =
+        ended["warnings"].as_array().expect("a list").iter().map(|it| text(&it["kind"])).collect();
+    assert!(kinds.contains(&"repository_moved"), "{ended:#}");
+    assert_eq!(ended["id"], task["id"]);
+    assert_eq!((&ended["diff"]["files"], worktree.status_porcelain()), (&2.into(), String::new()));
+    moved.offshoot(&["merge", "t"]).ok();
+}

@@ -156,3 +156,25 @@ fn the_mark_of_a_landing_that_was_cut_off_outlives_other_tasks_until_a_verb_has_
     repo.offshoot(&["list"]).ok();
     assert!(!mark.exists());
 }
+
+#[test]
+fn a_lock_on_packed_refs_that_a_killed_verb_left_is_removed_unless_git_is_packing() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    repo.dispatch_to_end("t", &[&sandbox.agent("commit")]);
+    let in_git = |name: &str| repo.root().join(".git").join(name);
+    std::fs::write(in_git("packed-refs.lock"), "").expect("a lock");
+    repo.offshoot(&["list"]).ok();
+    assert!(in_git("packed-refs.lock").exists(), "somebody may just have taken it");
+    let file = std::fs::File::options().write(true).open(in_git("packed-refs.lock"));
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    file.and_then(|file| file.set_modified(long_ago)).expect("its time");
+    std::fs::write(in_git("packed-refs.new"), "").expect("what git packs into");
+    repo.offshoot(&["list"]).ok();
+    assert!(in_git("packed-refs.lock").exists(), "git has it");
+    std::fs::remove_file(in_git("packed-refs.new")).expect("it was there");
+    repo.offshoot(&["list"]).ok();
+    assert!(!in_git("packed-refs.lock").exists());
+    repo.git(&["branch", "other"]);
+    repo.git(&["branch", "-D", "other"]);
+}

@@ -174,3 +174,21 @@ fn a_task_whose_need_failed_runs_once_both_are_tried_again() {
     let task = repo.wait_for("t");
     assert_eq!((&task["state"], &task["attempt"]), (&"completed".into(), &1.into()));
 }
+
+#[test]
+fn a_fresh_retry_is_refused_while_a_person_has_the_branch_checked_out() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let task = repo.dispatch_to_end("t", &[&sandbox.agent("fail")]);
+    repo.worktree_of(&task).git(&["switch", "--quiet", "--detach"]);
+    let place = sandbox.root().join("mine").display().to_string();
+    repo.git(&["worktree", "add", "--quiet", &place, "offshoot/t"]);
+    let ran = repo.offshoot(&["retry", "--fresh", "t"]).exits(1);
+    ran.says(&format!("its branch `offshoot/t` is checked out in `{place}`"))
+        .says(&format!("hint: git -C {place} switch --detach"));
+    assert_eq!(repo.task("t")["worktree"], task["worktree"], "nothing was moved");
+    sandbox.open(&place).git(&["switch", "--quiet", "--detach"]);
+    repo.offshoot(&["retry", "--fresh", "t"]).ok();
+    let task = repo.wait_for("t");
+    assert_eq!((&task["attempt"], &task["outcome"]["code"]), (&2.into(), &3.into()), "{task:#}");
+}
