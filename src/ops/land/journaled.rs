@@ -72,7 +72,8 @@ pub(in crate::ops) fn unmark(context: &Context, lock: &TaskLock, task: &Task) ->
     let folder = context.store.layout().landings();
     let next = context.repo.next_landing_number(&folder)?;
     let pins = context.repo.refs_below(&format!("{PINS}{next}/"))?;
-    if pins.is_empty() && !context.repo.is_landing_unfinished(&folder)? {
+    let is_clear = pins.is_empty() && context.repo.leftover_stagings()?.is_empty();
+    if is_clear && !context.repo.is_landing_unfinished(&folder)? {
         context.store.settle(lock, task)?;
     }
     Ok(())
