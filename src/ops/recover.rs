@@ -45,7 +45,9 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             let _ = release::release_again(context, &lock, &task);
         } else if let Landing::Landed { .. } = &task.record.landing {
             release::sweep_ref_locks(context, &task);
-            store.settle(&lock, &task)?;
+            if super::land::is_told(context, &task).unwrap_or(false) {
+                store.settle(&lock, &task)?;
+            }
         } else if let TaskState::Ended { outcome, .. } = &task.record.state
             && *outcome != Outcome::Cancelled
             && store.messages_waiting(&task)? > 0
