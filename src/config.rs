@@ -5,6 +5,7 @@
 //! is told apart (`shared`), for it runs only after the person has accepted that content (`trust.rs`).
 //! A key that is not known is refused: a typo that changes nothing misleads.
 
+mod agents;
 mod notify;
 mod setup;
 mod trust;
@@ -15,10 +16,11 @@ pub use trust::Trust;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::escape;
-use crate::task::{AgentName, PortRange, Setup};
+use crate::task::{AgentName, PortRange, Preset, Setup};
 use notify::NotifyTable;
 use serde::Deserialize;
 use setup::SetupTable;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub max_parallel: usize,
     /// The preset used when none is named.
     pub default_agent: Option<AgentName>,
+    /// Agents of one's own, and changes to known ones, by name.
+    pub agents: BTreeMap<String, Preset>,
     /// The folder that holds worktrees; by default one beside the repository.
     pub worktree_root: Option<PathBuf>,
     /// What task branches begin with.
@@ -119,6 +123,8 @@ struct ConfigFile {
     setup: Option<SetupTable>,
     #[serde(default)]
     notify: NotifyTable,
+    #[serde(default)]
+    agents: BTreeMap<String, Preset>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -139,6 +145,7 @@ impl Config {
         let mut config = Self {
             max_parallel: cores.max(2),
             default_agent: None,
+            agents: BTreeMap::new(),
             worktree_root: None,
             branch_prefix: "offshoot/".to_owned(),
             grace: GRACE,
@@ -165,6 +172,7 @@ impl Config {
             let (file, content) = read(&path)?;
             let mut commands = file.setup.as_ref().map(SetupTable::commands).unwrap_or_default();
             commands.extend(file.notify.commands());
+            commands.extend(agents::commands(&file.agents));
             let verify = file.verify.as_ref().filter(|command| !command.trim().is_empty());
             commands.extend(verify.map(|command| format!("verify = {command}")));
             config.take(file, &path.display().to_string())?;
@@ -195,6 +203,7 @@ impl Config {
             table.put_into(&mut self.setup, &mut self.ports).map_err(wrong)?;
         }
         file.notify.put_into(&mut self.notify).map_err(wrong)?;
+        agents::put_into(&mut self.agents, file.agents).map_err(wrong)?;
         self.worktree_root = file.worktree_root.or(self.worktree_root.take());
         self.min_free_disk = file
             .min_free_disk_mib
@@ -262,6 +271,7 @@ fn from_environment(environment: &Environment) -> Result<ConfigFile> {
         verify_timeout_seconds: number("OFFSHOOT_VERIFY_TIMEOUT_SECONDS")?,
         setup: None,
         notify: NotifyTable::default(),
+        agents: BTreeMap::new(),
     })
 }
 
@@ -282,7 +292,17 @@ mod tests {
         let keep = Config::load(Some(folder.path()), &environment).expect("loads").keep;
         assert_eq!((keep.refs, keep.folders, keep.folders_bytes), (days(1), days(0), 2 << 30));
 
+        write("[agents.mine]\ncommand = [\"x\", \"{prompt}\"]\nstream = \"claude\"")
+            .expect("writes");
+        let config = Config::load(Some(folder.path()), &environment).expect("loads");
+        assert_eq!(config.agents["mine"].stream, Some(crate::task::StreamKind::Claude));
+        let shared = config.shared.expect("it would run something");
+        assert_eq!(shared.commands, ["agents.mine.command = x '{prompt}'"]);
+
         for wrong in [
+            "[agents.mine]\ncomand = []",
+            "[agents.mine]\nstream = \"vim\"",
+            "[agents.-]\ncommand = [\"x\"]",
             "max_paralel = 3",
             "max_parallel = 0",
             "branch_prefix = \"-\"",

@@ -1,8 +1,9 @@
-//! How much room a file system has, and giving back the room of a log's middle.
+//! How much room a file system has; giving back the room of a log's middle, and reading around it.
 
 use crate::error::{Attempt, Error, Result};
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, statvfs};
 use std::fs::File;
+use std::io::{Read, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -53,6 +54,51 @@ pub fn cap(path: &Path, limit: u64) -> Result<()> {
     })
 }
 
+/// How much of a log is read at once, in bytes.
+const PIECE: usize = 64 * 1024;
+
+/// What comes next in a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Bytes of it.
+    Bytes(&'a [u8]),
+    /// So many bytes are not there any more.
+    LeftOut(u64),
+}
+
+/// Reads a log from `offset` to where it ends at present, and returns that place. One that is not there
+/// is empty.
+///
+/// # Errors
+/// `io` when it cannot be read; whatever `sink` refuses.
+pub fn read_log(
+    path: &Path,
+    mut offset: u64,
+    sink: &mut dyn FnMut(Piece<'_>) -> Result<()>,
+) -> Result<u64> {
+    let attempt = || format!("read `{}`", path.display());
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(offset),
+        Err(cause) => return Err(Error::io(attempt(), &cause)),
+    };
+    let mut piece = vec![0; PIECE];
+    loop {
+        let data = behind_hole(&file, offset);
+        if data > offset {
+            sink(Piece::LeftOut(data - offset))?;
+            offset = data;
+        }
+        file.seek(std::io::SeekFrom::Start(offset)).attempt(attempt)?;
+        let length = file.read(&mut piece).attempt(attempt)?;
+        if length == 0 {
+            return Ok(offset);
+        }
+        sink(Piece::Bytes(&piece[..length]))?;
+        offset += length as u64;
+    }
+}
+
 /// Where the next byte that is on disk lies, from `offset` on: behind a hole, or `offset` itself.
 #[must_use]
 pub fn behind_hole(file: &File, offset: u64) -> u64 {
@@ -66,7 +112,7 @@ pub fn behind_hole(file: &File, offset: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
+    use std::io::Write;
 
     #[test]
     fn a_capped_file_keeps_its_beginning_its_end_and_its_length() {

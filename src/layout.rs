@@ -367,6 +367,12 @@ impl TaskLayout {
         self.root.join(format!("live-{pid}"))
     }
 
+    /// What was sent to the task and waits for its turn, a file a message.
+    #[must_use]
+    pub fn messages(&self) -> PathBuf {
+        self.root.join("messages")
+    }
+
     /// Requests to the supervisor, numbered files.
     #[must_use]
     pub fn control(&self) -> PathBuf {

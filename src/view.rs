@@ -22,7 +22,7 @@ use crate::names::{BranchName, CommitId, TaskId, TaskName};
 use crate::outcome::Outcome;
 use crate::path::RepoPath;
 use crate::task::{
-    Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Told, Verification, Warning,
+    Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Told, Usage, Verification, Warning,
 };
 use crate::timestamp::Timestamp;
 use serde::Serialize;
@@ -93,6 +93,16 @@ pub struct TaskView {
     pub outcome: Option<Outcome>,
     /// The agent's last message.
     pub message: Option<String>,
+    /// Why the agent failed, as it says itself.
+    pub agent_error: Option<String>,
+    /// What the agent asked, or was not allowed, with nobody there to answer.
+    pub needs_input: Option<String>,
+    /// What the latest attempt took.
+    pub usage: Option<Usage>,
+    /// How many messages wait for the present attempt to end.
+    pub messages_waiting: usize,
+    /// The last lines that a preset wrote whose stream is not read.
+    pub last_lines: Vec<String>,
     /// What it changed.
     pub diff: Option<DiffView>,
     /// What its verify command said of the result.
@@ -287,6 +297,11 @@ impl TaskView {
             parent: spec.parent.clone(),
             outcome,
             message: record.message.clone(),
+            agent_error: record.agent_error.clone(),
+            needs_input: record.needs_input.clone(),
+            usage: record.usage,
+            messages_waiting: 0,
+            last_lines: Vec::new(),
             diff: record.diff.map(|summary| DiffView { summary, changes: Vec::new() }),
             verify: record.verify.clone(),
             forecast: None,

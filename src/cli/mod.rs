@@ -199,7 +199,7 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::List(args) => look::list(context, output, &args.into_request(output.format)),
         InPlace::Status(args) => look::status(context, output, &args.task),
         InPlace::Wait(args) => look::wait(context, output, &args.into_request()),
-        InPlace::Logs(args) => look::logs(context, output, &args.into_request()),
+        InPlace::Logs(args) => look::logs(context, output, &args.into_request(output.format)),
         InPlace::Result(args) => look::result(context, output, &args.task),
         InPlace::Diff(args) => {
             let form = args.form();
@@ -209,6 +209,7 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Resume(args) => decide::resume(context, output, &args.tasks),
         InPlace::Priority(args) => decide::prioritise(context, output, &args),
         InPlace::Retry(args) => run::retry(context, output, &args),
+        InPlace::Send(args) => run::send(context, output, &args),
         InPlace::Cancel(args) => decide::cancel(context, output, &args.tasks),
         InPlace::Forecast(args) => forecast::forecast(context, output, &args.tasks),
         InPlace::Merge(args) => {

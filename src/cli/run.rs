@@ -1,6 +1,6 @@
 //! `dispatch` and `run`: the first returns at once, the second stays until the task has ended.
 
-use super::args::RetryArgs;
+use super::args::{RetryArgs, SendArgs};
 use super::exit::{Exit, has_ended};
 use super::interrupt::{self, Watch};
 use super::log_text::LogText;
@@ -8,12 +8,12 @@ use super::output::{Format, Output};
 use super::paint::Destination;
 use super::progress::Progress;
 use super::summary::Detail;
-use super::{Place, durations, look, news, offer};
+use super::{Place, durations, look, news, offer, sizes};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::ops;
 use crate::ops::dispatch::DispatchRequest;
-use crate::ops::logs::{Follow, LogsRequest, Stream};
+use crate::ops::logs::{Follow, Form, LogsRequest, Stream};
 use crate::ops::wait::{Until, WaitRequest};
 use crate::task::StateName;
 use crate::timestamp::Timestamp;
@@ -31,7 +31,30 @@ pub(super) fn dispatch(
 
 /// `offshoot retry`.
 pub(super) fn retry(context: &Context, output: &Output, args: &RetryArgs) -> Result<Exit> {
-    let task = ops::retry::retry(context, &args.task, args.place())?;
+    let task = if args.with_feedback {
+        ops::send::retry_with_feedback(context, &args.task, args.place())?
+    } else {
+        ops::retry::retry(context, &args.task, args.place())?
+    };
+    show_queued(context, output, &task)
+}
+
+/// `offshoot send`.
+pub(super) fn send(context: &Context, output: &Output, args: &SendArgs) -> Result<Exit> {
+    let message = args.message(&mut std::io::stdin())?;
+    let task = ops::send::send(context, &args.task, &message)?;
+    if output.format == Format::Text && task.messages_waiting > 0 {
+        let name = &task.name;
+        output.line(&format!("{name}  {}", task.id))?;
+        let behind = match task.messages_waiting {
+            1 => "it is told when the present attempt has ended".to_owned(),
+            several => {
+                format!("it is told after {}", sizes::many(several - 1, "earlier message"))
+            }
+        };
+        output.tell(&format!("{behind}; `offshoot wait {name}` waits for its end"));
+        return Ok(Exit::Done);
+    }
     show_queued(context, output, &task)
 }
 
@@ -107,6 +130,7 @@ fn follow(context: &Context, output: &Output, task: &TaskView, watch: &Watch) ->
     let request = LogsRequest {
         task: task.id.to_string(),
         stream: Stream::Output,
+        form: Form::Readable,
         tail: None,
         attempt: None,
         follow: Follow::UntilEnd,

@@ -6,6 +6,7 @@ use super::table::{self, state_style};
 use super::{durations, ending, figures, landing, quoting, sizes};
 use crate::context::Context;
 use crate::escape;
+use crate::outcome::Outcome;
 use crate::path::RepoPath;
 use crate::task::{Judgement, Verification};
 use crate::timestamp::Timestamp;
@@ -65,9 +66,7 @@ pub(super) fn of(
     } else {
         say("task", &table::shortened(&table::title(task), table::LONGEST_TITLE));
     }
-    if let Some(message) = &task.message {
-        say("message", escape::lines(message).trim());
-    }
+    agents_words(task, paint, &mut say);
     if let Some(diff) = &task.diff {
         say("changes", &changes(diff, task, paint));
     }
@@ -97,6 +96,36 @@ pub(super) fn of(
         say("next", &next(task).join("\n"));
     }
     text
+}
+
+/// What the agent itself tells of its run.
+fn agents_words(task: &TaskView, paint: Paint, say: &mut impl FnMut(&str, &str)) {
+    if let Some(message) = &task.message {
+        say("message", escape::lines(message).trim());
+    }
+    if !task.last_lines.is_empty() {
+        say("log ends", escape::lines(&task.last_lines.join("\n")).trim());
+    }
+    // The outcome has it, where that is the agent's own; often its message has it too.
+    let told = matches!(task.outcome, Some(Outcome::AgentError { .. }));
+    let error = task.agent_error.as_ref().filter(|_| !told);
+    if let Some(error) = error.filter(|error| Some(*error) != task.message.as_ref()) {
+        say(&paint.apply(BAD, "error"), escape::lines(error).trim());
+    }
+    if let Some(question) = &task.needs_input {
+        let answer = format!("offshoot send {} '…'", task.name);
+        let asked = escape::lines(question);
+        say(&paint.apply(BUSY, "asks"), &format!("{}\n(`{answer}` answers)", asked.trim()));
+    }
+    if let Some(usage) = &task.usage {
+        let cost = usage.cost_usd.filter(|cost| *cost > 0.0);
+        let cost = cost.map(|cost| format!(", ${cost:.3}")).unwrap_or_default();
+        let (read, written) = (usage.input_tokens, usage.output_tokens);
+        say("tokens", &format!("{read} read, {written} written{cost}"));
+    }
+    if task.messages_waiting > 0 {
+        say("messages", &format!("{} waiting", task.messages_waiting));
+    }
 }
 
 /// The commands that make sense now, behind what would come in their way.

@@ -132,6 +132,22 @@ impl IndexFile {
     }
 }
 
+/// The same index with the states of these entries forgotten, so that git reads their files. The
+/// places are those of [`IndexFile::parse`], which knew the index.
+pub(super) fn forget_states(bytes: &mut [u8], entries: &[IndexEntry], places: &[usize]) {
+    let mut start = SIGNATURE.len() + 4;
+    let mut left = places.iter().peekable();
+    for (place, entry) in entries.iter().enumerate() {
+        if left.next_if_eq(&&place).is_some() {
+            // Both times: no file is from the first second of 1970.
+            bytes[start..start + 16].fill(0);
+        }
+        start += FIXED + entry.path.len() + padding(entry.path.len());
+    }
+    let (content, sum) = bytes.split_at_mut(bytes.len() - ID);
+    sum.copy_from_slice(&sha1_smol::Sha1::from(content).digest().bytes());
+}
+
 impl CachedTree {
     fn write_to(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.name);

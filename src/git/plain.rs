@@ -149,9 +149,8 @@ fn is_harmless(name: &str, value: &str) -> bool {
         | "worktree.userelativepaths" => is(false),
         "core.attributesfile" | "core.worktree" => false,
         _ => {
-            let is_remote = name.starts_with("remote.");
             let is_partial = name.ends_with(".promisor") || name.ends_with(".partialclonefilter");
-            !(name.starts_with("extensions.") || is_remote && is_partial)
+            !(name.starts_with("extensions.") || (name.starts_with("remote.") && is_partial))
         }
     }
 }

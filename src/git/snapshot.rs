@@ -6,7 +6,7 @@
 //! Filters and line endings come out as git makes them, since git makes them.
 
 use super::repo::{Checkout, Repo};
-use super::unchanged::holds_just;
+use super::unchanged::{distrust_changed, holds_just};
 use crate::error::{Attempt, Error, Result};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
@@ -73,6 +73,8 @@ impl Repo {
             SnapshotStart::Index(staged) => copy_index(staged, index)?,
             SnapshotStart::Commit { head, seed } if seed.exists() => {
                 copy_index(seed, index)?;
+                distrust_changed(&checkout.root, index)
+                    .attempt(|| format!("write `{}`", index.display()))?;
                 // Entries that stay the same keep their stat data, so unchanged files are not read.
                 git("read-tree")
                     .args(["-i", "-m", "--no-recurse-submodules"])

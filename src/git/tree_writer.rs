@@ -68,6 +68,11 @@ impl TreePlan {
         Ok(sorted.then_some(plan))
     }
 
+    /// How many files it has.
+    pub(super) fn files(&self) -> usize {
+        self.index.entries.len()
+    }
+
     /// Adds a folder with all that is below it; `path` leads to it and ends with a slash.
     fn add(
         &mut self,

@@ -5,7 +5,7 @@
 //! name may be there, be it ignored or not. No file is read and nothing is written. "No" means only
 //! that it is not proven this way; git finds out what has changed, and which of it is ignored.
 
-use super::index_file::{FileState, IndexEntry, IndexFile};
+use super::index_file::{FileState, IndexEntry, IndexFile, forget_states};
 use crate::names::ObjectId;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -29,6 +29,29 @@ pub(super) fn holds_just(root: &Path, index: &Path, tree: ObjectId) -> bool {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let Ok(folder) = rustix::fs::open(root, flags, Mode::empty()) else { return false };
     known.is_all_of(folder, &known.entries, 0).is_ok_and(|same| same)
+}
+
+/// Makes git read every file that is not as `index` has it. By itself git compares whole seconds only,
+/// so it takes a file for unchanged that was changed within the second of its making and dated back.
+///
+/// # Errors
+/// When the index cannot be written; one that is not understood is left to git.
+pub(super) fn distrust_changed(root: &Path, index: &Path) -> std::io::Result<()> {
+    let Some(known) = Known::read(index) else { return Ok(()) };
+    let is_other = |entry: &IndexEntry| {
+        let path = root.join(OsStr::from_bytes(&entry.path));
+        rustix::fs::lstat(&path).is_ok_and(|stat| !known.is_same(entry, &stat))
+    };
+    let places = known.entries.iter().enumerate().filter(|(_, entry)| is_other(entry));
+    let places: Vec<usize> = places.map(|(place, _)| place).collect();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let written = index.metadata()?.modified()?;
+    let mut bytes = fs::read(index)?;
+    forget_states(&mut bytes, &known.entries, &places);
+    fs::write(index, bytes)?;
+    fs::File::options().append(true).open(index)?.set_modified(written)
 }
 
 /// What an index says, and when it was written.

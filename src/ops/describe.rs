@@ -1,15 +1,20 @@
 //! Tasks as views: what the records tell, and what only git can tell.
 
 use super::forecast::tell_forecasts;
+use super::logs::last_lines;
 use crate::context::Context;
 use crate::diff::{DiffSummary, figures};
 use crate::error::{Error, Result};
 use crate::git::DiffRange;
 use crate::names::CommitId;
+use crate::outcome::Outcome;
 use crate::supervisor::{self, Precedence};
-use crate::task::{Landing, Task, TaskState, Told, Warning, WarningKind};
+use crate::task::{Landing, StreamKind, Task, TaskState, Told, Warning, WarningKind};
 use crate::view::{DiffEnds, TaskView, WaitingFor};
 use std::cell::OnceCell;
+
+/// How many lines of a preset's log are told whose stream is not read.
+const LAST_LINES: usize = 5;
 
 /// Tells of tasks; what several of them need is read once.
 pub(super) struct Teller<'a> {
@@ -38,6 +43,7 @@ impl<'a> Teller<'a> {
         let mut views = views.collect::<Result<Vec<_>>>()?;
         let (mut changed, mut ranges) = (Vec::new(), Vec::new());
         for (view, task) in views.iter_mut().zip(tasks) {
+            view.messages_waiting = self.messages_waiting(task)?;
             // Most tasks of a long list changed nothing; git need not be asked about them.
             let diff = view.diff.as_mut().filter(|diff| diff.summary.figures.files > 0);
             if let (Some(diff), Ok(Some(ends))) = (diff, ends(self.context, task)) {
@@ -50,6 +56,18 @@ impl<'a> Teller<'a> {
             diff.changes = changes.unwrap_or_default();
         }
         Ok(views)
+    }
+
+    fn messages_waiting(&self, task: &Task) -> Result<usize> {
+        match &task.record.state {
+            // Elsewhere none can wait.
+            TaskState::Pending { .. }
+            | TaskState::Running(_)
+            | TaskState::Ended { outcome: Outcome::Cancelled, .. } => {
+                self.context.store.messages_waiting(task)
+            }
+            TaskState::Ended { .. } => Ok(0),
+        }
     }
 
     /// Why a task does not run now, if it is for want of something.
@@ -109,6 +127,12 @@ pub(super) fn describe(context: &Context, task: &Task) -> Result<TaskView> {
 /// Tasks with their files, with what landing each now would do, and with who was told of their ends.
 pub(super) fn describe_in_full(context: &Context, tasks: &[Task]) -> Result<Vec<TaskView>> {
     let mut views = Teller::new(context).describe_each(tasks)?;
+    for (task, view) in tasks.iter().zip(&mut views) {
+        if task.spec.agent.is_some() && task.spec.stream() == StreamKind::Text {
+            // A log that cannot be read is no reason to tell nothing.
+            view.last_lines = last_lines(context, task, LAST_LINES).unwrap_or_default();
+        }
+    }
     tell_forecasts(context, tasks, &mut views);
     for view in &mut views {
         view.told = context.store.told(view.id)?;

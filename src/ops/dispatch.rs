@@ -6,7 +6,7 @@ use super::describe::describe;
 use super::place::place;
 use super::recover::{find, recover};
 use super::release::base_pin;
-use crate::agent::{self, Assignment};
+use crate::agent;
 use crate::context::Context;
 use crate::environment::Variable;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,7 +16,7 @@ use crate::notify;
 use crate::process;
 use crate::store::{Naming, NewTask, Placing};
 use crate::supervisor;
-use crate::task::{AgentName, Dependency, Need, SCHEMA, Setup, Task, TaskSpec, Tell, Wake};
+use crate::task::{AgentName, Dependency, Need, Preset, SCHEMA, Setup, Task, TaskSpec, Tell, Wake};
 use crate::view::TaskView;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -114,7 +114,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
     let claims = claims(context, &request.claims)?;
     let id = TaskId::random();
     let after = dependencies(context, &request, parent.as_ref())?;
-    let (agent, command, session) = settle_work(context, &request, id)?;
+    let Settled { agent, mut preset, command } = settle_work(context, &request, id)?;
     let base = settle_base(context, &request, id)?;
     let target = settle_target(context, &request, &base, parent.as_ref())?;
     let (tell, wake) = settle_telling(context, request.on_done)?;
@@ -147,8 +147,9 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         parent_task: parent.map(|parent| parent.id()),
         request_id: request.request_id,
         verify: request.verify.or_else(|| context.config.verify.clone()),
-        setup: settle_setup(context, &request.env),
+        setup: settle_setup(context, &request.env, preset.as_mut()),
         tell,
+        preset,
     };
     if !context.store.exists()
         && let (Placing::Taken(error), Naming::Chosen) =
@@ -161,7 +162,6 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         spec,
         environment: context.environment.without_git_location().without_parent_session(),
         secrets: request.env,
-        session,
         wake,
         naming,
     };
@@ -171,9 +171,10 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
     describe(context, &context.store.read(task.id())?)
 }
 
-/// The set-up as it is configured now; the dispatch's own variables count more than its.
-fn settle_setup(context: &Context, env: &[Variable]) -> Setup {
+/// The set-up as it is configured now, with the variables of the agent; the dispatch's own count more.
+fn settle_setup(context: &Context, env: &[Variable], preset: Option<&mut Preset>) -> Setup {
     let mut setup = context.config.setup.clone();
+    setup.env.extend(preset.map(|preset| std::mem::take(&mut preset.env)).unwrap_or_default());
     setup.env.retain(|name, _| !env.iter().any(|variable| variable.name == name.as_str()));
     setup
 }
@@ -260,16 +261,21 @@ fn recorded(error: Error, name: impl std::fmt::Display) -> Error {
         .hint(format!("offshoot status {name}"))
 }
 
-fn settle_work(
-    context: &Context,
-    request: &DispatchRequest,
-    id: TaskId,
-) -> Result<(Option<AgentName>, Vec<String>, Option<String>)> {
+/// What runs, and who.
+struct Settled {
+    agent: Option<AgentName>,
+    preset: Option<Preset>,
+    command: Vec<String>,
+}
+
+fn settle_work(context: &Context, request: &DispatchRequest, id: TaskId) -> Result<Settled> {
     match &request.work {
         Work::Command { command, .. } if command.iter().all(String::is_empty) => {
             Err(Error::usage("there is no command to run").hint("offshoot dispatch -- CMD ARG…"))
         }
-        Work::Command { command, .. } => Ok((None, command.clone(), None)),
+        Work::Command { command, .. } => {
+            Ok(Settled { agent: None, preset: None, command: command.clone() })
+        }
         Work::Prompt { prompt, .. } if prompt.trim().is_empty() => {
             Err(Error::usage("the prompt is empty").hint("offshoot dispatch \"what to do\""))
         }
@@ -278,20 +284,18 @@ fn settle_work(
                 Some(name) => AgentName::new(name.clone())?,
                 None => default_agent(context)?,
             };
-            let session = id.to_string();
-            let assignment =
-                Assignment { prompt, model: request.model.as_deref(), session: &session };
-            let made = agent::command(&agent, &assignment, &context.environment)?;
-            Ok((Some(agent), made.command, made.session))
+            let preset = agent::preset(&agent, &context.config.agents, &context.environment)?;
+            let command = preset.first(prompt, request.model.as_deref(), &id.to_string())?;
+            Ok(Settled { agent: Some(agent), preset: Some(preset), command })
         }
     }
 }
 
 fn default_agent(context: &Context) -> Result<AgentName> {
-    let known = context.config.default_agent.clone();
-    known.or_else(|| agent::calling_agent(&context.environment)).ok_or_else(|| {
+    let (known, agents) = (context.config.default_agent.clone(), &context.config.agents);
+    known.or_else(|| agent::calling_agent(agents, &context.environment)).ok_or_else(|| {
         Error::usage("no agent was named for the prompt")
-            .hint(format!("offshoot dispatch --agent {} \"…\"", agent::names().join("|")))
+            .hint(format!("offshoot dispatch --agent {} \"…\"", agent::names(agents).join("|")))
             .hint("offshoot dispatch -- CMD ARG…  runs any other command")
             .hint("`default_agent = \"…\"` in the configuration names one for good")
     })

@@ -2,11 +2,14 @@
 
 use super::lending::Lending;
 use super::recover::{find, recover_if_possible};
+use crate::agent::{Line, Reader};
 use crate::context::Context;
-use crate::disk;
+use crate::disk::{self, Piece};
 use crate::error::{Attempt, Error, Result};
 use crate::names::TaskId;
+use crate::task::{StreamKind, Task};
 use crate::watch::Watch;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -41,12 +44,23 @@ pub struct LogsRequest {
     pub task: String,
     /// Which stream.
     pub stream: Stream,
+    /// In which form.
+    pub form: Form,
     /// Only so many of the last lines.
     pub tail: Option<usize>,
     /// Which attempt; the latest one when not given.
     pub attempt: Option<u32>,
     /// Whether to go on.
     pub follow: Follow,
+}
+
+/// How an agent's stream is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As lines that people read.
+    Readable,
+    /// As the agent wrote it.
+    Raw,
 }
 
 /// Gives the log to `sink`, piece by piece, as bytes.
@@ -92,15 +106,28 @@ pub fn logs(
     };
     let watch = (request.follow == Follow::UntilEnd)
         .then(|| Watch::on(&[layout.root(), &path, &context.store.layout().journal()]));
-    let mut offset = match request.tail {
-        Some(lines) => start_of_tail(&path, lines)?,
-        None => 0,
+    let kind = task.spec.stream();
+    let readable = (request.form, request.stream) == (Form::Readable, Stream::Output);
+    let mut readable = (readable && kind != StreamKind::Text).then(|| Readable {
+        reader: Reader::new(kind),
+        tail: request.tail,
+        kept: VecDeque::new(),
+    });
+    let mut offset = match (request.tail, &readable) {
+        (Some(lines), None) => start_of_tail(&path, lines)?,
+        _ => 0,
     };
     let mut lending = Lending::possible(context);
     loop {
         // Asked before reading: what was written before the end is read after it.
         let over = has_ended(context, task.id())?;
-        offset = read_from(&path, offset, sink)?;
+        offset = match &mut readable {
+            None => disk::read_log(&path, offset, &mut |piece| match piece {
+                Piece::Bytes(bytes) => sink(bytes),
+                Piece::LeftOut(bytes) => sink(left_out(bytes).as_bytes()),
+            })?,
+            Some(readable) => readable.read_on(&path, offset, over, sink)?,
+        };
         match &watch {
             Some(watch) if !over => {
                 lending.lend(context)?;
@@ -112,46 +139,111 @@ pub fn logs(
     }
 }
 
+/// The last lines of what the present attempt wrote, in the form that people read.
+pub(super) fn last_lines(context: &Context, task: &Task, most: usize) -> Result<Vec<String>> {
+    let log = context.store.layout().task(task.id()).output();
+    let kind = task.spec.stream();
+    let tail = Some(most);
+    let mut readable = Readable { reader: Reader::new(kind), tail, kept: VecDeque::new() };
+    let start = if kind == StreamKind::Text { start_of_tail(&log, most)? } else { 0 };
+    let mut lines = Vec::new();
+    readable.read_on(&log, start, true, &mut |line| {
+        lines.push(String::from_utf8_lossy(line).trim_end().to_owned());
+        Ok(())
+    })?;
+    Ok(lines)
+}
+
+/// The last lines of a log as they are.
+pub(super) fn last_lines_of(log: &Path, most: usize) -> Result<Vec<String>> {
+    let mut bytes = Vec::new();
+    disk::read_log(log, start_of_tail(log, most)?, &mut |piece| {
+        if let Piece::Bytes(piece) = piece {
+            bytes.extend_from_slice(piece);
+        }
+        Ok(())
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
+}
+
 fn has_ended(context: &Context, id: TaskId) -> Result<bool> {
     Ok(context.store.read(id)?.ended().is_some())
 }
 
-fn open(path: &Path) -> Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(Error::io(format!("read `{}`", path.display()), &cause)),
-    }
+fn left_out(bytes: u64) -> String {
+    format!("\n[{bytes} bytes are left out here]\n")
 }
 
-fn read_from(
-    path: &Path,
-    mut offset: u64,
-    sink: &mut dyn FnMut(&[u8]) -> Result<()>,
-) -> Result<u64> {
-    let Some(mut file) = open(path)? else { return Ok(offset) };
-    let attempt = || format!("read `{}`", path.display());
-    let mut piece = vec![0; PIECE];
-    loop {
-        let data = disk::behind_hole(&file, offset);
-        if data > offset {
-            sink(format!("\n[{} bytes are left out here]\n", data - offset).as_bytes())?;
-            offset = data;
+/// An agent's stream as lines that people read.
+struct Readable {
+    reader: Reader,
+    /// Of what was there at first only so many lines are given.
+    tail: Option<usize>,
+    kept: VecDeque<String>,
+}
+
+impl Readable {
+    fn read_on(
+        &mut self,
+        path: &Path,
+        offset: u64,
+        over: bool,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<u64> {
+        let mut lines = Vec::new();
+        let end = disk::read_log(path, offset, &mut |piece| {
+            match piece {
+                Piece::Bytes(bytes) => self.reader.push(bytes, &mut |line| lines.push(line)),
+                Piece::LeftOut(bytes) => {
+                    self.reader.push(b"\n", &mut |_| {});
+                    lines.push(Line::Text(left_out(bytes).trim().to_owned()));
+                }
+            }
+            lines.drain(..).try_for_each(|line| self.give(&line, sink))
+        })?;
+        if over {
+            self.reader.end(&mut |line| lines.push(line));
+            lines.drain(..).try_for_each(|line| self.give(&line, sink))?;
+            let close = self.reader.close().to_owned();
+            self.pass_on(close, sink)?;
         }
-        file.seek(SeekFrom::Start(offset)).attempt(attempt)?;
-        let length = file.read(&mut piece).attempt(attempt)?;
-        if length == 0 {
-            return Ok(offset);
+        if self.tail.take().is_some() {
+            std::mem::take(&mut self.kept).iter().try_for_each(|line| sink(line.as_bytes()))?;
         }
-        sink(&piece[..length])?;
-        offset += length as u64;
+        Ok(end)
+    }
+
+    fn give(&mut self, line: &Line, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let shown = self.reader.shown(line);
+        self.pass_on(shown, sink)
+    }
+
+    fn pass_on(&mut self, shown: String, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let Some(most) = self.tail else {
+            return if shown.is_empty() { Ok(()) } else { sink(shown.as_bytes()) };
+        };
+        for line in shown.split_inclusive('\n') {
+            // A piece may go on with the line before it.
+            match self.kept.back_mut().filter(|last| !last.ends_with('\n')) {
+                Some(open) => open.push_str(line),
+                None => self.kept.push_back(line.to_owned()),
+            }
+            if self.kept.len() > most {
+                self.kept.pop_front();
+            }
+        }
+        Ok(())
     }
 }
 
 /// Where the last `lines` lines begin, found from the end.
 fn start_of_tail(path: &Path, lines: usize) -> Result<u64> {
-    let Some(mut file) = open(path)? else { return Ok(0) };
     let attempt = || format!("read `{}`", path.display());
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(cause) => return Err(Error::io(attempt(), &cause)),
+    };
     let length = file.seek(SeekFrom::End(0)).attempt(attempt)?;
     let (mut end, mut wanted) = (length, lines);
     let mut piece = vec![0; PIECE];

@@ -22,6 +22,7 @@ pub mod pager;
 pub mod processes;
 pub mod restore;
 pub mod retry;
+pub mod send;
 pub mod setup;
 pub mod several;
 pub mod status;

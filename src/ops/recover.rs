@@ -8,10 +8,11 @@ use crate::error::{Error, Result};
 use crate::layout::RepoLock;
 use crate::lock::Wait;
 use crate::names::TaskId;
+use crate::outcome::Outcome;
 use crate::process;
 use crate::store::TaskLock;
 use crate::supervisor::{self, Laboratory};
-use crate::task::{Ended, Landing, Task};
+use crate::task::{Ended, Landing, Task, TaskState};
 
 /// Tells what was not told, gives running tasks without a supervisor a new one, finishes landings and
 /// releases that were interrupted, and starts what may start.
@@ -44,7 +45,15 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             let _ = release::release_again(context, &lock, &task);
         } else if let Landing::Landed { .. } = &task.record.landing {
             release::sweep_ref_locks(context, &task);
-            store.settle(&lock, &task)?;
+            if super::land::is_told(context, &task).unwrap_or(false) {
+                store.settle(&lock, &task)?;
+            }
+        } else if let TaskState::Ended { outcome, .. } = &task.record.state
+            && *outcome != Outcome::Cancelled
+            && store.messages_waiting(&task)? > 0
+        {
+            // Somebody died while they sent it.
+            super::send::go_on(context, &lock, &task)?;
         }
     }
     let Context { store, repo, config, .. } = context;

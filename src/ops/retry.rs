@@ -38,7 +38,7 @@ pub fn retry(context: &Context, task: &str, place: RetryIn) -> Result<TaskView> 
 }
 
 /// A new worktree begins with the branch, which cannot go while a person has it checked out.
-fn refuse_branch_in_use(context: &Context, task: &Task) -> Result<()> {
+pub(super) fn refuse_branch_in_use(context: &Context, task: &Task) -> Result<()> {
     let (name, branch) = (task.name(), &task.spec.branch);
     let Some(elsewhere) = release::checked_out_elsewhere(context, task)? else { return Ok(()) };
     let place = escape::shell_word(&elsewhere.root.to_string_lossy());

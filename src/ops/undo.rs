@@ -4,9 +4,7 @@
 
 use super::base::require_branch;
 use super::describe::measure;
-use super::land::{
-    Journey, finish_under, lock_landings, message, move_branch, settle_unmoved, trailers,
-};
+use super::land::{Journey, finish_under, lock_landings, message, move_branch, trailers, unmark};
 use super::recover::{ended, recover, take};
 use super::restore;
 use crate::context::Context;
@@ -264,7 +262,7 @@ impl Undo<'_> {
         match moved {
             Ok(Some(_)) => reopen(context, lock, self.task, landing, again).map(drop)?,
             not_moved => {
-                settle_unmoved(context, lock, self.task)?;
+                unmark(context, lock, self.task)?;
                 return Err(not_moved.err().unwrap_or_else(|| {
                     Error::busy(format!("`{}` keeps moving", landing.target)).hint("try again")
                 }));
@@ -303,7 +301,14 @@ pub(super) fn reopen(
     };
     let mut worktree = None;
     if task.is_released() {
-        worktree = Some(restore::bring_back(context, task, &custody)?.0);
+        let branch = context.repo.read_ref(&task.spec.branch.full_ref())?;
+        worktree = match again {
+            // Cut off after the branch had gone on from where it was brought back to.
+            Some(again) if branch == Some(again) => {
+                context.repo.worktree_of(task.id())?.map(|there| there.root)
+            }
+            _ => Some(restore::bring_back(context, task, &custody)?.0),
+        };
         restore::adopt_environment(context, lock)?;
     }
     let work = match again {

@@ -14,6 +14,7 @@ mod inbox;
 mod index;
 mod inspect;
 mod journal;
+mod messages;
 mod paths;
 mod ports;
 mod records;

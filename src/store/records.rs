@@ -42,8 +42,6 @@ pub struct NewTask {
     pub environment: Environment,
     /// The variables given with `--env`.
     pub secrets: Vec<Variable>,
-    /// The agent's conversation, where we chose its id.
-    pub session: Option<String>,
     /// By what the session that dispatches is woken.
     pub wake: Option<Wake>,
     /// Whether a name that is taken may be numbered.
@@ -159,7 +157,7 @@ impl Store {
         new.spec.sequence = self.next_sequence()?;
 
         let mut blank = Task { record: TaskRecord::new(id, new.spec.base.commit), spec: new.spec };
-        blank.record.session = new.session;
+        blank.record.session = blank.spec.session_of(1);
         let task = blank.apply(Change::Dispatched, self.clock.now())?;
 
         // The marker comes first: a crash from here on leaves something that recovery looks at.

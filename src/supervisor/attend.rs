@@ -94,6 +94,7 @@ impl Life {
             }
             Some(AgentEnding::NeverStarted) | None => Outcome::Interrupted,
         };
+        let outcome = self.hear_out(outcome)?;
         self.commit(Change::AgentEnded(outcome))
     }
 
@@ -152,6 +153,7 @@ impl Life {
                         if logs.look() == Look::Idle {
                             self.commit(Change::StopAsked(StopReason::TimedOut))?;
                         }
+                        self.note_question(logs.question())?;
                     }
                 }
                 Step::Kill => {

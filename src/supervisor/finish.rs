@@ -16,7 +16,8 @@ use crate::outcome::Outcome;
 use crate::process;
 use crate::store::Subject;
 use crate::task::{
-    Change, ControlAction, FinishedWork, Phase, TaskSpec, Then, Verification, Warning, WarningKind,
+    Change, ControlAction, FinishedWork, FollowUp, Phase, TaskSpec, Then, Verification, Warning,
+    WarningKind,
 };
 use std::path::{Path, PathBuf};
 
@@ -44,10 +45,11 @@ impl Life {
         }
         work.warnings.extend(self.judge((seen, main), work.head));
         let diff = self.measure(&work)?;
-        let then = self.what_follows();
+        let words = self.agents_words();
+        let then = self.what_follows(words.session.as_deref());
         let verify = match then {
             Then::End if diff.figures.files > 0 => self.verify_result(&mut work),
-            Then::End | Then::TryAgain => None,
+            Then::End | Then::TryAgain | Then::GoOn(_) => None,
         };
         self.commit(Change::Finished(FinishedWork {
             worktree: work.checkout.map(|checkout| checkout.root),
@@ -58,7 +60,17 @@ impl Life {
             tick_ms: Clock.tick_ms(),
             boot_id: process::boot_id()?,
             then,
-        }))
+            words,
+        }))?;
+        self.forget_taken_message()
+    }
+
+    /// Its file would count no more, but it would lie around.
+    fn forget_taken_message(&self) -> Result<()> {
+        match &self.task.record.last_message {
+            Some(message) => self.store.remove_message(&self.lock, message),
+            None => Ok(()),
+        }
     }
 
     /// What the task's verify command says of its result. While it runs, a cancellation breaks it off;
@@ -102,8 +114,9 @@ impl Life {
         laboratory.verify(&proposal, &mut is_over)
     }
 
-    /// A failed attempt is followed by another one while there are any left; a cancelled one is not.
-    fn what_follows(&self) -> Then {
+    /// A failed attempt is followed by another one while there are any left, then comes what somebody
+    /// sent meanwhile; a cancelled attempt is the last.
+    fn what_follows(&self, session: Option<&str>) -> Then {
         let Some(Phase::Finishing { outcome }) = self.running().map(|running| &running.phase)
         else {
             return Then::End;
@@ -112,7 +125,15 @@ impl Life {
         match outcome {
             Outcome::Cancelled => Then::End,
             outcome if left && !outcome.is_success() => Then::TryAgain,
-            _ => Then::End,
+            // One that cannot be read keeps no task from ending.
+            _ => match self.store.next_message(&self.task) {
+                Ok(Some(message)) => {
+                    let conversation = self.task.conversation_after(session);
+                    let follow_up = self.task.spec.follow_up(message.text, conversation);
+                    Then::GoOn(FollowUp { message: Some(message.id), ..follow_up })
+                }
+                Ok(None) | Err(_) => Then::End,
+            },
         }
     }
 

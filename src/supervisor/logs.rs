@@ -1,8 +1,11 @@
-//! An eye on the agent's logs: how long it has written nothing, and how much room they take.
+//! An eye on the agent's logs: how long it has written nothing, how much room they take, and what the
+//! agent says in them.
 //!
-//! Nobody looks unless the task has such a limit, so a task without one costs nothing while it runs.
+//! Nobody looks unless the task has such a limit or its stream is read, so any other task costs nothing
+//! while it runs.
 
 use super::Life;
+use super::words::Listener;
 use crate::clock::Clock;
 use crate::disk;
 use std::path::PathBuf;
@@ -21,6 +24,7 @@ pub(super) struct LogWatch {
     limit: Option<u64>,
     length: u64,
     changed_at: u64,
+    listener: Option<Listener>,
 }
 
 /// What a look showed.
@@ -38,12 +42,14 @@ impl Life {
         let spec = &self.task.spec;
         let layout = self.store.layout().task(spec.id);
         let idle = spec.idle_timeout_ms.map(Duration::from_millis);
-        (idle.is_some() || spec.max_log.is_some()).then(|| LogWatch {
+        let listener = self.listener();
+        (idle.is_some() || spec.max_log.is_some() || listener.is_some()).then(|| LogWatch {
             logs: [layout.output(), layout.stderr()],
             idle,
             limit: spec.max_log,
             length: 0,
             changed_at: Clock.tick_ms(),
+            listener,
         })
     }
 }
@@ -52,7 +58,7 @@ impl LogWatch {
     /// How long it is until the next look.
     pub(super) fn interval(&self) -> Duration {
         let idle = self.idle.map(|idle| idle / PARTS);
-        let size = self.limit.map(|_| SIZE_LOOK);
+        let size = (self.limit.is_some() || self.listener.is_some()).then_some(SIZE_LOOK);
         idle.into_iter().chain(size).min().unwrap_or(SIZE_LOOK).max(Duration::from_millis(10))
     }
 
@@ -63,6 +69,9 @@ impl LogWatch {
         if length != self.length {
             self.length = length;
             self.rest();
+            if let Some(listener) = &mut self.listener {
+                listener.listen();
+            }
         }
         if let Some(limit) = self.limit {
             for log in &self.logs {
@@ -72,6 +81,11 @@ impl LogWatch {
         }
         let silent = Duration::from_millis(Clock.tick_ms().saturating_sub(self.changed_at));
         if self.idle.is_some_and(|idle| silent >= idle) { Look::Idle } else { Look::Fine }
+    }
+
+    /// What the agent asks, with nobody there to answer.
+    pub(super) fn question(&self) -> Option<&str> {
+        self.listener.as_ref().and_then(Listener::asks)
     }
 
     /// Begins to count anew: something was written, or the task stood still.

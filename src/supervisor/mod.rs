@@ -25,6 +25,7 @@ mod setup;
 mod shim;
 mod telling;
 mod verify;
+mod words;
 
 pub use claims::{Precedence, Standing, family};
 pub use gate::gate;

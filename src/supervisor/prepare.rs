@@ -127,7 +127,7 @@ impl Life {
             state: self.store.layout().root().to_owned(),
             task: spec.id,
             folder: folder.clone(),
-            command: spec.command.clone(),
+            command: self.task.present_command(),
             output: layout.output(),
             errors: if spec.agent.is_some() { layout.stderr() } else { layout.output() },
             grace_ms: u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX),
@@ -188,7 +188,7 @@ impl Life {
         environment.set(MARK, spec.id.to_string());
         environment.set("OFFSHOOT_TASK_NAME", spec.name.as_str());
         environment.set("OFFSHOOT_BASE", spec.base.commit.to_string());
-        if let Some(prompt) = &spec.prompt {
+        if let Some(prompt) = self.task.present_prompt() {
             environment.set("OFFSHOOT_PROMPT", prompt);
         }
         environment

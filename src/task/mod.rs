@@ -4,10 +4,12 @@
 //! the event that tells of the change, so a state and its news are one. Whoever needs a task that has
 //! ended asks for the proof, [`Ended`]. Pure: no clock, no disk.
 
+mod apply;
 mod change;
 mod control;
 mod identity;
 mod moved;
+mod preset;
 mod record;
 mod refusal;
 mod setup;
@@ -17,10 +19,11 @@ mod tell;
 mod verification;
 mod warning;
 
-pub use change::{Afterwards, Change, FinishedWork, RetryIn, Then};
+pub use change::{Afterwards, AgentWords, Change, FinishedWork, RetryIn, Then};
 pub use control::{ControlAction, ControlRequest};
 pub use identity::ProcessIdentity;
 pub use moved::{Moved, MovedWork, PartLanded, TakenBack};
+pub use preset::{FollowUp, Preset, StreamKind, Usage};
 pub use record::{Attempt, Custody, Ended, Landing, TaskRecord};
 pub use setup::{PortRange, Setup};
 pub use spec::{AgentName, Base, Dependency, Need, TaskSpec};

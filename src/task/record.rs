@@ -1,6 +1,6 @@
 //! What became of a task.
 
-use super::{SCHEMA, Task, TaskState, Verification, Warning};
+use super::{FollowUp, SCHEMA, Task, TaskState, Usage, Verification, Warning};
 use crate::diff::DiffSummary;
 use crate::event::Draft;
 use crate::landing::{LandingRef, Strategy};
@@ -31,6 +31,25 @@ pub struct TaskRecord {
     pub message: Option<String>,
     /// The agent's own conversation id.
     pub session: Option<String>,
+    /// The conversation that a follow-up goes on with: one of which the agent itself has told, where it
+    /// tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    /// Why the agent failed, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_error: Option<String>,
+    /// What the agent asked, or was not allowed, with nobody there to answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_input: Option<String>,
+    /// What the latest attempt took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// What the present attempt is told, where that is not the task's own prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_up: Option<FollowUp>,
+    /// The last message that became an attempt; it waits no more, even where its file is still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_message: Option<String>,
     /// The size of its change.
     pub diff: Option<DiffSummary>,
     /// What its verify command said of the result.
@@ -67,6 +86,9 @@ pub struct Attempt {
     pub attempt: u32,
     /// How it ended.
     pub outcome: Outcome,
+    /// What it was told, where that was not the task's own prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
 }
 
 /// What became of the work.
@@ -153,6 +175,12 @@ impl TaskRecord {
             head: None,
             message: None,
             session: None,
+            conversation: None,
+            agent_error: None,
+            needs_input: None,
+            usage: None,
+            follow_up: None,
+            last_message: None,
             diff: None,
             verify: None,
             warnings: Vec::new(),

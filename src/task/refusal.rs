@@ -27,6 +27,8 @@ impl Change {
             Self::Prioritised(_) => "reorder",
             Self::DependencyFailed { .. } | Self::AgentEnded(_) | Self::Finished(_) => "finish",
             Self::Retried(_) => "retry",
+            Self::FollowedUp(..) => "send to",
+            Self::NeedsInput(_) => "ask something for",
             Self::ReleaseAsked | Self::Released(_) => "release",
             Self::Acknowledged => "acknowledge",
             Self::Landed { .. } | Self::PartLanded(_) => "land",

@@ -1,6 +1,6 @@
 //! What was asked for. Written once at dispatch; every attempt reads it again.
 
-use super::{Setup, Tell};
+use super::{Preset, Setup, Tell};
 use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::escape;
@@ -163,4 +163,7 @@ pub struct TaskSpec {
     /// Who is told of its end.
     #[serde(default, skip_serializing_if = "Tell::is_empty")]
     pub tell: Tell,
+    /// How its agent is told things, as it was at the dispatch; none for a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
 }

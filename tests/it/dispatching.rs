@@ -205,7 +205,15 @@ fn a_task_as_json_has_every_field_of_the_contract() {
         "next",
     ];
     // Not in the contract's example, but in its options: adding is free.
-    let added = ["model", "overlaps"];
+    let added = [
+        "model",
+        "overlaps",
+        "agent_error",
+        "needs_input",
+        "usage",
+        "messages_waiting",
+        "last_lines",
+    ];
     for document in [&task, &ended, &repo.task("shape"), &repo.offshoot_json(&["result", "shape"])]
     {
         let expected: BTreeSet<&str> = top.into_iter().chain(added).collect();

@@ -30,7 +30,7 @@ fn every_fixture_is_stated_in_the_readme_and_nothing_else_is() {
     let below = |folder: &'static str| {
         names(folder).into_iter().map(move |name| format!("{folder}/{name}"))
     };
-    let scripts = below("repos").chain(below("agents"));
+    let scripts = below("repos").chain(below("agents")).chain(below("streams"));
     let mut present: Vec<String> = scripts.chain(below("records/v1")).collect();
     present.extend(
         ["lib.sh", "model/server", "hostile/state.json", "hostile/trees.json"].map(str::to_owned),

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a module a story.
 
+mod agents;
 mod claims;
 mod dispatching;
 mod endings;

@@ -6,9 +6,9 @@ use crate::sandbox::fixtures;
 use offshoot::error::ErrorKind;
 use offshoot::event::Event;
 use offshoot::task::{
-    Afterwards, Change, Custody, FinishedWork, Landing, Moved, PartLanded, PauseStage, PausedSlot,
-    Phase, ProcessIdentity, RetryIn, Running, StateName, StopReason, TakenBack, Task, TaskRecord,
-    TaskSpec, TaskState, Then,
+    Afterwards, AgentWords, Change, Custody, FinishedWork, FollowUp, Landing, Moved, PartLanded,
+    PauseStage, PausedSlot, Phase, ProcessIdentity, RetryIn, Running, StateName, StopReason,
+    TakenBack, Task, TaskRecord, TaskSpec, TaskState, Then,
 };
 use offshoot::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -38,36 +38,39 @@ const STANDINGS: [&str; 16] = [
 /// Of each change: its name, then for every standing in the order above where it leads and what it
 /// tells (`open!finished`), `.` for "nothing changes and nothing is told", `-` for a refusal.
 const TABLE: &str = "
-                  new                pending           held           preparing      preparing+stop agent      agent+stop     pausing       paused     waiting       finishing      finishing+stop open                empty               landed discarded
-dispatched        pending!dispatched -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      -
-held              .                  held              .              -              -              -          -              -             -          -             -              -              -                   -                   -      -
-let_go            .                  .                 pending        -              -              -          -              -             -          -             -              -              -                   -                   -      -
-prioritised       .                  .                 .              -              -              -          -              -             -          -             -              -              -                   -                   -      -
-dependency_failed empty!finished     empty!finished    empty!finished -              -              -          -              -             -          -             -              -              -                   -                   -      -
-started           preparing!started  preparing!started -              -              -              -          -              -             -          -             -              -              -                   -                   -      -
-agent_ready       -                  -                 -              agent          -              -          -              -             -          -             -              -              -                   -                   -      -
-never_started     -                  -                 -              .              .              preparing  preparing+stop preparing     preparing  preparing     -              -              -                   -                   -      -
-cancel            empty!finished     empty!finished    empty!finished preparing+stop .              agent+stop .              agent+stop    agent+stop agent+stop    -              -              -                   -                   -      -
-time_out          -                  -                 -              preparing+stop .              agent+stop .              agent+stop    agent+stop agent+stop    -              -              -                   -                   -      -
-pause_asked       -                  -                 -              -              -              pausing    -              -             -          -             -              -              -                   -                   -      -
-paused            -                  -                 -              -              -              -          -              paused!paused -          -             -              -              -                   -                   -      -
-resume_asked      -                  -                 -              -              -              -          -              -             waiting    -             -              -              -                   -                   -      -
-resumed           -                  -                 -              -              -              -          -              -             -          agent!resumed -              -              -                   -                   -      -
-agent_ended       -                  -                 -              finishing      finishing+stop finishing  finishing+stop finishing     finishing  finishing     -              -              -                   -                   -      -
-finished_work     -                  -                 -              -              -              -          -              -             -          -             open!finished  open!finished  -                   -                   -      -
-finished_empty    -                  -                 -              -              -              -          -              -             -          -             empty!finished empty!finished -                   -                   -      -
-finished_again    -                  -                 -              -              -              -          -              -             -          -             pending        pending        -                   -                   -      -
-retried           -                  -                 -              -              -              -          -              -             -          -             -              -              pending!dispatched  pending!dispatched  -      -
-acknowledged      -                  -                 -              -              -              -          -              -             -          -             -              -              .                   .                   .      .
-landed            -                  -                 -              -              -              -          -              -             -          -             -              -              landed!landed       landed!landed       -      -
-landed_open       -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      -
-discarded         -                  -                 -              -              -              -          -              -             -          -             -              -              discarded!discarded discarded!discarded -      -
-release_asked     -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   .      -
-undone            -                  -                 -              -              -              -          -              -             -          -             -              -              open!undone         empty!undone        open!undone -
-part_landed       -                  -                 -              -              -              -          -              -             -          -             -              -              open!landed         empty!landed        -      -
-moved             -                  -                 -              -              -              -          -              -             -          -             -              -              .                   .                   -      -
-released          -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   .      .
-restored          -                  -                 -              -              -              -          -              -             -          -             -              -              -                   -                   -      open!restored
+                  new                pending           held           preparing      preparing+stop agent             agent+stop             pausing             paused             waiting             finishing      finishing+stop open                empty               landed      discarded
+dispatched        pending!dispatched -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+held              .                  held              .              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+let_go            .                  .                 pending        -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+prioritised       .                  .                 .              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+dependency_failed empty!finished     empty!finished    empty!finished -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+started           preparing!started  preparing!started -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+agent_ready       -                  -                 -              agent          -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+never_started     -                  -                 -              .              .              preparing         preparing+stop         preparing           preparing          preparing           -              -              -                   -                   -           -
+cancel            empty!finished     empty!finished    empty!finished preparing+stop .              agent+stop        .                      agent+stop          agent+stop         agent+stop          -              -              -                   -                   -           -
+time_out          -                  -                 -              preparing+stop .              agent+stop        .                      agent+stop          agent+stop         agent+stop          -              -              -                   -                   -           -
+pause_asked       -                  -                 -              -              -              pausing           -                      -                   -                  -                   -              -              -                   -                   -           -
+paused            -                  -                 -              -              -              -                 -                      paused!paused       -                  -                   -              -              -                   -                   -           -
+resume_asked      -                  -                 -              -              -              -                 -                      -                   waiting            -                   -              -              -                   -                   -           -
+resumed           -                  -                 -              -              -              -                 -                      -                   -                  agent!resumed       -              -              -                   -                   -           -
+needs_input       -                  -                 -              -              -              agent!needs_input agent+stop!needs_input pausing!needs_input paused!needs_input waiting!needs_input -              -              -                   -                   -           -
+agent_ended       -                  -                 -              finishing      finishing+stop finishing         finishing+stop         finishing           finishing          finishing           -              -              -                   -                   -           -
+finished_work     -                  -                 -              -              -              -                 -                      -                   -                  -                   open!finished  open!finished  -                   -                   -           -
+finished_empty    -                  -                 -              -              -              -                 -                      -                   -                  -                   empty!finished empty!finished -                   -                   -           -
+finished_again    -                  -                 -              -              -              -                 -                      -                   -                  -                   pending        pending        -                   -                   -           -
+finished_on       -                  -                 -              -              -              -                 -                      -                   -                  -                   pending        pending        -                   -                   -           -
+retried           -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              pending!dispatched  pending!dispatched  -           -
+followed_up       -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              pending!dispatched  pending!dispatched  -           -
+acknowledged      -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              .                   .                   .           .
+landed            -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              landed!landed       landed!landed       -           -
+landed_open       -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           -
+discarded         -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              discarded!discarded discarded!discarded -           -
+release_asked     -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   .           -
+undone            -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              open!undone         empty!undone        open!undone -
+part_landed       -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              open!landed         empty!landed        -           -
+moved             -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              .                   .                   -           -
+released          -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   .           .
+restored          -                  -                 -              -              -              -                 -                      -                   -                  -                   -              -              -                   -                   -           open!restored
 ";
 
 #[test]
@@ -122,7 +125,7 @@ fn at() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000)
 }
 
-const CHANGES: [&str; 29] = [
+const CHANGES: [&str; 32] = [
     "dispatched",
     "held",
     "let_go",
@@ -137,11 +140,14 @@ const CHANGES: [&str; 29] = [
     "paused",
     "resume_asked",
     "resumed",
+    "needs_input",
     "agent_ended",
     "finished_work",
     "finished_empty",
     "finished_again",
+    "finished_on",
     "retried",
+    "followed_up",
     "acknowledged",
     "landed",
     "landed_open",
@@ -171,6 +177,11 @@ fn change(name: &str) -> Change {
         "finished_work" => Change::Finished(work(1)),
         "finished_empty" => Change::Finished(work(0)),
         "finished_again" => Change::Finished(FinishedWork { then: Then::TryAgain, ..work(1) }),
+        "finished_on" => {
+            Change::Finished(FinishedWork { then: Then::GoOn(follow_up()), ..work(1) })
+        }
+        "needs_input" => Change::NeedsInput("may it?".to_owned()),
+        "followed_up" => Change::FollowedUp(follow_up(), RetryIn::SameWorktree),
         "held" => Change::Held,
         "let_go" => Change::LetGo,
         "prioritised" => Change::Prioritised(5),
@@ -325,7 +336,12 @@ fn work(commits: usize) -> FinishedWork {
         tick_ms: 3500,
         boot_id: "boot".to_owned(),
         then: Then::End,
+        words: AgentWords::default(),
     }
+}
+
+fn follow_up() -> FollowUp {
+    FollowUp { prompt: "go on".to_owned(), session: None, message: Some("1-m".to_owned()) }
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(in crate::cli) struct DispatchArgs {
     /// A command to run as it is, instead of an agent
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
-    /// The agent that gets the prompt: opencode, claude or codex
+    /// The agent that gets the prompt: opencode, claude, codex, gemini, copilot, or another
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
     /// What to call the task; made from its first words otherwise
@@ -146,7 +146,7 @@ fn some_command(line: String) -> Result<String> {
     Ok(line)
 }
 
-fn whole_prompt(argument: String, input: &mut dyn Read) -> Result<String> {
+pub(super) fn whole_prompt(argument: String, input: &mut dyn Read) -> Result<String> {
     let prompt = if argument == "-" { read_prompt(input)? } else { argument };
     let length = u64::try_from(prompt.len()).unwrap_or(u64::MAX);
     if length > LONGEST_PROMPT {

@@ -6,7 +6,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 7] = [
     ("Start work", &["dispatch", "run"]),
     ("Watch it", &["list", "status", "wait", "logs"]),
-    ("Steer it", &["pause", "resume", "cancel", "retry", "priority"]),
+    ("Steer it", &["send", "pause", "resume", "cancel", "retry", "priority"]),
     ("Look at what it did", &["result", "diff"]),
     ("Decide", &["forecast", "merge", "rebase", "apply", "discard", "restore", "undo"]),
     ("Keep it in order", &["doctor", "gc"]),
@@ -123,8 +123,18 @@ pub(super) const RETRY: &str = "\
 Examples:
   offshoot retry fix            in the same worktree, on top of what is there
   offshoot retry --fresh fix    in a new worktree at the base; the old one's work is kept
+  offshoot retry --with-feedback fix    the agent is told how it failed
 
 `offshoot logs --attempt 1 fix` shows the log of an earlier attempt.";
+pub(super) const SEND: &str = "\
+Examples:
+  offshoot send fix 'Now add a test for it'
+  git diff | offshoot send fix -
+
+It runs as an attempt of its own, in the same worktree: in the agent's own conversation where the
+preset can (opencode, claude, codex, gemini, copilot), else as a new run; a command is run once more
+and finds the message in OFFSHOOT_PROMPT. While an attempt is under way it waits for the end of it,
+several in their order; the task ends when nothing waits any more.";
 pub(super) const CANCEL: &str = "\
 Example:
   offshoot cancel fix tests

@@ -7,33 +7,19 @@ use crate::error::{Error, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Verbs, and what serves meanwhile.
-const VERBS: [(&str, &str); 2] = [
-    ("send", "`offshoot dispatch --base BRANCH` goes on from a task's branch"),
-    ("review", "`offshoot diff TASK` shows what a task changed"),
-];
-
-/// What an option takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
-    Nothing,
-    Values,
-}
-use Takes::{Nothing, Values};
+const VERBS: [(&str, &str); 1] = [("review", "`offshoot diff TASK` shows what a task changed")];
 
 /// Verbs, and the options that they will have.
-type Row = (&'static [&'static str], &'static [(&'static str, Takes)]);
+type Row = (&'static [&'static str], &'static [&'static str]);
 
-const OPTIONS: [Row; 2] = [
-    (&["dispatch", "run"], &[("count", Values), ("sandbox", Values)]),
-    (&["retry"], &[("with-feedback", Nothing)]),
-];
+const OPTIONS: [Row; 1] = [(&["dispatch", "run"], &["count", "sandbox"])];
 
 /// Adds the verbs and options to the declaration.
 pub(super) fn declare(mut command: Command) -> Command {
     for (verbs, options) in OPTIONS {
         for verb in verbs {
             command = command.mut_subcommand(verb, |sub| {
-                options.iter().fold(sub, |sub, (name, takes)| sub.arg(option(name, *takes)))
+                options.iter().fold(sub, |sub, name| sub.arg(option(name)))
             });
         }
     }
@@ -60,12 +46,9 @@ pub(super) fn refuse_verb(verb: &str) -> Result<()> {
     }
 }
 
-fn option(name: &'static str, takes: Takes) -> Arg {
+fn option(name: &'static str) -> Arg {
     let option = Arg::new(name).long(name).hide(true);
-    match takes {
-        Nothing => option.action(ArgAction::SetTrue),
-        Values => option.action(ArgAction::Append).num_args(1..).allow_hyphen_values(true),
-    }
+    option.action(ArgAction::Append).num_args(1..).allow_hyphen_values(true)
 }
 
 /// Refuses a command line that asks for any of it.
@@ -78,10 +61,10 @@ pub(super) fn refuse(matches: &ArgMatches) -> Result<()> {
     let options = OPTIONS.iter().filter(|(verbs, _)| verbs.contains(&verb));
     let asked = options
         .flat_map(|(_, options)| *options)
-        .find(|(name, _)| given.value_source(name) == Some(clap::parser::ValueSource::CommandLine));
+        .find(|name| given.value_source(name) == Some(clap::parser::ValueSource::CommandLine));
     match asked {
         None => Ok(()),
-        Some((name, _)) => {
+        Some(name) => {
             Err(Error::usage(format!("`--{name}` of `offshoot {verb}` is not built yet"))
                 .hint(format!("`offshoot {verb} --help` lists what is")))
         }

@@ -21,7 +21,7 @@ pub(super) use locks::LockVerb;
 pub(super) use setup::{Integration, SetupArgs};
 pub(super) use tasks::{
     DiffArgs, DiffForm, EventsArgs, InboxArgs, ListArgs, LogsArgs, PauseArgs, PriorityArgs,
-    RetryArgs, WaitArgs,
+    RetryArgs, SendArgs, WaitArgs,
 };
 pub(super) use upkeep::{DoctorArgs, GcArgs};
 
@@ -148,6 +148,9 @@ pub(super) enum InPlace {
     /// Try an ended task once more
     #[command(after_help = help::RETRY)]
     Retry(RetryArgs),
+    /// Tell a task's agent what to do next, in the same worktree
+    #[command(after_help = help::SEND)]
+    Send(SendArgs),
     /// End tasks, with every process they started
     #[command(after_help = help::CANCEL)]
     Cancel(SomeTasks),
@@ -352,11 +355,9 @@ mod tests {
 
     #[test]
     fn what_is_not_built_yet_says_so() {
-        for line in [
-            &["retry", "--with-feedback", "x"][..],
-            &["help", "send"],
-            &["-C", "x", "--json", "help", "review"],
-        ] {
+        for line in
+            [&["dispatch", "--count", "3", "x"][..], &["-C", "x", "--json", "help", "review"]]
+        {
             let error = refusal(line);
             assert!(error.message.ends_with("is not built yet"), "{line:?}: {error}");
             assert_eq!((error.kind.exit_status(), error.hints.len()), (2, 1), "{line:?}");

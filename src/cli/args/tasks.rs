@@ -1,15 +1,18 @@
 //! The verbs that look: `list`, `wait`, `logs`, `diff`, `inbox` and `events`.
 
+use super::dispatch::whole_prompt;
 use crate::cli::durations;
 use crate::cli::output::Format;
+use crate::error::Result;
 use crate::ops::diff::{Against, DiffRequest};
 use crate::ops::inbox::Sessions;
 use crate::ops::list::{Detail, ListRequest, Which};
-use crate::ops::logs::{Follow, LogsRequest, Stream};
+use crate::ops::logs::{Follow, Form, LogsRequest, Stream};
 use crate::ops::wait::{Until, WaitRequest};
 use crate::task::{PausedSlot, RetryIn, StateName};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use std::io::Read;
 use std::time::Duration;
 
 /// Options of `list`.
@@ -88,6 +91,29 @@ pub(in crate::cli) struct RetryArgs {
     /// In a new worktree at the base, not on top of what the last attempt did
     #[arg(long)]
     fresh: bool,
+    /// Tell the agent how the last attempt failed: outcome, last lines of the log
+    #[arg(long)]
+    pub(in crate::cli) with_feedback: bool,
+}
+
+/// Options of `send`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SendArgs {
+    /// A task's name, or the first four or more characters of its id
+    pub(in crate::cli) task: String,
+    /// What to tell it; `-` reads it from standard input
+    #[arg(value_name = "MESSAGE", allow_hyphen_values = true)]
+    message: String,
+}
+
+impl SendArgs {
+    /// The message, as a prompt is read and checked.
+    ///
+    /// # Errors
+    /// `usage` when it is empty, too long or no text.
+    pub(in crate::cli) fn message(&self, input: &mut dyn Read) -> Result<String> {
+        whole_prompt(self.message.clone(), input)
+    }
 }
 
 impl RetryArgs {
@@ -119,6 +145,9 @@ pub(in crate::cli) struct LogsArgs {
     /// What the agent wrote to standard error instead
     #[arg(long)]
     stderr: bool,
+    /// The agent's stream as it wrote it, not as people read it
+    #[arg(long)]
+    raw: bool,
     /// What the set-up command wrote instead
     #[arg(long, conflicts_with_all = ["stderr", "attempt"])]
     setup: bool,
@@ -132,8 +161,10 @@ pub(in crate::cli) struct LogsArgs {
 
 impl LogsArgs {
     /// The request.
-    pub(in crate::cli) fn into_request(self) -> LogsRequest {
+    pub(in crate::cli) fn into_request(self, format: Format) -> LogsRequest {
+        let raw = self.raw || format == Format::Json;
         LogsRequest {
+            form: if raw { Form::Raw } else { Form::Readable },
             task: self.task,
             stream: match (self.stderr, self.setup) {
                 (true, _) => Stream::Errors,

@@ -6,7 +6,7 @@ use super::resolve::finish_opening;
 use super::{PINS, lock_landings};
 use crate::context::Context;
 use crate::error::Result;
-use crate::git::{Landing as Move, Purpose, Recovered, Recovery};
+use crate::git::{Journaled, Landing as Move, Purpose, Recovered, Recovery};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::TaskId;
@@ -168,6 +168,14 @@ fn record(context: &Context, lock: &TaskLock, task: Task, done: Move) -> Result<
         }
         Purpose::Land { .. } | Purpose::Part { .. } | Purpose::Own { .. } => Ok(task),
     }
+}
+
+/// Whether a task's record tells of all its landings, and none was cut off.
+pub(in crate::ops) fn is_told(context: &Context, task: &Task) -> Result<bool> {
+    let (id, known) = (task.id().to_string(), task.record.last_landing());
+    let landings = context.repo.landings(&context.store.layout().landings())?;
+    let untold = |landing: &Move, ended| landing.number > known || ended == Journaled::CutOff;
+    Ok(!landings.iter().any(|(landing, ended)| landing.task == id && untold(landing, *ended)))
 }
 
 /// Whether a landing of the task, or one that takes a landing back, may have been cut off.

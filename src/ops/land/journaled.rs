@@ -69,15 +69,15 @@ pub(in crate::ops) fn move_branch(
     if moved && error.kind == ErrorKind::Refused { Ok(None) } else { Err(error) }
 }
 
-/// Files a task as it is after a move that failed. What could not be taken back is left to the next
-/// command, which finds it by the task's mark.
-pub(in crate::ops) fn settle_unmoved(
-    context: &Context,
-    lock: &TaskLock,
-    task: &Task,
-) -> Result<()> {
-    if context.repo.is_landing_unfinished(&context.store.layout().landings())? {
-        return Ok(());
+/// Says that a task is not being changed any more: a move of its came to nothing. Where something of
+/// the move is left, the mark stays and the next command clears it away.
+pub(in crate::ops) fn unmark(context: &Context, lock: &TaskLock, task: &Task) -> Result<()> {
+    let folder = context.store.layout().landings();
+    let next = context.repo.next_landing_number(&folder)?;
+    let pins = context.repo.refs_below(&format!("{PINS}{next}/"))?;
+    let is_clear = pins.is_empty() && context.repo.leftover_stagings()?.is_empty();
+    if is_clear && !context.repo.is_landing_unfinished(&folder)? {
+        context.store.settle(lock, task)?;
     }
-    context.store.settle(lock, task)
+    Ok(())
 }

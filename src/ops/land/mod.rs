@@ -15,9 +15,9 @@ mod verify;
 
 pub(super) use interrupted::{
     drop_landing_pins, finish_all, finish_before_deciding, finish_interrupted, finish_under,
-    is_undecided,
+    is_told, is_undecided,
 };
-pub(super) use journaled::{Journey, move_branch, settle_unmoved};
+pub(super) use journaled::{Journey, move_branch, unmark};
 pub(super) use message::{message, trailers};
 pub(super) use own_branch::move_own_branch;
 pub use part::Part;
@@ -295,7 +295,7 @@ impl<'a> Candidate<'a> {
             },
         );
         let Ok(Some(number)) = moved else {
-            settle_unmoved(context, lock, self.task)?;
+            unmark(context, lock, self.task)?;
             return moved.map(|_| None);
         };
         self.record(context, request, lock, (number, before, planned.commit))?;

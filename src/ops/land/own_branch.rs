@@ -6,11 +6,10 @@ use crate::error::{Error, Result};
 use crate::git::{Expected, Purpose};
 use crate::landing::Strategy;
 use crate::names::CommitId;
-use crate::ops::release::keep_commit;
 use crate::store::TaskLock;
 use crate::task::Task;
 
-/// Moves the task's branch; where it is there already, nothing happens. What it left is kept. With
+/// Moves the task's branch; where it is there already, nothing happens. What it left is kept by the pins of the move. With
 /// `base` the move is all that happens to the task, and recovery records it.
 ///
 /// # Errors
@@ -46,7 +45,6 @@ pub(in crate::ops) fn move_own_branch(
             context.repo.attach_head(&checkout, branch)?;
         }
     }
-    keep_commit(context, task, from)?;
     let journey = Journey {
         branch,
         before: from,

@@ -5,7 +5,7 @@
 use super::verify::{Attendance, Judge};
 use super::{
     Candidate, Extent, Journey, LandRequest, Mode, message, move_branch, move_own_branch, tip,
-    trailers,
+    trailers, unmark,
 };
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -137,7 +137,7 @@ impl Candidate<'_> {
         let number = match moved {
             Ok(Some(number)) => number,
             not_moved => {
-                context.store.settle(lock, self.task)?;
+                unmark(context, lock, self.task)?;
                 let moved = || {
                     Error::busy(format!("`{}` has moved meanwhile", self.target)).hint("try again")
                 };

@@ -5,7 +5,9 @@
 //! up there with git alone. Until `MERGE_HEAD` is written a mark in the task's folder says what is
 //! being done.
 
-use super::{Candidate, Extent, LandRequest, Leftovers, Mode, finish_under, lock_landings, tip};
+use super::{
+    Candidate, Extent, LandRequest, Leftovers, Mode, finish_under, lock_landings, tip, unmark,
+};
 use crate::context::Context;
 use crate::error::Attempt;
 use crate::error::{Error, Result};
@@ -66,7 +68,7 @@ impl Candidate<'_> {
         if let Err(error) = opening {
             // Whatever was done is finished or told as not done; else the next command does it.
             if finish_opening(context, lock, &task).is_ok() {
-                context.store.settle(lock, &task)?;
+                unmark(context, lock, &task)?;
             }
             return Err(error);
         }

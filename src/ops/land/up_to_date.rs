@@ -1,7 +1,7 @@
 //! `rebase --no-land`: the task's commits are made again on the target's tip, and its branch and
 //! worktree go there. The target stays where it is.
 
-use super::{Candidate, LandRequest, Mode, move_own_branch};
+use super::{Candidate, LandRequest, Mode, move_own_branch, unmark};
 use crate::context::Context;
 use crate::error::Result;
 use crate::git::Plan;
@@ -38,7 +38,7 @@ impl Candidate<'_> {
             .adopt(context, self.task)
             .and_then(|()| move_own_branch(context, lock, self.task, ends, Some(base)));
         if let Err(error) = moved {
-            context.store.settle(lock, self.task)?;
+            unmark(context, lock, self.task)?;
             return Err(error);
         }
         let head = planned.commit;

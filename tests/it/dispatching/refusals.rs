@@ -22,7 +22,7 @@ fn a_prompt_without_an_agent_is_refused_with_the_ways_out() {
     --- stderr
     error: no agent was named for the prompt
 
-    hint: offshoot dispatch --agent opencode|claude|codex "…"
+    hint: offshoot dispatch --agent opencode|claude|codex|gemini|copilot|amp|cursor-agent|aider|goose "…"
     hint: offshoot dispatch -- CMD ARG…  runs any other command
     hint: `default_agent = "…"` in the configuration names one for good
     "#);

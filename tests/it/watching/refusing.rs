@@ -34,9 +34,7 @@ fn what_a_later_version_brings_is_said_to_be_not_built_yet() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
     for line in [
-        &["retry", "t", "--with-feedback"][..],
-        &["send", "t", "more"],
-        &["review"],
+        &["review"][..],
         &["dispatch", "--count", "3", "--", "true"],
         &["dispatch", "--sandbox", "strict", "--", "true"],
     ] {

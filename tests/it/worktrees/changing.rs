@@ -76,10 +76,6 @@ fn modes_and_kinds_that_changed_are_found() {
         fs::create_dir(root.join("a.txt")).expect("a folder");
         write(root.join("a.txt/in"), "x");
     });
-    is_as_git_records_it(|root| {
-        fs::rename(root.join("a"), root.join("moved")).expect("moves");
-        symlink("moved", root.join("a")).expect("links");
-    });
 }
 
 #[test]
