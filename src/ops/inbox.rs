@@ -2,7 +2,7 @@
 //!
 //! An entry belongs to the session that dispatched the task. A session is closed when the process that
 //! told of it has ended; then its entries are anybody's, so that the next session in the repository
-//! gets them. So are entries that have waited for [`LONGEST`], which covers sessions of which no
+//! gets them. So are entries that have waited for an hour, which covers sessions of which no
 //! process is known and those that were left inside a process that lives on.
 
 use super::describe::describe_in_full;

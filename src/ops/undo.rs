@@ -42,6 +42,10 @@ pub struct UndoRequest {
 /// when the person's own changes are in the way. Nothing has changed then.
 pub fn undo(context: &Context, request: &UndoRequest) -> Result<LandingView> {
     recover(context)?;
+    if !context.store.exists() {
+        // There is no folder to hold a lock either.
+        which(context, request.landing.as_deref())?;
+    }
     let landing = lock_landings(context)?;
     finish_under(&landing, context)?;
     let landing = which(context, request.landing.as_deref())?;

@@ -29,8 +29,9 @@ fn read(kind: StreamKind, stream: &[u8], size: usize) -> (Report, String) {
 
 #[test]
 fn what_real_agents_wrote_is_understood() {
-    // The stream; then message, failure, question (their beginnings), tokens read and written.
-    let table: [(&str, [Option<&str>; 3], Option<(u64, u64)>); 18] = [
+    /// The stream; then message, failure, question (their beginnings), tokens read and written.
+    type Row = (&'static str, [Option<&'static str>; 3], Option<(u64, u64)>);
+    let table: [Row; 18] = [
         ("opencode_work", [Some("Done. I saw: 1 new.txt"), None, None], Some((300, 60))),
         ("opencode_follow_up", [Some("Second answer."), None, None], Some((100, 20))),
         ("opencode_refused_key", [None, Some("invalid x-api-key"), None], None),

@@ -11,6 +11,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+/// Files by path: their modes and bytes.
+type Files = BTreeMap<PathBuf, (u32, Vec<u8>)>;
+
 /// What the result does to a path, and whether the target has that path.
 struct Outcome {
     name: &'static str,
@@ -175,7 +178,7 @@ impl Cell {
     }
 
     /// Files, index, status and refs of every checkout, the target's or not.
-    fn everything(&self) -> Vec<(BTreeMap<PathBuf, (u32, Vec<u8>)>, String)> {
+    fn everything(&self) -> Vec<(Files, String)> {
         let mut places = self.checkouts.clone();
         places.push(self.sandbox.root());
         places.dedup();

@@ -18,6 +18,8 @@ fn under_json_every_error_is_a_document_with_the_contracts_exit_status() {
         (&["no-such-verb"], 2, "usage"),
         (&["dispatch", "x", "--timeout", "soon"], 2, "usage"),
         (&["review"], 2, "usage"),
+        (&["undo"], 1, "refused"),
+        (&["undo", "7"], 1, "not_found"),
         (&["-C", "/nowhere/at-all", "list"], 1, "io"),
     ] {
         let ran = repo.offshoot(&[line, &["--json"]].concat()).exits(code);
