@@ -36,7 +36,9 @@ impl Checkout {
     /// `io` when that cannot be written.
     pub fn mark_set_up(&self) -> Result<()> {
         let mark = self.git_dir.join(SET_UP);
-        fs::write(&mark, "").attempt(|| format!("write `{}`", mark.display()))
+        // Not empty, so that it needs room as the record would have.
+        fs::write(&mark, "what is in this worktree is nowhere else\n")
+            .attempt(|| format!("write `{}`", mark.display()))
     }
 
     /// Notes that the worktree is released with work that could not be recorded.
@@ -45,7 +47,9 @@ impl Checkout {
     /// `io` when that cannot be written.
     pub fn mark_only_copy(&self) -> Result<()> {
         let mark = self.git_dir.join(ONLY_COPY);
-        fs::write(&mark, "").attempt(|| format!("write `{}`", mark.display()))
+        // Not empty, so that it needs room as the record would have.
+        fs::write(&mark, "what is in this worktree is nowhere else\n")
+            .attempt(|| format!("write `{}`", mark.display()))
     }
 }
 

@@ -105,7 +105,10 @@ fn keep(context: &Context, task: &Task) -> Result<Vec<String>> {
         let head = context.repo.head_of(&checkout.git_dir).ok().and_then(|head| head.commit);
         tips.extend(head);
         if let Some(head) = head.or(task.record.head) {
-            match changes_since(context, task, &checkout, head) {
+            let record = || changes_since(context, task, &checkout, head);
+            // Once more, since a fault may pass; on a disk that takes nothing the mark fails as well,
+            // and the next command goes on from here.
+            match record().or_else(|_| record()) {
                 Ok(changes) => tips.extend(changes),
                 // It stays in the folder, which is moved, and which `gc` leaves alone for this mark.
                 Err(_) => checkout.mark_only_copy()?,

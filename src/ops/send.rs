@@ -73,7 +73,7 @@ pub(super) fn go_on(context: &Context, lock: &TaskLock, task: &Task) -> Result<(
     if task.ended().is_none() {
         return store.settle(lock, task);
     }
-    let Some(message) = store.next_message(task)? else { return store.settle(lock, task) };
+    let Some(message) = store.next_message(lock, task)? else { return store.settle(lock, task) };
     store.forget_requests(lock)?;
     let follow_up = task.spec.follow_up(message.text, task.record.conversation.clone());
     let follow_up = FollowUp { message: Some(message.id.clone()), ..follow_up };

@@ -65,16 +65,17 @@ impl Store {
         Ok(!taken && self.message_ids(task.id())?.iter().any(|id| id == message))
     }
 
-    /// The message whose turn it is.
+    /// The message whose turn it is. The one that became the last attempt is removed first, if it is
+    /// still there: once the record names another, nothing would tell that it has had its turn.
     ///
     /// # Errors
     /// `io` when it cannot be read.
-    pub fn next_message(&self, task: &Task) -> Result<Option<Message>> {
+    pub fn next_message(&self, lock: &TaskLock, task: &Task) -> Result<Option<Message>> {
         let folder = self.layout.task(task.id()).messages();
+        if let Some(last) = &task.record.last_message {
+            self.remove_message(lock, last)?;
+        }
         for id in self.message_ids(task.id())? {
-            if Some(&id) == task.record.last_message.as_ref() {
-                continue;
-            }
             if let Some(content) = files::read_json::<Content>(&folder.join(&id))? {
                 return Ok(Some(Message { id, text: content.text }));
             }

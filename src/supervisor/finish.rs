@@ -126,7 +126,7 @@ impl Life {
             Outcome::Cancelled => Then::End,
             outcome if left && !outcome.is_success() => Then::TryAgain,
             // One that cannot be read keeps no task from ending.
-            _ => match self.store.next_message(&self.task) {
+            _ => match self.store.next_message(&self.lock, &self.task) {
                 Ok(Some(message)) => {
                     let conversation = self.task.conversation_after(session);
                     let follow_up = self.task.spec.follow_up(message.text, conversation);

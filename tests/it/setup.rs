@@ -277,6 +277,9 @@ fn what_the_set_up_command_wrote_can_be_shown() {
 fn a_git_that_is_killed_while_it_makes_a_worktree_is_run_once_more() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
+    // Content that git has to convert, so that it makes the worktree.
+    repo.write(".gitattributes", "* ident\n");
+    repo.commit_all("attributes");
     // Before the real one on the path: as the kernel does for want of memory, once.
     let folder = sandbox.root().join("bin");
     std::fs::create_dir(&folder).expect("a folder");

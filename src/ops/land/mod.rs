@@ -324,7 +324,11 @@ impl<'a> Candidate<'a> {
         context.store.begin(lock)?;
         let task = context.store.commit(lock, self.task, change)?;
         match request.worktree {
-            Afterwards::Release => release::release(context, lock, &task).map(drop),
+            // It has landed in any case: what cannot be released yet is by the next command.
+            Afterwards::Release => {
+                let _ = release::release(context, lock, &task);
+                Ok(())
+            }
             Afterwards::Keep => {
                 self.settled.adopt(context, &task)?;
                 context.store.settle(lock, &task)
