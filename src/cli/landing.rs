@@ -5,11 +5,12 @@ use super::{quoting, sizes};
 use crate::escape;
 use crate::landing::{Conflict, ConflictKind, Strategy, Verdict};
 use crate::ops::apply::Applied;
+use crate::ops::land::Extent;
 use crate::task::{Judgement, Verification};
 use crate::view::{LandingView, TaskView};
 
-/// What became of one task.
-pub(super) fn of(landing: &LandingView, paint: Paint) -> String {
+/// What became of one task, of which so much was to land.
+pub(super) fn of(landing: &LandingView, extent: &Extent, paint: Paint) -> String {
     let target = landing.target.as_str();
     let task = paint.apply(STRONG, landing.task.as_str());
     match landing.verdict {
@@ -17,6 +18,9 @@ pub(super) fn of(landing: &LandingView, paint: Paint) -> String {
             let moved = format!("({} → {})", landing.before.short(), landing.after.short());
             let done = paint.apply(GOOD, done_words(landing.strategy));
             format!("{task}: {done} `{target}` {}\n", paint.apply(FAINT, &moved))
+        }
+        Verdict::UpToDate if extent == &Extent::OwnBranch => {
+            format!("{task}: up to date with `{target}` already\n")
         }
         Verdict::UpToDate => format!("{task}: `{target}` holds this change already\n"),
         Verdict::Planned => {
