@@ -242,7 +242,7 @@ mod tests {
         let task = crate::cli::table::tests::completed();
         let landing = conflicted(&task);
         assert_eq!(
-            of(&landing, Paint::Plain),
+            of(&landing, &Extent::Whole, Paint::Plain),
             "fix: conflicts with `main` in 2 paths; nothing was changed\n  \
                src/a.rs  both sides changed the same lines\n  \
                b\\u{1b}   changed on one side, deleted on the other\n"
@@ -255,6 +255,15 @@ mod tests {
         );
         assert!(ways[1].contains("`offshoot discard fix`"));
         assert!(ways_out_of_applying(&task)[0].contains("`offshoot diff fix --against target`"));
+    }
+
+    #[test]
+    fn a_branch_that_is_up_to_date_is_not_said_to_be_landed() {
+        let task = crate::cli::table::tests::completed();
+        let landing = LandingView { verdict: Verdict::UpToDate, ..conflicted(&task) };
+        let told = |extent| of(&landing, extent, Paint::Plain);
+        assert_eq!(told(&Extent::OwnBranch), "fix: up to date with `main` already\n");
+        assert_eq!(told(&Extent::Whole), "fix: `main` holds this change already\n");
     }
 
     #[test]
