@@ -49,6 +49,8 @@ pub(super) fn senseless(task: &Task, verb: &str) -> Error {
         (TaskState::Ended { .. }, Landing::Discarded { .. }) => "discarded".to_owned(),
         (state, _) => state.name().to_string(),
     };
+    let is_discarded = matches!(task.record.landing, Landing::Discarded { .. });
+    let way_on = if is_discarded { "restore" } else { "status" };
     Error::refused(format!("cannot {verb} `{name}`: it is {standing}"))
-        .hint(format!("offshoot status {name}"))
+        .hint(format!("offshoot {way_on} {name}"))
 }
