@@ -86,30 +86,42 @@ impl Repo {
                 git("read-tree").arg(head.to_string()).run()?;
             }
         }
-        let changed =
-            git("diff-files").args(["--name-only", "-z", "--ignore-submodules=all"]).run()?;
+        let differing = git("diff-files")
+            .args(["--name-status", "-z", "--no-renames", "--ignore-submodules=all"])
+            .run()?;
         let untracked = git("ls-files").args(["-z", "--others", "--exclude-standard"]).run()?;
 
+        let (mut gone, mut changed) = (Vec::new(), Vec::new());
+        let mut fields = differing.fields();
+        while let (Some(status), Some(path)) = (fields.next(), fields.next()) {
+            put(if status == b"D" { &mut gone } else { &mut changed }, path);
+        }
         let mut nested = Vec::new();
-        let mut paths = changed.stdout;
-        for path in untracked.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+        for path in untracked.fields() {
             match path.strip_suffix(b"/") {
                 Some(repository) => nested.push(RepoPath::new(repository)),
-                None => {
-                    paths.extend(path);
-                    paths.push(0);
-                }
+                None => put(&mut changed, path),
             }
         }
-        if !paths.is_empty() {
+        // By itself, since `--remove` refuses what lies below a folder that is a symbolic link now.
+        if !gone.is_empty() {
+            git("update-index").args(["--force-remove", "-z", "--stdin"]).input(gone).run()?;
+        }
+        if !changed.is_empty() {
             git("update-index")
                 .args(["--add", "--remove", "--replace", "-z", "--stdin"])
-                .input(paths)
+                .input(changed)
                 .run()?;
         }
         let tree = git("write-tree").run()?.line().parse()?;
         Ok(Snapshot { tree, nested })
     }
+}
+
+/// Appends a path as `-z --stdin` reads it.
+fn put(paths: &mut Vec<u8>, path: &[u8]) {
+    paths.extend(path);
+    paths.push(0);
 }
 
 /// Copies an index with its modification time, by which git tells files that changed in the same
