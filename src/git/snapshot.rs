@@ -10,6 +10,7 @@ use super::unchanged::{distrust_changed, holds_just};
 use crate::error::{Attempt, Error, Result};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -91,37 +92,33 @@ impl Repo {
             .run()?;
         let untracked = git("ls-files").args(["-z", "--others", "--exclude-standard"]).run()?;
 
-        let (mut gone, mut changed) = (Vec::new(), Vec::new());
+        let (mut gone, mut changed) = (BTreeSet::new(), BTreeSet::new());
         let mut fields = differing.fields();
         while let (Some(status), Some(path)) = (fields.next(), fields.next()) {
-            put(if status == b"D" { &mut gone } else { &mut changed }, path);
+            if status == b"D" { &mut gone } else { &mut changed }.insert(path);
         }
         let mut nested = Vec::new();
         for path in untracked.fields() {
             match path.strip_suffix(b"/") {
                 Some(repository) => nested.push(RepoPath::new(repository)),
-                None => put(&mut changed, path),
+                None => drop(changed.insert(path)),
             }
         }
         // By itself, since `--remove` refuses what lies below a folder that is a symbolic link now.
-        if !gone.is_empty() {
-            git("update-index").args(["--force-remove", "-z", "--stdin"]).input(gone).run()?;
-        }
-        if !changed.is_empty() {
-            git("update-index")
-                .args(["--add", "--remove", "--replace", "-z", "--stdin"])
-                .input(changed)
-                .run()?;
+        // An unmerged path is told twice.
+        changed.retain(|path| !gone.contains(path));
+        for (paths, how) in
+            [(gone, &["--force-remove"][..]), (changed, &["--add", "--remove", "--replace"])]
+        {
+            if !paths.is_empty() {
+                let list: Vec<u8> =
+                    paths.into_iter().flat_map(|path| [path, b"\0"].concat()).collect();
+                git("update-index").args(how).args(["-z", "--stdin"]).input(list).run()?;
+            }
         }
         let tree = git("write-tree").run()?.line().parse()?;
         Ok(Snapshot { tree, nested })
     }
-}
-
-/// Appends a path as `-z --stdin` reads it.
-fn put(paths: &mut Vec<u8>, path: &[u8]) {
-    paths.extend(path);
-    paths.push(0);
 }
 
 /// Copies an index with its modification time, by which git tells files that changed in the same
