@@ -12,12 +12,12 @@
 use super::merge_tree::{Merged, Merger};
 use super::objects::{NewCommit, Signing};
 use super::repo::Repo;
+use super::snapshot::forget_index;
 use super::tree_check::refuse_unsafe_paths;
-use crate::error::{Attempt, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
 use std::collections::HashSet;
-use std::fs;
 use std::path::Path;
 
 /// A task's change, of which a part is wanted.
@@ -47,9 +47,9 @@ impl Repo {
     /// `refused` when nothing is wanted of what the task did, when the patch does not apply to the base,
     /// or when it does something that the task did not.
     pub fn part_of(&self, whole: &WholeChange<'_>, wanted: &Wanted<'_>) -> Result<CommitId> {
-        remove(whole.index)?;
+        forget_index(whole.index)?;
         let tree = self.tree_with_part(whole, wanted);
-        remove(whole.index)?;
+        forget_index(whole.index)?;
         let tree = tree?;
         let base = self.tree_of(whole.base)?;
         refuse_unsafe_paths(&self.changes_between(base, tree)?)?;
@@ -162,13 +162,4 @@ fn nothing_wanted(wanted: &Wanted<'_>) -> Error {
 
 fn not_a_part() -> Error {
     Error::refused("the patch does something that the task did not")
-}
-
-fn remove(index: &Path) -> Result<()> {
-    match fs::remove_file(index) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(cause).attempt(|| format!("remove `{}`", index.display()))
-        }
-        _ => Ok(()),
-    }
 }
