@@ -1,8 +1,10 @@
 //! A process environment as a value: read once at the edge of the program, then handed in.
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 /// Environment variables by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +35,22 @@ impl Environment {
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(OsStr::to_str)
+    }
+
+    /// The folder of programs' state by the XDG Base Directory specification: `XDG_STATE_HOME`, else
+    /// `~/.local/state`. A path that is not absolute does not count, as there.
+    ///
+    /// # Errors
+    /// `refused` where neither is known; `what` says what was to be kept there.
+    pub fn state_home(&self, what: &str) -> Result<PathBuf> {
+        let absolute =
+            |name: &str| self.get(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+        absolute("XDG_STATE_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+            .ok_or_else(|| {
+                Error::refused(format!("there is no place to keep {what}"))
+                    .hint("set `HOME` or `XDG_STATE_HOME` to an absolute path")
+            })
     }
 
     /// Sets a variable.

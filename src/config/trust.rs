@@ -5,7 +5,7 @@
 //! holds both, which are compared whole: what changed by a byte has to be accepted again.
 
 use crate::environment::Environment;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Result};
 use crate::names::TaskId;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -24,15 +24,7 @@ impl Trust {
     /// # Errors
     /// `refused` without a home to keep it in.
     pub fn of(environment: &Environment) -> Result<Self> {
-        let absolute = |name: &str| {
-            environment.get(name).map(PathBuf::from).filter(|folder| folder.is_absolute())
-        };
-        let state = absolute("XDG_STATE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-            .ok_or_else(|| {
-                Error::refused("there is no place to keep what is trusted")
-                    .hint("set `HOME` or `XDG_STATE_HOME` to an absolute path")
-            })?;
+        let state = environment.state_home("what is trusted")?;
         Ok(Self { folder: state.join("offshoot/trusted") })
     }
 

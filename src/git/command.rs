@@ -105,8 +105,8 @@ impl Git {
             "maintenance.auto=false",
             "core.fsync=all",
             "advice.detachedHead=false",
-            // As many checkout workers as there are cores.
-            "checkout.workers=0",
+            // With more, git (2.39 and 2.47 at least) leaves files with a `working-tree-encoding` as stored.
+            "checkout.workers=1",
         ]
         .map(OsStr::new)
         .into_iter()

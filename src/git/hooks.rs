@@ -1,4 +1,4 @@
-//! The person's commit hooks, run on a result before it lands: in a worktree of its own that holds
+//! The person's commit hooks, run on a result before it lands: in a scratch worktree that holds
 //! exactly the result's tree, with HEAD at the target's commit and the result in the index.
 //!
 //! The hooks are those of the person's repository and configuration; a relative `core.hooksPath` means
@@ -17,12 +17,8 @@ use std::path::{Path, PathBuf};
 /// A result that hooks are to look at.
 #[derive(Debug, Clone, Copy)]
 pub struct HookedResult<'a> {
-    /// Where the worktree is made; whatever an earlier one left there is removed.
-    pub root: &'a Path,
     /// The target's commit.
     pub target: CommitId,
-    /// The result's tree.
-    pub tree: ObjectId,
     /// The commit that is merged, where it is a merge.
     pub merged: Option<CommitId>,
     /// What the commit says.
@@ -35,36 +31,22 @@ pub struct HookedResult<'a> {
 pub const MESSAGE: &str = "MESSAGE";
 
 impl Repo {
-    /// Runs hooks on a result; answers the tree and the message that they leave. The caller holds the
-    /// landing lock and the repository's.
+    /// Runs hooks on a result in a scratch worktree of it; answers the tree and the message that they
+    /// leave.
     ///
     /// # Errors
     /// `refused` when a hook fails, with what it said; `unsupported` when git is older than 2.36.
-    pub fn run_hooks(&self, result: &HookedResult<'_>) -> Result<(ObjectId, String)> {
+    pub fn run_hooks(
+        &self,
+        scratch: &Checkout,
+        result: &HookedResult<'_>,
+    ) -> Result<(ObjectId, String)> {
         if self.git.version()? < (2, 36) {
             return Err(Error::unsupported("running hooks needs git 2.36 or newer"));
         }
-        self.take_back_half_made(result.root)?;
-        let left = self.scratch(result).and_then(|scratch| self.hooked(result, &scratch));
-        self.take_back_half_made(result.root)?;
-        left
-    }
-
-    fn scratch(&self, result: &HookedResult<'_>) -> Result<Checkout> {
-        let parent = result.root.parent().unwrap_or(result.root);
-        fs::create_dir_all(parent).attempt(|| format!("make `{}`", parent.display()))?;
-        let command = self.git.at(self.common_dir(), "worktree");
-        let command = command.args(["add", "--quiet", "--detach", "--no-checkout", "--"]);
-        command.arg(result.root).arg(result.target.to_string()).run()?;
-        let scratch = self.entry_at(result.root)?.ok_or_else(|| {
-            Error::internal(format!("git made no worktree at `{}`", result.root.display()))
-        })?;
-        let command = self.git.at(&scratch.git_dir, "read-tree").work_tree(&scratch.root);
-        command.args(["--reset", "-u", &result.tree.to_string()]).run()?;
-        Ok(scratch)
-    }
-
-    fn hooked(&self, result: &HookedResult<'_>, scratch: &Checkout) -> Result<(ObjectId, String)> {
+        // Of the result there is to be no commit yet, as when git asks its hooks.
+        let command = self.git.at(&scratch.git_dir, "update-ref");
+        command.args(["--no-deref", "HEAD", &result.target.to_string()]).run()?;
         let write = |name: &str, text: &str| {
             let file = scratch.git_dir.join(name);
             fs::write(&file, text).attempt(|| format!("write `{}`", file.display())).map(|()| file)

@@ -117,7 +117,6 @@ impl Repo {
                 let command = git("apply").args(["--cached", "--whitespace=nowarn", "-"]);
                 command.input(*patch).run().map_err(|error| {
                     Error::new(ErrorKind::Refused, format!("the patch does not fit: {error}"))
-                        .hint("`offshoot diff TASK` writes the patch of which a part may be taken")
                 })?;
             }
         }
@@ -131,7 +130,9 @@ impl Repo {
         let command = command.args([whole.base.to_string(), whole.tip.to_string()]);
         let output = command.arg("--").args(paths).run().map_err(|error| Error {
             kind: ErrorKind::Refused,
-            ..error.hint("`git help glossary` explains pathspecs")
+            ..error.hint(
+                "`git help glossary` explains pathspecs; they count from the repository's root",
+            )
         })?;
         let matched: HashSet<RepoPath> = output.fields().map(RepoPath::new).collect();
         let mut lines = Vec::new();
@@ -156,10 +157,9 @@ fn nothing_wanted(wanted: &Wanted<'_>) -> Error {
         }
         Wanted::Patch(_) => "the patch changes nothing".to_owned(),
     };
-    Error::refused(message).hint("`offshoot diff --name-only TASK` shows what it changed")
+    Error::refused(message)
 }
 
 fn not_a_part() -> Error {
     Error::refused("the patch does something that the task did not")
-        .hint("`offshoot diff TASK` writes the patch of which whole hunks may be taken")
 }

@@ -10,6 +10,7 @@ use super::unchanged::{distrust_changed, holds_just};
 use crate::error::{Attempt, Error, Result};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -83,26 +84,34 @@ impl Repo {
                 git("read-tree").arg(head.to_string()).run()?;
             }
         }
-        let changed =
-            git("diff-files").args(["--name-only", "-z", "--ignore-submodules=all"]).run()?;
+        let differing = git("diff-files")
+            .args(["--name-status", "-z", "--no-renames", "--ignore-submodules=all"])
+            .run()?;
         let untracked = git("ls-files").args(["-z", "--others", "--exclude-standard"]).run()?;
 
+        let (mut gone, mut changed) = (BTreeSet::new(), BTreeSet::new());
+        let mut fields = differing.fields();
+        while let (Some(status), Some(path)) = (fields.next(), fields.next()) {
+            if status == b"D" { &mut gone } else { &mut changed }.insert(path);
+        }
         let mut nested = Vec::new();
-        let mut paths = changed.stdout;
-        for path in untracked.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+        for path in untracked.fields() {
             match path.strip_suffix(b"/") {
                 Some(repository) => nested.push(RepoPath::new(repository)),
-                None => {
-                    paths.extend(path);
-                    paths.push(0);
-                }
+                None => drop(changed.insert(path)),
             }
         }
-        if !paths.is_empty() {
-            git("update-index")
-                .args(["--add", "--remove", "--replace", "-z", "--stdin"])
-                .input(paths)
-                .run()?;
+        // By itself, since `--remove` refuses what lies below a folder that is a symbolic link now.
+        // An unmerged path is told twice.
+        changed.retain(|path| !gone.contains(path));
+        for (paths, how) in
+            [(gone, &["--force-remove"][..]), (changed, &["--add", "--remove", "--replace"])]
+        {
+            if !paths.is_empty() {
+                let list: Vec<u8> =
+                    paths.into_iter().flat_map(|path| [path, b"\0"].concat()).collect();
+                git("update-index").args(how).args(["-z", "--stdin"]).input(list).run()?;
+            }
         }
         let tree = git("write-tree").run()?.line().parse()?;
         Ok(Snapshot { tree, nested })

@@ -36,8 +36,7 @@ impl Checkout {
     /// `io` when that cannot be written.
     pub fn mark_set_up(&self) -> Result<()> {
         let mark = self.git_dir.join(SET_UP);
-        // Not empty, so that it needs room as the record would have.
-        fs::write(&mark, "what is in this worktree is nowhere else\n")
+        fs::write(&mark, "this worktree was made ready for its agent\n")
             .attempt(|| format!("write `{}`", mark.display()))
     }
 
@@ -115,18 +114,8 @@ impl Repo {
     }
 
     fn add_by_git(&self, new: &NewWorktree<'_>) -> Result<Checkout> {
-        let attempt = || format!("make `{}`", new.root.display());
         // By commit and detached first: a tag of the branch's name would be checked out instead.
-        self.git
-            .at(self.common_dir(), "worktree")
-            .args(["add", "--quiet", "--detach", "--"])
-            .arg(new.root)
-            .arg(new.base.to_string())
-            .run()
-            .map_err(|error| error.while_trying(attempt()))?;
-        let checkout = self.entry_at(new.root)?.ok_or_else(|| {
-            Error::internal(format!("git made no worktree at `{}`", new.root.display()))
-        })?;
+        let checkout = self.make_scratch(new.root, new.base)?;
         self.attach_head(&checkout, new.branch)?;
         Ok(checkout)
     }
@@ -328,7 +317,7 @@ pub fn owner_of(entry: &Path) -> Option<TaskId> {
 }
 
 /// Whether an entry names `root`, be it there or not.
-fn names_root(entry: &Path, root: &Path) -> bool {
+pub(super) fn names_root(entry: &Path, root: &Path) -> bool {
     fs::read_to_string(entry.join("gitdir")).is_ok_and(|text| {
         entry.join(text.trim_end()).parent().map(resolved) == Some(resolved(root))
     })

@@ -37,15 +37,7 @@ impl Kept {
     /// # Errors
     /// `refused` without a home.
     pub fn of(environment: &Environment) -> Result<Self> {
-        let absolute = |name: &str| {
-            environment.get(name).map(PathBuf::from).filter(|folder| folder.is_absolute())
-        };
-        let state = absolute("XDG_STATE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-            .ok_or_else(|| {
-                Error::refused("there is no place to keep what was there before")
-                    .hint("set `HOME` or `XDG_STATE_HOME` to an absolute path")
-            })?;
+        let state = environment.state_home("what was there before")?;
         Ok(Self { folder: state.join("offshoot/setup") })
     }
 

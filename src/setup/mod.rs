@@ -24,6 +24,11 @@ const SKILL: &str = include_str!("SKILL.md");
 /// What in the plugin stands for our program.
 const PROGRAM_IN_PLUGIN: &str = "const PROGRAM = \"offshoot\"";
 
+/// The events of Claude Code and of Codex whose hooks can tell a session something, and whether a hook
+/// for one names tools.
+const EVENTS: [(&str, bool); 4] =
+    [("PostToolUse", true), ("UserPromptSubmit", false), ("Stop", false), ("SessionStart", false)];
+
 /// An agent that offshoot can be tied to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agent {
@@ -210,14 +215,8 @@ pub fn pieces(
             value["type"] = json!("stdio");
             let entry = Entry::Property(vec!["mcpServers", "offshoot"], value);
             pieces.push(server(place(".mcp.json", personal), Content::Json(vec![entry])));
-            let events = [
-                ("PostToolUse", true),
-                ("UserPromptSubmit", false),
-                ("Stop", false),
-                ("SessionStart", false),
-            ];
             pieces.extend(
-                is_personal.then(|| hooks_piece(folder.join("settings.json"), hooks(&events, 10))),
+                is_personal.then(|| hooks_piece(folder.join("settings.json"), hooks(&EVENTS, 10))),
             );
             skills = folder.join("skills");
         }
@@ -225,14 +224,8 @@ pub fn pieces(
             let folder = homes.folder("CODEX_HOME", ".codex");
             let content = Content::Toml { table: ["mcp_servers", "offshoot"], values: stdio };
             pieces.push(server(place(".codex/config.toml", folder.join("config.toml")), content));
-            let events = [
-                ("PostToolUse", true),
-                ("UserPromptSubmit", false),
-                ("Stop", false),
-                ("SessionStart", false),
-            ];
             pieces.extend(
-                is_personal.then(|| hooks_piece(folder.join("hooks.json"), hooks(&events, 10))),
+                is_personal.then(|| hooks_piece(folder.join("hooks.json"), hooks(&EVENTS, 10))),
             );
         }
         Agent::Gemini => {

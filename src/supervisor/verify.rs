@@ -76,15 +76,7 @@ impl Laboratory<'_> {
         is_over: &mut dyn FnMut() -> Result<bool>,
     ) -> Result<Verification> {
         self.sweep()?;
-        let name = TaskId::random();
-        let trial = Trial {
-            schema: SCHEMA,
-            name: name.to_string(),
-            owner: process::current()?,
-            // No task's name holds a `~`, so nobody else's folder is ever there.
-            worktree: proposal.beside.join(format!("verify~{}", name.short())),
-        };
-        self.store.begin_trial(&trial)?;
+        let trial = self.begin(proposal.beside)?;
         let step = self.try_in(&trial, proposal, is_over);
         self.clear_away(&trial)?;
         let (verdict, code) = match step? {
@@ -105,6 +97,41 @@ impl Laboratory<'_> {
         })
     }
 
+    /// Lets something work in a worktree of a commit, made in the folder `beside` and gone afterwards.
+    /// What a kill leaves of it goes with the next command.
+    ///
+    /// # Errors
+    /// Those of the work, and when there can be no worktree.
+    pub fn in_scratch<T>(
+        self,
+        beside: &Path,
+        commit: CommitId,
+        work: impl FnOnce(&Checkout) -> Result<T>,
+    ) -> Result<T> {
+        let trial = self.begin(beside)?;
+        let done = self.worktree(&trial, commit).and_then(|checkout| work(&checkout));
+        self.clear_away(&trial)?;
+        done
+    }
+
+    fn begin(self, beside: &Path) -> Result<Trial> {
+        let name = TaskId::random();
+        let trial = Trial {
+            schema: SCHEMA,
+            name: name.to_string(),
+            owner: process::current()?,
+            // No task's name holds a `~`, so nobody else's folder is ever there.
+            worktree: beside.join(format!("verify~{}", name.short())),
+        };
+        self.store.begin_trial(&trial)?;
+        Ok(trial)
+    }
+
+    fn worktree(self, trial: &Trial, commit: CommitId) -> Result<Checkout> {
+        let _repo = self.store.lock(RepoLock::Repo)?;
+        self.repo.make_scratch(&trial.worktree, commit)
+    }
+
     fn try_in(
         self,
         trial: &Trial,
@@ -116,10 +143,7 @@ impl Laboratory<'_> {
         let mut options = OpenOptions::new();
         let log = options.create(true).write(true).truncate(true).mode(0o600).open(&proposal.log);
         let mut log = log.attempt(attempt)?;
-        let checkout = {
-            let _repo = self.store.lock(RepoLock::Repo)?;
-            self.repo.make_scratch(&trial.worktree, proposal.commit)?
-        };
+        let checkout = self.worktree(trial, proposal.commit)?;
         self.repo.copy_ignored(&setup.copy, &checkout)?;
         let mut environment = proposal.environment.clone();
         for (name, value) in &setup.env {

@@ -5,8 +5,9 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::git::{HookedResult, MESSAGE, NewCommit, Planned, Signing};
 use crate::landing::Strategy;
-use crate::layout::RepoLock;
 use crate::names::CommitId;
+use crate::ops::place::worktree_root;
+use crate::supervisor::Laboratory;
 
 /// `git merge` and `git commit`, as githooks(5) has them; `git rebase` only asks before it begins.
 const OF_MERGE: &[&[&str]] =
@@ -35,17 +36,13 @@ impl Candidate<'_> {
         };
         let says = message(self.task, request.strategy);
         let merged = (request.strategy == Strategy::Merge).then_some(self.settled.tip);
-        let (tree, said) = {
-            let _repo = context.store.lock(RepoLock::Repo)?;
-            context.repo.run_hooks(&HookedResult {
-                root: &self.task.spec.worktree.with_file_name(".hooks"),
-                target: before,
-                tree: planned.tree,
-                merged,
-                message: &says,
-                hooks,
-            })?
-        };
+        let result = HookedResult { target: before, merged, message: &says, hooks };
+        let Context { store, repo, config, .. } = context;
+        let laboratory = Laboratory { store, repo, config };
+        let (tree, said) =
+            laboratory.in_scratch(&worktree_root(context), planned.commit, |scratch| {
+                repo.run_hooks(scratch, &result)
+            })?;
         if request.strategy == Strategy::Rebase || (tree == planned.tree && said == says) {
             return Ok(planned);
         }

@@ -79,6 +79,33 @@ fn modes_and_kinds_that_changed_are_found() {
 }
 
 #[test]
+fn folders_and_links_that_took_each_others_place_are_found() {
+    let into_link = |root: &Path, folder: &str, to: &str| {
+        fs::remove_dir_all(root.join(folder)).expect("removes");
+        symlink(to, root.join(folder)).expect("links");
+    };
+    is_as_git_records_it(|root| into_link(root, "a/b", "../a.txt"));
+    is_as_git_records_it(|root| into_link(root, "a", "/"));
+    is_as_git_records_it(|root| {
+        // To a folder in which there are files of the same names.
+        fs::rename(root.join("a"), root.join("moved")).expect("moves");
+        symlink("moved", root.join("a")).expect("links");
+    });
+    is_as_git_records_it(|root| {
+        into_link(root, "a/b", "nowhere");
+        write(root.join("a.txt"), "changed besides\n");
+        fs::remove_file(root.join("run.sh")).expect("removes");
+    });
+    for link in ["link", "a/folder-link"] {
+        is_as_git_records_it(|root| {
+            fs::remove_file(root.join(link)).expect("removes");
+            fs::create_dir(root.join(link)).expect("a folder");
+            write(root.join(link).join("in"), "x");
+        });
+    }
+}
+
+#[test]
 fn files_that_came_and_went_are_found() {
     is_as_git_records_it(|root| write(root.join("new"), "new"));
     is_as_git_records_it(|root| write(root.join("a/b/new.c"), "new"));

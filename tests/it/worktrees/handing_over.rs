@@ -43,6 +43,11 @@ fn line_endings_are_changed() {
 }
 
 #[test]
+fn encodings_are_changed() {
+    git_makes_it(|world| attributes(world, "*.txt working-tree-encoding=UTF-16LE\n"));
+}
+
+#[test]
 fn ids_are_put_in() {
     git_makes_it(|world| {
         world.write("a/id.txt", "$Id$\n");

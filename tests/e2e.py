@@ -1,0 +1,336 @@
+"""The conversation of a main session, held with a coding agent itself against a scripted model.
+
+Usage: e2e.py AGENT AGENTS_PROGRAM PROGRAM FOLDER (`scripts/e2e` prepares them)
+
+The person speaks through the agent's own interface; what the model answers stands in `the_script`. Every claim is
+checked against what the agent keeps of its session, the records of offshoot, and git. Each wait has a limit.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FIXTURES = os.path.join(HERE, "..", "fixtures")
+# Generous, since machines of CI are slow: nothing here waits for as long unless it is broken.
+LIMIT = 60
+NAMES = [f"task-{number}" for number in range(121, 126)]
+# This one is given to an agent of the same kind, the others are commands.
+DELEGATED = "task-123"
+
+
+class Untrue(Exception):
+    """A claim that does not hold."""
+
+
+class World:
+    """A home of its own with a repository, a model, and everything that was started in it."""
+
+    def __init__(self, agent, agents_program, program, folder):
+        self.agent, self.folder = agent, os.path.realpath(folder)
+        self.home, self.repo = self.path("home"), self.path("repo")
+        self.gates, self.started = self.path("gates"), []
+        for made in ("bin", "home", "gates", "tmp"):
+            os.makedirs(self.path(made))
+        for name, path in ((agent, agents_program), ("offshoot", program)):
+            os.symlink(os.path.abspath(path), self.path("bin", name))
+        # Nothing of a surrounding session, and nothing of the person's.
+        self.environment = {
+            "PATH": self.path("bin") + ":" + os.environ["PATH"], "HOME": self.home, "TMPDIR": self.path("tmp"),
+            "LANG": "C.UTF-8", "TERM": "dumb", "GIT_CONFIG_NOSYSTEM": "1",
+            "OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+        }
+        self.write(".gitconfig", "[user]\nname = Session Person\nemail = person@example.invalid\n")
+        self.write(".config/offshoot/config.toml", "max_parallel = 5\n")
+        self.run(os.path.join(FIXTURES, "repos/simple.sh"), self.repo, cwd=self.folder)
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def write(self, name, text):
+        path = os.path.join(self.home, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def run(self, *words, cwd=None):
+        done = subprocess.run(words, cwd=cwd or self.repo, env=self.environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=LIMIT)
+        if done.returncode != 0:
+            raise Untrue(f"`{' '.join(words)}` exited {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    def start(self, name, *words):
+        log = open(self.path(f"{name}.log"), "wb")
+        child = subprocess.Popen(words, cwd=self.repo, env=self.environment, stdin=subprocess.DEVNULL,
+                                 stdout=log, stderr=log, start_new_session=True)
+        self.started.append(child)
+        return child
+
+    def log(self, name):
+        with open(self.path(f"{name}.log"), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def start_model(self):
+        with open(self.path("script.json"), "w", encoding="utf-8") as file:
+            json.dump(the_script(self), file)
+        self.start("model", os.path.join(FIXTURES, "model/server"), "--script", self.path("script.json"),
+                   "--port-file", self.path("port"), "--log", self.path("model.jsonl"))
+        until("the model listens", lambda: os.path.exists(self.path("port")))
+        with open(self.path("port"), encoding="utf-8") as file:
+            return file.read()
+
+    def open_gate(self, *names):
+        for name in names:
+            open(os.path.join(self.gates, name), "w", encoding="utf-8").close()
+
+    def states(self):
+        tasks = json.loads(self.run("offshoot", "list", "--all", "--json"))["tasks"]
+        return {task["name"]: task["state"] for task in tasks}
+
+    def end(self):
+        """Ends everything that was started here, and the tasks."""
+        self.open_gate(*NAMES)
+        for child in reversed(self.started):
+            end_group(child)
+        if os.path.isdir(self.repo):
+            for verb in (["cancel"], ["wait"]):
+                try:
+                    open_ones = [name for name, state in self.states().items() if state != "completed"]
+                    self.run("offshoot", *verb, *open_ones)
+                except (Untrue, subprocess.TimeoutExpired):
+                    pass
+
+    def show_logs(self):
+        for name in sorted(os.listdir(self.folder)):
+            if name.endswith((".log", ".jsonl")):
+                with open(self.path(name), "rb") as file:
+                    end = file.read()[-3000:].decode(errors="replace")
+                print(f"--- the end of {name}\n{end}", file=sys.stderr)
+
+
+def end_group(child):
+    for way in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, way)
+            child.wait(timeout=5)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+class Opencode:
+    """A session of `opencode serve`, which runs plugins and MCP servers as its terminal interface does."""
+
+    prefix = "offshoot_"
+    session = None
+
+    def __init__(self, world, model):
+        self.world = world
+        self.settings = world.write(".config/opencode/opencode.jsonc", SETTINGS_OF_OPENCODE.replace("PORT", model))
+
+    def start(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        self.world.start("opencode", "opencode", "serve", "--hostname", "127.0.0.1", "--port", str(port),
+                         "--print-logs")
+        # Asked before it says so, it may leave the question open for ever.
+        until("opencode listens", lambda: "listening on" in self.world.log("opencode"))
+        self.session = self.http("/session", {})["id"]
+
+    def ask(self, text):
+        self.http(f"/session/{self.session}/prompt_async", {"parts": [{"type": "text", "text": text}]})
+
+    def said(self):
+        """What was said so far: `(who, text)`, with who one of "user", "model", "told"."""
+        said = []
+        for message in self.http(f"/session/{self.session}/message"):
+            for part in message["parts"]:
+                if part["type"] == "text":
+                    who = "model" if message["info"]["role"] == "assistant" else "user"
+                    said.append(("told" if part.get("synthetic") else who, part["text"]))
+        return said
+
+    def http(self, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+
+# With `$schema`, which opencode would write into it otherwise.
+SETTINGS_OF_OPENCODE = """{
+  "$schema": "https://opencode.ai/config.json",
+  // A model that says what a script tells it to.
+  "model": "scripted/scripted",
+  "small_model": "scripted/scripted",
+  "autoupdate": false,
+  "share": "disabled",
+  "provider": {
+    "scripted": {
+      "npm": "@ai-sdk/openai-compatible",
+      "options": {"baseURL": "http://127.0.0.1:PORT/v1", "apiKey": "none"},
+      "models": {"scripted": {"tool_call": true, "limit": {"context": 200000, "output": 8000}}},
+    },
+  },
+}
+"""
+
+AGENTS = {"opencode": Opencode}
+
+
+def the_script(world):
+    """What the model says to whom."""
+    call = lambda verb, **args: {"tool": AGENTS[world.agent].prefix + verb, "args": args}
+
+    def dispatch(name):
+        if name == DELEGATED:
+            return call("dispatch", name=name, agent=world.agent, prompt="Write down the answer.")
+        held = 'until [ -e "$0" ]; do sleep 0.1; done; echo done > "$1.txt"'
+        return call("dispatch", name=name, command=["sh", "-c", held, os.path.join(world.gates, name), name])
+
+    answer = {"filePath": "{cwd}/answer.txt", "content": "forty-two\n"}
+    rules = {
+        # The main session.
+        "in the background": [[dispatch(name) for name in NAMES],
+                              [{"text": "Dispatched: {seen:\"id\": ?\"([0-9a-f-]+)\"}"}]],
+        "seven times six": [[{"text": "Forty-two."}]],
+        "How far": [[call("list")], [{"text": "{count:\"state\": ?\"completed\"} of 5 completed"}]],
+        "Pause (task-125)": [[call("pause", tasks=["task-125"])],
+                             [{"text": "It is {seen:\"state\": ?\"(\\w+)\"} now."}]],
+        "Resume (task-125)": [[call("resume", tasks=["task-125"])],
+                              [{"text": "It is {seen:\"state\": ?\"(\\w+)\"} again."}]],
+        "Land task-123": [[call("merge", tasks=[DELEGATED])], [{"text": "It is {seen:\"verdict\": ?\"(\\w+)\"}."}]],
+        r"\[offshoot\] task-": [[call("result", task=r"{seen:\[offshoot\] (task-\d+) completed}")],
+                                [{"text": "By the way, {seen:\"name\": ?\"(task-\\d+)\"} just completed."}]],
+        # The agent of the task.
+        "Write down": [[{"wait_for": os.path.join(world.gates, DELEGATED)}, {"tool": "write", "args": answer}],
+                       [{"text": "It is written down."}]],
+    }
+    return {"rules": [{"when": when, "turns": turns} for when, turns in rules.items()]}
+
+
+def converse(world, session):
+    def ask(text, pattern):
+        before = len(session.said())
+        session.ask(text)
+        return until(f"the answer to {text!r}", lambda: find(session.said()[before:], "model", pattern))
+
+    def told(name):
+        until(f"the session is told of {name}",
+              lambda: find(session.said(), "told", rf"(?m)^\[offshoot\] {name} completed in "))
+
+    ask("Have these five things done in the background, please.", r"Dispatched: [0-9a-f-]{36}")
+    states = world.states()
+    claim("five tasks were dispatched through the tools, and the person has an id", sorted(states) == NAMES)
+    until("all run", lambda: set(world.states().values()) == {"running"})
+    ask("Meanwhile: what is seven times six?", "Forty-two")
+    claim("the conversation goes on while all five run", set(world.states().values()) == {"running"})
+
+    world.open_gate("task-121")
+    told("task-121")
+    by_the_way(session, "task-121")
+    claim("the first end wakes the idle session, which reads the result and says so", True)
+    world.open_gate("task-122", "task-124")
+    for name in ("task-122", "task-124"):
+        told(name)
+    by_the_way(session, "task-12[24]")
+    claim("two ends at the same time are both told", True)
+    ask("How far are they?", "^3 of 5 completed$")
+    claim("asked how far they are, it says: 3 of 5 completed", True)
+
+    ask("Pause task-125, please.", "^It is paused now")
+    claim("a task is paused by asking", world.states()["task-125"] == "paused")
+    ask("Resume task-125, please.", "^It is (running|paused) again")
+    until("it runs again", lambda: world.states()["task-125"] == "running")
+    claim("and resumed by asking", True)
+    world.open_gate("task-125")
+    told("task-125")
+
+    world.open_gate(DELEGATED)
+    told(DELEGATED)
+    by_the_way(session, DELEGATED)
+    claim(f"by the way, {DELEGATED} just completed: another {world.agent} did it", True)
+    ask("Land task-123, please.", "^It is landed")
+    answer = world.run("git", "show", "main:answer.txt")
+    claim("its work is on main and in the checkout", answer == "forty-two\n"
+          and os.path.exists(os.path.join(world.repo, "answer.txt"))
+          and world.run("git", "status", "--porcelain") == "")
+    tellings = "\n".join(text for who, text in session.said() if who == "told")
+    claim("every end was told exactly once",
+          sorted(re.findall(r"(?m)^\[offshoot\] (\S+) completed", tellings)) == NAMES)
+    until("the inbox is empty",
+          lambda: json.loads(world.run("offshoot", "inbox", "--all", "--json"))["events"] == [])
+    claim("and the inbox is empty", True)
+
+
+def by_the_way(session, name):
+    until(f"it says that {name} completed",
+          lambda: find(session.said(), "model", f"^By the way, {name} just completed"))
+
+
+def find(said, who, pattern):
+    return next((text for one, text in said if one == who and re.search(pattern, text)), None)
+
+
+def claim(what, holds):
+    if not holds:
+        raise Untrue(f"not true: {what}")
+    print(f"ok: {what}", flush=True)
+
+
+def until(what, condition):
+    deadline, trouble = time.monotonic() + LIMIT, ""
+    while time.monotonic() < deadline:
+        try:
+            if found := condition():
+                return found
+        except OSError as error:
+            trouble = f" ({error})"
+        time.sleep(0.1)
+    raise Untrue(f"waited {LIMIT} s in vain until {what}{trouble}")
+
+
+def main(agent, agents_program, program, folder):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    world = World(agent, agents_program, program, folder)
+    session = None
+    try:
+        session = AGENTS[agent](world, world.start_model())
+        with open(session.settings, "rb") as file:
+            before = file.read()
+        world.run("offshoot", "setup", agent)
+        session.start()
+        converse(world, session)
+        world.run("offshoot", "setup", agent, "--remove")
+        with open(session.settings, "rb") as file:
+            after = file.read()
+        if after != before:
+            print(after.decode(errors="replace"), file=sys.stderr)
+        claim("`setup --remove` brings the person's settings back to the byte", after == before)
+    except (Untrue, subprocess.TimeoutExpired, OSError) as error:
+        print(f"e2e {agent}: {error}", file=sys.stderr)
+        if session and session.session:
+            for who, text in session.said():
+                print(f"    {who}: {text}", file=sys.stderr)
+        world.show_logs()
+        sys.exit(1)
+    finally:
+        world.end()
+    version = world.run(agent, "--version").strip()
+    print(f"e2e {agent}: every claim holds with {version}")
+
+
+main(*sys.argv[1:])
