@@ -57,6 +57,15 @@ pub fn trashed_in(trash: &Path) -> Result<Vec<Trashed>> {
     Ok(found)
 }
 
+/// The folder of a task that came into a trash last: where an attempt was put aside before, there are
+/// several. Moving a folder sets the time of its last change.
+#[must_use]
+pub fn last_trashed(trash: &Path, task: TaskId) -> Option<PathBuf> {
+    let folders = trashed_in(trash).ok()?.into_iter().filter(|it| it.task == task);
+    let whole = folders.filter(|it| !it.is_half_deleted).map(|it| it.path);
+    whole.max_by_key(|path| fs::metadata(path).map(|it| (it.ctime(), it.ctime_nsec())).ok())
+}
+
 /// The task that `<id>` or `<id>-<number>` names.
 fn owner(name: &str) -> Option<TaskId> {
     let (id, rest) = name.split_at_checked(36)?;

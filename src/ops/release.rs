@@ -6,7 +6,9 @@
 use super::restore;
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
-use crate::git::{Checkout, Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart};
+use crate::git::{
+    Checkout, Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart, last_trashed,
+};
 use crate::layout::RepoLock;
 use crate::names::{CommitId, TaskId};
 use crate::store::TaskLock;
@@ -117,8 +119,12 @@ fn keep(context: &Context, task: &Task) -> Result<Vec<String>> {
     }
     if let Some(tip) = tip_of_branch(context, task) {
         tips.push(tip);
-        let expected = context.repo.read_ref(&kept_tip(task))?;
-        let expected = expected.map_or(Expected::Absent, Expected::At);
+        let last = context.repo.read_ref(&kept_tip(task))?;
+        if let Some(last) = last.filter(|last| *last != tip) {
+            // An attempt that was put aside: nothing else may keep it.
+            keep_commit(context, task, last)?;
+        }
+        let expected = last.map_or(Expected::Absent, Expected::At);
         context.repo.set_ref(&kept_tip(task), expected, tip, "offshoot: kept")?;
     }
     keep_commits(context, task, &tips)
@@ -133,9 +139,13 @@ pub(super) fn keep_commit(context: &Context, task: &Task, commit: CommitId) -> R
 fn keep_commits(context: &Context, task: &Task, tips: &[CommitId]) -> Result<Vec<String>> {
     let folder = kept_refs(task);
     let mut refs = context.repo.refs_below(&folder)?;
+    let tip = tip_of_branch(context, task);
     let mut kept = Vec::new();
     for name in &refs {
-        kept.extend(context.repo.read_ref(name)?);
+        let commit = context.repo.read_ref(name)?;
+        // The ref of the tip follows the branch, so it keeps nothing else for long.
+        let goes_on = *name == kept_tip(task) && tip.is_some() && tip != commit;
+        kept.extend(commit.filter(|_| !goes_on));
     }
     for tip in tips.iter().copied() {
         if kept.contains(&tip) {
@@ -203,10 +213,7 @@ fn move_worktree(context: &Context, task: &Task) -> Result<Custody> {
         context.repo.release_worktree(task.id(), &trash, &entries)?
     };
     // A release that was cut off after moving finds nothing to move, but what it moved.
-    let moved_before = |folder: PathBuf| {
-        let place = folder.join(task.id().to_string());
-        place.is_dir().then_some(place)
-    };
+    let moved_before = |folder: PathBuf| last_trashed(&folder, task.id());
     Ok(Custody {
         refs: Vec::new(),
         released_at: None,

@@ -109,6 +109,12 @@ fn what_is_no_part_of_the_task_is_refused() {
     repo.offshoot(&only("nothing")).exits(1).says("`offshoot diff --name-only t`");
     repo.write("new", "in the way\n");
     refused(&sandbox, &repo, "dirty", "is in the way: `new`", &only("new"));
+    std::fs::remove_file(repo.root().join("new")).expect("out of the way");
+    // A git that was killed leaves the lock of our index.
+    let lock = repo.record_folder(&repo.task("t")).join("part.lock");
+    std::fs::write(&lock, "").expect("a lock");
+    repo.offshoot(&["merge", "t", "--dry-run", "--only", "new"]).ok();
+    assert!(!lock.exists());
     repo.offshoot(&["merge", "t", "--ff-only", "--only", "new"]).exits(2);
 }
 

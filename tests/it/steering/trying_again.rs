@@ -65,8 +65,22 @@ fn a_fresh_retry_begins_at_the_base_and_the_old_work_is_kept() {
         |tip: &str| repo.git_ran(&["cat-file", "-e", &format!("{tip}:after.txt")]).code == 0;
     assert!(kept.lines().any(|line| holds(&line[..40])), "{kept}");
     repo.offshoot(&["discard", "t"]).ok();
+    let kept = repo.git(&["for-each-ref", "--format=%(objectname)", &below]);
+    assert!(kept.contains(&old) && kept.contains(text(&second["head"])), "{kept}");
+    // As a release that was cut off before it was recorded leaves it.
+    let mut record = repo.record(&second, "state.json");
+    record["landing"]["custody"] = json!({"refs": [], "folder": null, "entry": null});
+    record["releasing"] = json!(true);
+    let state = repo.record_folder(&second).join("state.json");
+    std::fs::write(state, record.to_string()).expect("the record");
+    let mark = repo.state_folder().join("active").join(text(&second["id"]));
+    std::fs::write(mark, "").expect("a mark");
+    repo.offshoot(&["list"]).ok();
     repo.offshoot(&["restore", "t"]).ok();
-    assert_eq!(repo.worktree_of(&repo.task("t")).read("lines.txt"), "line\n");
+    let worktree = repo.worktree_of(&repo.task("t"));
+    assert_eq!(worktree.read("lines.txt"), "line\n");
+    assert!(!worktree.exists("after.txt"), "it is the first attempt's");
+    assert_eq!(worktree.git(&["status", "--porcelain"]), "");
 }
 
 #[test]
