@@ -46,6 +46,7 @@ class World:
             "LANG": "C.UTF-8", "TERM": "dumb", "GIT_CONFIG_NOSYSTEM": "1",
             "OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_MODELS_FETCH": "1",
             "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+            "DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         }
         self.write(".gitconfig", "[user]\nname = Session Person\nemail = person@example.invalid\n")
         self.write(".config/offshoot/config.toml", "max_parallel = 5\n")
@@ -68,10 +69,10 @@ class World:
             raise Untrue(f"`{' '.join(words)}` exited {done.returncode}: {done.stderr}")
         return done.stdout
 
-    def start(self, name, *words):
+    def start(self, name, *words, stdin=subprocess.DEVNULL):
         log = open(self.path(f"{name}.log"), "wb")
-        child = subprocess.Popen(words, cwd=self.repo, env=self.environment, stdin=subprocess.DEVNULL,
-                                 stdout=log, stderr=log, start_new_session=True)
+        child = subprocess.Popen(words, cwd=self.repo, env=self.environment, stdin=stdin, stdout=log, stderr=log,
+                                 start_new_session=True)
         self.started.append(child)
         return child
 
@@ -92,9 +93,11 @@ class World:
         for name in names:
             open(os.path.join(self.gates, name), "w", encoding="utf-8").close()
 
+    def tasks(self):
+        return json.loads(self.run("offshoot", "list", "--all", "--json"))["tasks"]
+
     def states(self):
-        tasks = json.loads(self.run("offshoot", "list", "--all", "--json"))["tasks"]
-        return {task["name"]: task["state"] for task in tasks}
+        return {task["name"]: task["state"] for task in self.tasks()}
 
     def end(self):
         """Ends everything that was started here, and the tasks."""
@@ -132,6 +135,8 @@ class Opencode:
     """A session of `opencode serve`, which runs plugins and MCP servers as its terminal interface does."""
 
     prefix = "offshoot_"
+    file = "filePath"
+    waits = []
     session = None
 
     def __init__(self, world, model):
@@ -188,12 +193,49 @@ SETTINGS_OF_OPENCODE = """{
 }
 """
 
-AGENTS = {"opencode": Opencode}
+class Claude:
+    """A session of `claude -p` that is spoken to on standard input. Its hooks tell of ends; what wakes it while it is
+    idle are waits in the background, which its model starts behind the dispatches."""
+
+    prefix = "mcp__offshoot__"
+    file = "file_path"
+    waits = [{"tool": "Bash", "args": {"command": f"offshoot wait {name}", "description": f"wait for {name}",
+                                       "run_in_background": True}} for name in NAMES]
+    session = None
+
+    def __init__(self, world, model):
+        self.world = world
+        self.settings = world.write(".claude/settings.json", '{"includeCoAuthoredBy": false}\n')
+        world.environment.update({"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{model}", "ANTHROPIC_API_KEY": "test"})
+
+    def start(self):
+        self.session = self.world.start(
+            "claude", "claude", "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
+            "--allowedTools", "mcp__offshoot,Bash(offshoot wait:*)", stdin=subprocess.PIPE)
+
+    def ask(self, text):
+        message = {"type": "user", "message": {"role": "user", "content": [{"type": "text", "text": text}]}}
+        self.session.stdin.write(json.dumps(message).encode() + b"\n")
+        self.session.stdin.flush()
+
+    def said(self):
+        """What the model was told and what it said: `(who, text)`, first all that it was told."""
+        requests = [json.loads(line) for line in lines(self.world.path("model.jsonl"))]
+        said = [("told", text) for request in requests for text in re.findall(r"\[offshoot\] .*", request["seen"])]
+        for line in lines(self.world.path("claude.log")):
+            message = json.loads(line) if line.startswith('{"type":"assistant"') else {"message": {"content": []}}
+            said += [("model", part["text"]) for part in message["message"]["content"] if part["type"] == "text"]
+        return said
+
+
+AGENTS = {"opencode": Opencode, "claude": Claude}
 
 
 def the_script(world):
     """What the model says to whom."""
-    call = lambda verb, **args: {"tool": AGENTS[world.agent].prefix + verb, "args": args}
+    kind = AGENTS[world.agent]
+    call = lambda verb, **args: {"tool": kind.prefix + verb, "args": args}
+    write = "write" if kind is Opencode else "Write"
 
     def dispatch(name):
         if name == DELEGATED:
@@ -201,11 +243,11 @@ def the_script(world):
         held = 'until [ -e "$0" ]; do sleep 0.1; done; echo done > "$1.txt"'
         return call("dispatch", name=name, command=["sh", "-c", held, os.path.join(world.gates, name), name])
 
-    answer = {"filePath": "{cwd}/answer.txt", "content": "forty-two\n"}
+    answer = {kind.file: "{cwd}/answer.txt", "content": "forty-two\n"}
     rules = {
         # The main session.
-        "in the background": [[dispatch(name) for name in NAMES],
-                              [{"text": "Dispatched: {seen:\"id\": ?\"([0-9a-f-]+)\"}"}]],
+        "these five things": [[dispatch(name) for name in NAMES],
+                              [{"text": "Dispatched: {seen:\"id\": ?\"([0-9a-f-]+)\"}"}, *kind.waits]],
         "seven times six": [[{"text": "Forty-two."}]],
         "How far": [[call("list")], [{"text": "{count:\"state\": ?\"completed\"} of 5 completed"}]],
         "Pause (task-125)": [[call("pause", tasks=["task-125"])],
@@ -216,7 +258,7 @@ def the_script(world):
         r"\[offshoot\] task-": [[call("result", task=r"{seen:\[offshoot\] (task-\d+) completed}")],
                                 [{"text": "By the way, {seen:\"name\": ?\"(task-\\d+)\"} just completed."}]],
         # The agent of the task.
-        "Write down": [[{"wait_for": os.path.join(world.gates, DELEGATED)}, {"tool": "write", "args": answer}],
+        "Write down": [[{"wait_for": os.path.join(world.gates, DELEGATED)}, {"tool": write, "args": answer}],
                        [{"text": "It is written down."}]],
     }
     return {"rules": [{"when": when, "turns": turns} for when, turns in rules.items()]}
@@ -224,17 +266,17 @@ def the_script(world):
 
 def converse(world, session):
     def ask(text, pattern):
-        before = len(session.said())
+        # Whatever is asked here is answered in words of its own.
         session.ask(text)
-        return until(f"the answer to {text!r}", lambda: find(session.said()[before:], "model", pattern))
+        return until(f"the answer to {text!r}", lambda: find(session.said(), "model", pattern))
 
     def told(name):
         until(f"the session is told of {name}",
               lambda: find(session.said(), "told", rf"(?m)^\[offshoot\] {name} completed in "))
 
-    ask("Have these five things done in the background, please.", r"Dispatched: [0-9a-f-]{36}")
-    states = world.states()
-    claim("five tasks were dispatched through the tools, and the person has an id", sorted(states) == NAMES)
+    answer = ask("Have these five things done in the background, please.", "^Dispatched: ")
+    claim("five tasks were dispatched through the tools", sorted(world.states()) == NAMES)
+    claim("the person is told an id", answer.split()[1] in [task["id"] for task in world.tasks()])
     until("all run", lambda: set(world.states().values()) == {"running"})
     ask("Meanwhile: what is seven times six?", "Forty-two")
     claim("the conversation goes on while all five run", set(world.states().values()) == {"running"})
@@ -283,6 +325,12 @@ def by_the_way(session, name):
 
 def find(said, who, pattern):
     return next((text for one, text in said if one == who and re.search(pattern, text)), None)
+
+
+def lines(path):
+    """The whole lines of a file that is being written."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return [line for line in file if line.endswith("\n")]
 
 
 def claim(what, holds):
