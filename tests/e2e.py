@@ -80,6 +80,11 @@ class World:
         with open(self.path(f"{name}.log"), encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def told(self):
+        """What the model was told by us, by its own record."""
+        requests = [json.loads(line) for line in lines(self.path("model.jsonl"))]
+        return [("told", text) for request in requests for text in re.findall(r"\[offshoot\] .*", request["seen"])]
+
     def start_model(self):
         with open(self.path("script.json"), "w", encoding="utf-8") as file:
             json.dump(the_script(self), file)
@@ -134,8 +139,8 @@ def end_group(child):
 class Opencode:
     """A session of `opencode serve`, which runs plugins and MCP servers as its terminal interface does."""
 
-    prefix = "offshoot_"
-    file = "filePath"
+    call = staticmethod(lambda verb, args: {"tool": f"offshoot_{verb}", "args": args})
+    write = {"tool": "write", "args": {"filePath": "{cwd}/answer.txt", "content": "forty-two\n"}}
     waits = []
     session = None
 
@@ -197,8 +202,8 @@ class Claude:
     """A session of `claude -p` that is spoken to on standard input. Its hooks tell of ends; what wakes it while it is
     idle are waits in the background, which its model starts behind the dispatches."""
 
-    prefix = "mcp__offshoot__"
-    file = "file_path"
+    call = staticmethod(lambda verb, args: {"tool": f"mcp__offshoot__{verb}", "args": args})
+    write = {"tool": "Write", "args": {"file_path": "{cwd}/answer.txt", "content": "forty-two\n"}}
     waits = [{"tool": "Bash", "args": {"command": f"offshoot wait {name}", "description": f"wait for {name}",
                                        "run_in_background": True}} for name in NAMES]
     session = None
@@ -220,22 +225,83 @@ class Claude:
 
     def said(self):
         """What the model was told and what it said: `(who, text)`, first all that it was told."""
-        requests = [json.loads(line) for line in lines(self.world.path("model.jsonl"))]
-        said = [("told", text) for request in requests for text in re.findall(r"\[offshoot\] .*", request["seen"])]
+        said = self.world.told()
         for line in lines(self.world.path("claude.log")):
             message = json.loads(line) if line.startswith('{"type":"assistant"') else {"message": {"content": []}}
             said += [("model", part["text"]) for part in message["message"]["content"] if part["type"] == "text"]
         return said
 
 
-AGENTS = {"opencode": Opencode, "claude": Claude}
+class Codex:
+    """A thread of `codex app-server`, which is what its terminal interface runs on; woken by `codex queue`."""
+
+    call = staticmethod(lambda verb, args: {"tool": verb, "namespace": "mcp__offshoot", "args": args})
+    write = {"tool": "exec_command", "args": {"cmd": "echo forty-two > answer.txt"}}
+    waits = []
+    session = None
+    asked = 0
+
+    def __init__(self, world, model):
+        self.world = world
+        settings = SETTINGS_OF_CODEX.replace("PORT", model).replace("REPO", world.repo)
+        self.settings = world.write(".codex/config.toml", settings)
+
+    def start(self):
+        # What a person allows who does not want to be asked before each tool.
+        allowed = 'mcp_servers.offshoot.default_tools_approval_mode="approve"'
+        self.server = self.world.start("codex", "codex", "app-server", "-c", allowed, stdin=subprocess.PIPE)
+        self.request("initialize", {"clientInfo": {"name": "e2e", "version": "1"}})
+        self.send({"method": "initialized"})
+        self.session = self.request("thread/start", {"cwd": self.world.repo})["thread"]["id"]
+
+    def ask(self, text):
+        self.request("turn/start", {"threadId": self.session, "input": [{"type": "text", "text": text}]})
+
+    def said(self):
+        """What the model was told and what it said: `(who, text)`, first all that it was told."""
+        done = [message["params"]["item"] for message in self.heard() if message.get("method") == "item/completed"]
+        return self.world.told() + [("model", item["text"]) for item in done if item["type"] == "agentMessage"]
+
+    def request(self, method, parameters):
+        self.asked += 1
+        number = self.asked
+        self.send({"id": number, "method": method, "params": parameters})
+        is_answer = lambda message: message.get("id") == number and "method" not in message
+        answer = until(f"Codex answers {method}", lambda: next(filter(is_answer, self.heard()), None))
+        if "result" not in answer:
+            raise Untrue(f"Codex refused {method}: {answer}")
+        return answer["result"]
+
+    def send(self, message):
+        self.server.stdin.write(json.dumps(message).encode() + b"\n")
+        self.server.stdin.flush()
+
+    def heard(self):
+        return [json.loads(line) for line in lines(self.world.path("codex.log")) if line.startswith("{")]
+
+
+SETTINGS_OF_CODEX = """# A model that says what a script tells it to.
+model = "scripted"
+model_provider = "scripted"
+approval_policy = "never"
+check_for_update_on_startup = false
+
+[model_providers.scripted]
+name = "scripted"
+base_url = "http://127.0.0.1:PORT/v1"
+wire_api = "responses"
+
+[projects."REPO"]
+trust_level = "trusted"
+"""
+
+AGENTS = {"opencode": Opencode, "claude": Claude, "codex": Codex}
 
 
 def the_script(world):
     """What the model says to whom."""
     kind = AGENTS[world.agent]
-    call = lambda verb, **args: {"tool": kind.prefix + verb, "args": args}
-    write = "write" if kind is Opencode else "Write"
+    call = lambda verb, **args: kind.call(verb, args)
 
     def dispatch(name):
         if name == DELEGATED:
@@ -243,7 +309,6 @@ def the_script(world):
         held = 'until [ -e "$0" ]; do sleep 0.1; done; echo done > "$1.txt"'
         return call("dispatch", name=name, command=["sh", "-c", held, os.path.join(world.gates, name), name])
 
-    answer = {kind.file: "{cwd}/answer.txt", "content": "forty-two\n"}
     rules = {
         # The main session.
         "these five things": [[dispatch(name) for name in NAMES],
@@ -258,7 +323,7 @@ def the_script(world):
         r"\[offshoot\] task-": [[call("result", task=r"{seen:\[offshoot\] (task-\d+) completed}")],
                                 [{"text": "By the way, {seen:\"name\": ?\"(task-\\d+)\"} just completed."}]],
         # The agent of the task.
-        "Write down": [[{"wait_for": os.path.join(world.gates, DELEGATED)}, {"tool": write, "args": answer}],
+        "Write down": [[{"wait_for": os.path.join(world.gates, DELEGATED)}, kind.write],
                        [{"text": "It is written down."}]],
     }
     return {"rules": [{"when": when, "turns": turns} for when, turns in rules.items()]}
