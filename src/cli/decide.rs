@@ -83,7 +83,7 @@ pub(super) fn land(context: &Context, output: &Output, request: &LandRequest) ->
         }
         Format::Text => {
             for landing in &landings {
-                output.write(landing::of(landing, output.paint).as_bytes())?;
+                output.write(landing::of(landing, &request.extent, output.paint).as_bytes())?;
             }
             if let Extent::Part(_) = request.extent {
                 tell_of_rest(context, output, &landings);
@@ -238,7 +238,9 @@ pub(super) fn undo(context: &Context, output: &Output, request: &UndoRequest) ->
     let landings = std::slice::from_ref(&landing);
     match output.format {
         Format::Json => output.document(&LandingList::new(landings))?,
-        Format::Text => output.write(landing::of(&landing, output.paint).as_bytes())?,
+        Format::Text => {
+            output.write(landing::of(&landing, &Extent::Whole, output.paint).as_bytes())?
+        }
     }
     Ok(Exit::of_landings(landings))
 }

@@ -5,11 +5,12 @@ use super::{quoting, sizes};
 use crate::escape;
 use crate::landing::{Conflict, ConflictKind, Strategy, Verdict};
 use crate::ops::apply::Applied;
+use crate::ops::land::Extent;
 use crate::task::{Judgement, Verification};
 use crate::view::{LandingView, TaskView};
 
-/// What became of one task.
-pub(super) fn of(landing: &LandingView, paint: Paint) -> String {
+/// What became of one task, of which so much was to land.
+pub(super) fn of(landing: &LandingView, extent: &Extent, paint: Paint) -> String {
     let target = landing.target.as_str();
     let task = paint.apply(STRONG, landing.task.as_str());
     match landing.verdict {
@@ -17,6 +18,9 @@ pub(super) fn of(landing: &LandingView, paint: Paint) -> String {
             let moved = format!("({} → {})", landing.before.short(), landing.after.short());
             let done = paint.apply(GOOD, done_words(landing.strategy));
             format!("{task}: {done} `{target}` {}\n", paint.apply(FAINT, &moved))
+        }
+        Verdict::UpToDate if extent == &Extent::OwnBranch => {
+            format!("{task}: up to date with `{target}` already\n")
         }
         Verdict::UpToDate => format!("{task}: `{target}` holds this change already\n"),
         Verdict::Planned => {
@@ -238,7 +242,7 @@ mod tests {
         let task = crate::cli::table::tests::completed();
         let landing = conflicted(&task);
         assert_eq!(
-            of(&landing, Paint::Plain),
+            of(&landing, &Extent::Whole, Paint::Plain),
             "fix: conflicts with `main` in 2 paths; nothing was changed\n  \
                src/a.rs  both sides changed the same lines\n  \
                b\\u{1b}   changed on one side, deleted on the other\n"
@@ -251,6 +255,15 @@ mod tests {
         );
         assert!(ways[1].contains("`offshoot discard fix`"));
         assert!(ways_out_of_applying(&task)[0].contains("`offshoot diff fix --against target`"));
+    }
+
+    #[test]
+    fn a_branch_that_is_up_to_date_is_not_said_to_be_landed() {
+        let task = crate::cli::table::tests::completed();
+        let landing = LandingView { verdict: Verdict::UpToDate, ..conflicted(&task) };
+        let told = |extent| of(&landing, extent, Paint::Plain);
+        assert_eq!(told(&Extent::OwnBranch), "fix: up to date with `main` already\n");
+        assert_eq!(told(&Extent::Whole), "fix: `main` holds this change already\n");
     }
 
     #[test]

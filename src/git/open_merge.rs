@@ -10,6 +10,7 @@ use super::command::Output;
 use super::merge_tree::{Merged, Merger};
 use super::private_index::PrivateIndex;
 use super::repo::{Checkout, Repo};
+use super::snapshot::{copy_index, forget_index};
 use super::staging::Staging;
 use crate::error::{Attempt, Error, Result};
 use crate::landing::Conflict;
@@ -162,10 +163,11 @@ impl Repo {
     /// # Errors
     /// `git` when the index cannot be read.
     pub fn staged_tree(&self, checkout: &Checkout, scratch: &Path) -> Result<ObjectId> {
-        super::snapshot::copy_index(&checkout.git_dir.join("index"), scratch)?;
+        forget_index(scratch)?;
+        copy_index(&checkout.git_dir.join("index"), scratch)?;
         let command = self.git.at(&checkout.git_dir, "write-tree").index(scratch);
         let tree = command.run().and_then(|output| output.line().parse());
-        fs::remove_file(scratch).attempt(|| format!("remove `{}`", scratch.display()))?;
+        forget_index(scratch)?;
         tree
     }
 

@@ -12,12 +12,12 @@
 use super::merge_tree::{Merged, Merger};
 use super::objects::{NewCommit, Signing};
 use super::repo::Repo;
+use super::snapshot::forget_index;
 use super::tree_check::refuse_unsafe_paths;
-use crate::error::{Attempt, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
 use std::collections::HashSet;
-use std::fs;
 use std::path::Path;
 
 /// A task's change, of which a part is wanted.
@@ -47,9 +47,9 @@ impl Repo {
     /// `refused` when nothing is wanted of what the task did, when the patch does not apply to the base,
     /// or when it does something that the task did not.
     pub fn part_of(&self, whole: &WholeChange<'_>, wanted: &Wanted<'_>) -> Result<CommitId> {
-        remove(whole.index)?;
+        forget_index(whole.index)?;
         let tree = self.tree_with_part(whole, wanted);
-        remove(whole.index)?;
+        forget_index(whole.index)?;
         let tree = tree?;
         let base = self.tree_of(whole.base)?;
         refuse_unsafe_paths(&self.changes_between(base, tree)?)?;
@@ -117,7 +117,6 @@ impl Repo {
                 let command = git("apply").args(["--cached", "--whitespace=nowarn", "-"]);
                 command.input(*patch).run().map_err(|error| {
                     Error::new(ErrorKind::Refused, format!("the patch does not fit: {error}"))
-                        .hint("`offshoot diff TASK` writes the patch of which a part may be taken")
                 })?;
             }
         }
@@ -131,7 +130,9 @@ impl Repo {
         let command = command.args([whole.base.to_string(), whole.tip.to_string()]);
         let output = command.arg("--").args(paths).run().map_err(|error| Error {
             kind: ErrorKind::Refused,
-            ..error.hint("`git help glossary` explains pathspecs")
+            ..error.hint(
+                "`git help glossary` explains pathspecs; they count from the repository's root",
+            )
         })?;
         let matched: HashSet<RepoPath> = output.fields().map(RepoPath::new).collect();
         let mut lines = Vec::new();
@@ -156,19 +157,9 @@ fn nothing_wanted(wanted: &Wanted<'_>) -> Error {
         }
         Wanted::Patch(_) => "the patch changes nothing".to_owned(),
     };
-    Error::refused(message).hint("`offshoot diff --name-only TASK` shows what it changed")
+    Error::refused(message)
 }
 
 fn not_a_part() -> Error {
     Error::refused("the patch does something that the task did not")
-        .hint("`offshoot diff TASK` writes the patch of which whole hunks may be taken")
-}
-
-fn remove(index: &Path) -> Result<()> {
-    match fs::remove_file(index) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(cause).attempt(|| format!("remove `{}`", index.display()))
-        }
-        _ => Ok(()),
-    }
 }

@@ -66,10 +66,7 @@ impl Repo {
         let git = |verb: &str| {
             self.git.at(&checkout.git_dir, verb).work_tree(&checkout.root).index(index)
         };
-        // The index is ours alone, so a lock beside it was left by a git that died.
-        let mut lock = index.as_os_str().to_owned();
-        lock.push(".lock");
-        remove_index(Path::new(&lock))?;
+        remove_index_lock(index)?;
         match start {
             SnapshotStart::Index(staged) => copy_index(staged, index)?,
             SnapshotStart::Commit { head, seed } if seed.exists() => {
@@ -139,6 +136,19 @@ pub fn copy_index(from: &Path, to: &Path) -> Result<()> {
         let _ = fs::remove_file(&sibling);
     }
     copied.attempt(attempt)
+}
+
+/// Removes an index that is ours alone, if there is one, and its lock.
+pub(super) fn forget_index(index: &Path) -> Result<()> {
+    remove_index_lock(index)?;
+    remove_index(index)
+}
+
+/// The index is ours alone, so a lock beside it was left by a git that died.
+fn remove_index_lock(index: &Path) -> Result<()> {
+    let mut lock = index.as_os_str().to_owned();
+    lock.push(".lock");
+    remove_index(Path::new(&lock))
 }
 
 fn remove_index(index: &Path) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::disk::{self, Piece};
 use crate::error::{Attempt, Error, Result};
 use crate::names::TaskId;
 use crate::task::{StreamKind, Task};
-use crate::watch::Watch;
+use crate::watch::{LOOK, Watch};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -118,6 +118,7 @@ pub fn logs(
         _ => 0,
     };
     let mut lending = Lending::possible(context);
+    let mut look = context.clock.deadline(LOOK);
     loop {
         // Asked before reading: what was written before the end is read after it.
         let over = has_ended(context, task.id())?;
@@ -135,7 +136,11 @@ pub fn logs(
             }
             _ => return Ok(()),
         }
-        recover_if_possible(context);
+        // Not at every line of an agent that says much: what died can wait for a second.
+        if look.has_passed() {
+            recover_if_possible(context);
+            look = context.clock.deadline(LOOK);
+        }
     }
 }
 

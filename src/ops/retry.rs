@@ -7,6 +7,7 @@ use super::release;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::escape;
+use crate::store::TaskLock;
 use crate::supervisor;
 use crate::task::{Change, RetryIn, Task};
 use crate::view::TaskView;
@@ -21,15 +22,28 @@ pub fn retry(context: &Context, task: &str, place: RetryIn) -> Result<TaskView> 
     finish_before_deciding(context, id)?;
     let (lock, task) = take(context, id)?;
     let task = ended(&task)?.task();
+    begin_again(context, lock, task, (Change::Retried(place), place))
+}
+
+/// Makes a change that begins another attempt, and has it started.
+///
+/// # Errors
+/// `refused` when the task is landed or discarded, or its branch is in use.
+pub(super) fn begin_again(
+    context: &Context,
+    lock: TaskLock,
+    task: &Task,
+    (change, place): (Change, RetryIn),
+) -> Result<TaskView> {
     context.store.begin(&lock)?;
     context.store.forget_requests(&lock)?;
     // Refused before anything is moved.
-    task.apply(Change::Retried(place), context.now())?;
+    task.apply(change.clone(), context.now())?;
     if place == RetryIn::FreshWorktree {
         refuse_branch_in_use(context, task)?;
         release::put_aside(context, task)?;
     }
-    let task = context.store.commit(&lock, task, Change::Retried(place))?;
+    let task = context.store.commit(&lock, task, change)?;
     context.store.settle(&lock, &task)?;
     let id = task.id();
     drop(lock);
@@ -38,7 +52,7 @@ pub fn retry(context: &Context, task: &str, place: RetryIn) -> Result<TaskView> 
 }
 
 /// A new worktree begins with the branch, which cannot go while a person has it checked out.
-pub(super) fn refuse_branch_in_use(context: &Context, task: &Task) -> Result<()> {
+fn refuse_branch_in_use(context: &Context, task: &Task) -> Result<()> {
     let (name, branch) = (task.name(), &task.spec.branch);
     let Some(elsewhere) = release::checked_out_elsewhere(context, task)? else { return Ok(()) };
     let place = escape::shell_word(&elsewhere.root.to_string_lossy());

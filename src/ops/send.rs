@@ -7,10 +7,10 @@ use super::describe::describe;
 use super::land::finish_before_deciding;
 use super::logs::{last_lines, last_lines_of};
 use super::recover::{recover, take};
-use super::release;
-use super::retry::refuse_branch_in_use;
+use super::retry::begin_again;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::escape;
 use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::store::TaskLock;
@@ -32,7 +32,8 @@ const FEEDBACK_LINE: usize = 400;
 /// or discarded.
 pub fn send(context: &Context, task: &str, message: &str) -> Result<TaskView> {
     if message.trim().is_empty() {
-        return Err(Error::usage("the message is empty").hint("offshoot send TASK \"what to do\""));
+        let hint = format!("offshoot send {} \"Now add a test\"", escape::shell_word(task));
+        return Err(Error::usage("the message is empty").hint(hint));
     }
     recover(context)?;
     let id = context.store.resolve(task)?;
@@ -144,6 +145,8 @@ pub fn retry_with_feedback(context: &Context, task: &str, place: RetryIn) -> Res
     finish_before_deciding(context, id)?;
     let (lock, task) = take(context, id)?;
     let outcome = super::recover::ended(&task)?.outcome();
+    // What is landed or discarded cannot be tried again at all, failure or not.
+    task.apply(Change::Retried(place), context.now())?;
     if outcome.is_success() && red(&task).is_none() {
         let name = task.name();
         return Err(Error::new(
@@ -152,20 +155,8 @@ pub fn retry_with_feedback(context: &Context, task: &str, place: RetryIn) -> Res
         )
         .hint(format!("offshoot send {name} \"…\"  tells it what to do next")));
     }
-    context.store.begin(&lock)?;
-    context.store.forget_requests(&lock)?;
     let change = Change::FollowedUp(feedback(context, &task, place)?, place);
-    // Refused before anything is moved.
-    task.apply(change.clone(), context.now())?;
-    if place == RetryIn::FreshWorktree {
-        refuse_branch_in_use(context, &task)?;
-        release::put_aside(context, &task)?;
-    }
-    let task = context.store.commit(&lock, &task, change)?;
-    context.store.settle(&lock, &task)?;
-    drop(lock);
-    supervisor::pump(&context.store, &context.config)?;
-    describe(context, &context.store.read(id)?)
+    begin_again(context, lock, &task, (change, place))
 }
 
 /// What the verify command said of the result, if it said no.

@@ -96,6 +96,11 @@ impl DispatchArgs {
                 .hint("leave `--timeout` away for no limit"));
         }
         let prompt = self.prompt.map(|prompt| whole_prompt(prompt, input)).transpose()?;
+        if prompt.as_ref().is_some_and(|prompt| prompt.trim().is_empty()) {
+            return Err(Error::usage("the prompt is empty").hint(
+                "`offshoot dispatch \"Fix the timeouts\"` gives one, `-` reads it from standard input",
+            ));
+        }
         Ok(DispatchRequest {
             work: work(self.agent, prompt, self.command)?,
             name: self.name,
@@ -155,11 +160,6 @@ pub(super) fn whole_prompt(argument: String, input: &mut dyn Read) -> Result<Str
             sizes::bytes(LONGEST_PROMPT)
         ))
         .hint("put the details into a file of the repository and name it in the prompt"));
-    }
-    if prompt.trim().is_empty() {
-        return Err(Error::usage("the prompt is empty").hint(
-            "`offshoot dispatch \"Fix the timeouts\"` gives one, `-` reads it from standard input",
-        ));
     }
     if prompt.contains('\0') {
         return Err(Error::usage(

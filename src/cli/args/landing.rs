@@ -6,6 +6,7 @@ use crate::ops::land::{Extent, Hooks, LandRequest, Leftovers, Mode, Part, Verify
 use crate::ops::undo::{Manner, UndoRequest};
 use crate::task::Afterwards;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,7 @@ pub(in crate::cli) struct MergeArgs {
     #[arg(long)]
     cherry_pick: bool,
     /// Land only what these pathspecs match, from the repository's root; the rest stays with the task
-    #[arg(long, value_name = "PATHSPEC", num_args = 1.., conflicts_with_all = PARTS_CONFLICT)]
+    #[arg(long, value_name = "PATHSPEC", num_args = 1.., conflicts_with_all = PARTS_CONFLICT, value_parser = NonEmptyStringValueParser::new())]
     only: Vec<String>,
     /// Land only what this patch does, some hunks of the task's diff (`-`: standard input)
     #[arg(long, value_name = "FILE", conflicts_with_all = PARTS_CONFLICT, conflicts_with = "only")]
@@ -158,7 +159,11 @@ fn read_patch(file: &Path, input: &mut dyn Read, directory: &Path) -> Result<Vec
         input.read_to_end(&mut patch).attempt(attempt)?;
         return Ok(patch);
     }
-    std::fs::read(directory.join(file)).attempt(attempt)
+    std::fs::read(directory.join(file)).attempt(attempt).map_err(|error| {
+        error.hint(
+            "`offshoot diff TASK > part.diff` writes the patch of which whole hunks may be taken",
+        )
+    })
 }
 
 impl RebaseArgs {

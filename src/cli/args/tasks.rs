@@ -110,7 +110,7 @@ impl SendArgs {
     /// The message, as a prompt is read and checked.
     ///
     /// # Errors
-    /// `usage` when it is empty, too long or no text.
+    /// `usage` when it is too long or no text.
     pub(in crate::cli) fn message(&self, input: &mut dyn Read) -> Result<String> {
         whole_prompt(self.message.clone(), input)
     }

@@ -52,7 +52,9 @@ impl Candidate<'_> {
             Part::Paths(paths) => Wanted::Paths(paths),
             Part::Patch(patch) => Wanted::Patch(patch),
         };
-        let part = context.repo.part_of(&WholeChange { base, tip, index: &index }, &wanted)?;
+        let change = WholeChange { base, tip, index: &index };
+        let part =
+            context.repo.part_of(&change, &wanted).map_err(|error| self.explain(error, &wanted))?;
         if context.repo.tree_of(part)? == context.repo.tree_of(tip)? {
             let whole = LandRequest { extent: Extent::Whole, ..squash };
             return self.land_alone(context, &whole, lock, attendance);
@@ -90,6 +92,20 @@ impl Candidate<'_> {
             }
         }
         self.carry_out_part(context, &squash, lock, (before, planned, rest))
+    }
+
+    /// A refused part, with the command that shows what could be one.
+    fn explain(&self, error: Error, wanted: &Wanted<'_>) -> Error {
+        let name = self.task.name();
+        match wanted {
+            _ if error.kind != ErrorKind::Refused => error,
+            Wanted::Paths(_) => {
+                error.hint(format!("`offshoot diff --name-only {name}` shows what it changed"))
+            }
+            Wanted::Patch(_) => error.hint(format!(
+                "`offshoot diff {name}` writes the patch of which whole hunks may be taken"
+            )),
+        }
     }
 
     /// All of it, verified on the way as a part would be.

@@ -147,7 +147,9 @@ fn what_is_landed_or_discarded_or_empty_or_unknown_is_refused_with_a_way_on() {
         "offshoot dispatch --base main",
     );
     refused(&["send", "gone", "x"], 1, "it is discarded", "offshoot restore gone");
-    refused(&["send", "gone", " "], 2, "the prompt is empty", "hint: ");
+    let tried = "`gone`";
+    refused(&["retry", "--with-feedback", "gone"], 1, tried, "offshoot restore gone");
+    refused(&["send", "gone", " "], 2, "the message is empty", "offshoot send gone \"");
     refused(&["send", "nobody", "x"], 1, "no task `nobody`", "offshoot list --all");
     refused(&["send", "gone"], 2, "MESSAGE", "hint: ");
     repo.offshoot(&["restore", "gone"]).ok();

@@ -29,28 +29,32 @@ const ENOUGH: usize = 40;
 
 /// How many calls are taken: all of them, or some that are spread evenly.
 struct Extent {
+    /// Of each mode.
     singles: usize,
+    /// Of the verb, and as many of the next command after each.
     doubles: usize,
-    /// The only mode, if there is one.
-    mode: Option<String>,
+    modes: Vec<&'static str>,
 }
 
 impl Extent {
-    /// `OFFSHOOT_FAULTS=all` (by `scripts/faults`) takes everything, a mode's name all of that mode.
-    fn chosen() -> Self {
-        let (singles, doubles) = (usize::MAX, 16);
-        match std::env::var("OFFSHOOT_FAULTS") {
-            Ok(all) if all == "all" => Self { singles, doubles, mode: None },
-            Ok(mode) => Self { singles, doubles: 0, mode: Some(mode) },
-            Err(_) => Self { singles: 1, doubles: 1, mode: None },
-        }
-    }
-
-    /// Whether a mode is taken; of the sample two in three are.
-    fn takes(&self, (turn, mode): (usize, &str), scenario: &Scenario) -> bool {
-        match &self.mode {
-            Some(only) => only == mode,
-            None => self.singles > 1 || !(turn + scenario.name.len()).is_multiple_of(3),
+    /// `OFFSHOOT_FAULTS=all` (by `scripts/faults`) takes everything, a mode's name all of that mode,
+    /// `double` only two faults in a row; `OFFSHOOT_FAULTS_CALLS` at most so many calls of each. Without
+    /// them one call of two modes is taken, of other modes in the next scenario, and one double fault.
+    fn chosen(scenario: &Scenario) -> Self {
+        let most = std::env::var("OFFSHOOT_FAULTS_CALLS").ok();
+        let singles = most.map_or(usize::MAX, |most| most.parse().expect("a number of calls"));
+        let doubles = singles.min(16);
+        match std::env::var("OFFSHOOT_FAULTS").as_deref() {
+            Ok("all") => Self { singles, doubles, modes: MODES.to_vec() },
+            Ok("double") => Self { singles: 0, doubles, modes: Vec::new() },
+            Ok(only) => {
+                let mode = MODES.into_iter().find(|mode| *mode == only).expect("a mode");
+                Self { singles, doubles: 0, modes: vec![mode] }
+            }
+            Err(_) => {
+                let turn = turn_of(scenario.name) % 3;
+                Self { singles: 1, doubles: 1, modes: vec![MODES[turn], MODES[turn + 3]] }
+            }
         }
     }
 }
@@ -67,7 +71,7 @@ pub(super) fn sweep(scenario: &Scenario) {
         println!("faults: skipped, processes cannot be traced here (ptrace, seccomp)");
         return;
     };
-    let extent = Extent::chosen();
+    let extent = Extent::chosen(scenario);
     let ends = Ends { before: picture(&world), after: after(&world, scenario) };
     assert_ne!(ends.before, ends.after, "the verb changes nothing");
     world.lay_out();
@@ -81,20 +85,18 @@ pub(super) fn sweep(scenario: &Scenario) {
             findings.extend(found);
         }
     };
-    for (turn, mode) in MODES.into_iter().enumerate() {
-        if !extent.takes((turn, mode), scenario) {
-            continue;
-        }
-        for at in spread(calls, extent.singles, turn) {
+    for mode in extent.modes {
+        for at in spread(calls, extent.singles, turn_of(scenario.name) + turn_of(mode)) {
             judge(Fault { mode, at }, None);
         }
     }
-    for (turn, at) in spread(calls, extent.doubles, 7).into_iter().enumerate() {
+    let own = turn_of(scenario.name);
+    for (turn, at) in (own..).zip(spread(calls, extent.doubles, own)) {
         let first = Fault { mode: ["kill", "enospc-on", "eio-on"][turn % 3], at };
         world.lay_out();
         let _whatever_came_of_it = world.run(scenario.verb, first);
         let calls = world.run(&NEXT, Fault { mode: "kill", at: 0 }).calls;
-        for (turn, at) in spread(calls, extent.doubles, turn).into_iter().enumerate() {
+        for (turn, at) in (own..).zip(spread(calls, extent.doubles, turn)) {
             judge(first, Some(Fault { mode: MODES[turn % MODES.len()], at }));
         }
     }
@@ -104,6 +106,11 @@ pub(super) fn sweep(scenario: &Scenario) {
         findings.len()
     );
     assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+/// A number by which what bears this name differs from others.
+fn turn_of(name: &str) -> usize {
+    name.bytes().map(usize::from).sum()
 }
 
 /// Some calls of 1 to `calls`, evenly spread; another `turn` takes others.

@@ -12,6 +12,8 @@ const NOBODY: &str = "0f0f0f0f-0000-4000-8000-000000000000";
 fn with_a_task<'s>(sandbox: &'s Sandbox) -> (TestRepo<'s>, Value) {
     let repo = sandbox.repo("simple");
     let task = repo.dispatch_to_end("t", &[&sandbox.agent("commit")]);
+    // The end is told before the supervisor takes its mark from `active`; what follows compares files.
+    wait_until("the supervisor's end", || sandbox.processes().is_empty());
     assert_in_order(&repo);
     (repo, task)
 }

@@ -105,6 +105,8 @@ fn what_is_no_part_of_the_task_is_refused() {
         let line: Vec<&str> = line.iter().map(String::as_str).collect();
         refused(&sandbox, &repo, "refused", words, &line);
     }
+    repo.offshoot(&only("")).exits(2).says("--only");
+    repo.offshoot(&only("nothing")).exits(1).says("`offshoot diff --name-only t`");
     repo.write("new", "in the way\n");
     refused(&sandbox, &repo, "dirty", "is in the way: `new`", &only("new"));
     repo.offshoot(&["merge", "t", "--ff-only", "--only", "new"]).exits(2);
