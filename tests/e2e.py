@@ -46,6 +46,7 @@ class World:
             "LANG": "C.UTF-8", "TERM": "dumb", "GIT_CONFIG_NOSYSTEM": "1",
             "OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_MODELS_FETCH": "1",
             "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+            "DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         }
         self.write(".gitconfig", "[user]\nname = Session Person\nemail = person@example.invalid\n")
         self.write(".config/offshoot/config.toml", "max_parallel = 5\n")
@@ -68,16 +69,21 @@ class World:
             raise Untrue(f"`{' '.join(words)}` exited {done.returncode}: {done.stderr}")
         return done.stdout
 
-    def start(self, name, *words):
+    def start(self, name, *words, stdin=subprocess.DEVNULL):
         log = open(self.path(f"{name}.log"), "wb")
-        child = subprocess.Popen(words, cwd=self.repo, env=self.environment, stdin=subprocess.DEVNULL,
-                                 stdout=log, stderr=log, start_new_session=True)
+        child = subprocess.Popen(words, cwd=self.repo, env=self.environment, stdin=stdin, stdout=log, stderr=log,
+                                 start_new_session=True)
         self.started.append(child)
         return child
 
     def log(self, name):
         with open(self.path(f"{name}.log"), encoding="utf-8", errors="replace") as file:
             return file.read()
+
+    def told(self):
+        """What the model was told by us, by its own record."""
+        requests = [json.loads(line) for line in lines(self.path("model.jsonl"))]
+        return [("told", text) for request in requests for text in re.findall(r"\[offshoot\] .*", request["seen"])]
 
     def start_model(self):
         with open(self.path("script.json"), "w", encoding="utf-8") as file:
@@ -92,9 +98,11 @@ class World:
         for name in names:
             open(os.path.join(self.gates, name), "w", encoding="utf-8").close()
 
+    def tasks(self):
+        return json.loads(self.run("offshoot", "list", "--all", "--json"))["tasks"]
+
     def states(self):
-        tasks = json.loads(self.run("offshoot", "list", "--all", "--json"))["tasks"]
-        return {task["name"]: task["state"] for task in tasks}
+        return {task["name"]: task["state"] for task in self.tasks()}
 
     def end(self):
         """Ends everything that was started here, and the tasks."""
@@ -131,7 +139,9 @@ def end_group(child):
 class Opencode:
     """A session of `opencode serve`, which runs plugins and MCP servers as its terminal interface does."""
 
-    prefix = "offshoot_"
+    call = staticmethod(lambda verb, args: {"tool": f"offshoot_{verb}", "args": args})
+    write = {"tool": "write", "args": {"filePath": "{cwd}/answer.txt", "content": "forty-two\n"}}
+    waits = []
     session = None
 
     def __init__(self, world, model):
@@ -188,12 +198,110 @@ SETTINGS_OF_OPENCODE = """{
 }
 """
 
-AGENTS = {"opencode": Opencode}
+class Claude:
+    """A session of `claude -p` that is spoken to on standard input. Its hooks tell of ends; what wakes it while it is
+    idle are waits in the background, which its model starts behind the dispatches."""
+
+    call = staticmethod(lambda verb, args: {"tool": f"mcp__offshoot__{verb}", "args": args})
+    write = {"tool": "Write", "args": {"file_path": "{cwd}/answer.txt", "content": "forty-two\n"}}
+    waits = [{"tool": "Bash", "args": {"command": f"offshoot wait {name}", "description": f"wait for {name}",
+                                       "run_in_background": True}} for name in NAMES]
+    session = None
+
+    def __init__(self, world, model):
+        self.world = world
+        self.settings = world.write(".claude/settings.json", '{"includeCoAuthoredBy": false}\n')
+        world.environment.update({"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{model}", "ANTHROPIC_API_KEY": "test"})
+
+    def start(self):
+        self.session = self.world.start(
+            "claude", "claude", "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
+            "--allowedTools", "mcp__offshoot,Bash(offshoot wait:*)", stdin=subprocess.PIPE)
+
+    def ask(self, text):
+        message = {"type": "user", "message": {"role": "user", "content": [{"type": "text", "text": text}]}}
+        self.session.stdin.write(json.dumps(message).encode() + b"\n")
+        self.session.stdin.flush()
+
+    def said(self):
+        """What the model was told and what it said: `(who, text)`, first all that it was told."""
+        said = self.world.told()
+        for line in lines(self.world.path("claude.log")):
+            message = json.loads(line) if line.startswith('{"type":"assistant"') else {"message": {"content": []}}
+            said += [("model", part["text"]) for part in message["message"]["content"] if part["type"] == "text"]
+        return said
+
+
+class Codex:
+    """A thread of `codex app-server`, which is what its terminal interface runs on; woken by `codex queue`."""
+
+    call = staticmethod(lambda verb, args: {"tool": verb, "namespace": "mcp__offshoot", "args": args})
+    write = {"tool": "exec_command", "args": {"cmd": "echo forty-two > answer.txt"}}
+    waits = []
+    session = None
+    asked = 0
+
+    def __init__(self, world, model):
+        self.world = world
+        settings = SETTINGS_OF_CODEX.replace("PORT", model).replace("REPO", world.repo)
+        self.settings = world.write(".codex/config.toml", settings)
+
+    def start(self):
+        # What a person allows who does not want to be asked before each tool.
+        allowed = 'mcp_servers.offshoot.default_tools_approval_mode="approve"'
+        self.server = self.world.start("codex", "codex", "app-server", "-c", allowed, stdin=subprocess.PIPE)
+        self.request("initialize", {"clientInfo": {"name": "e2e", "version": "1"}})
+        self.send({"method": "initialized"})
+        self.session = self.request("thread/start", {"cwd": self.world.repo})["thread"]["id"]
+
+    def ask(self, text):
+        self.request("turn/start", {"threadId": self.session, "input": [{"type": "text", "text": text}]})
+
+    def said(self):
+        """What the model was told and what it said: `(who, text)`, first all that it was told."""
+        done = [message["params"]["item"] for message in self.heard() if message.get("method") == "item/completed"]
+        return self.world.told() + [("model", item["text"]) for item in done if item["type"] == "agentMessage"]
+
+    def request(self, method, parameters):
+        self.asked += 1
+        number = self.asked
+        self.send({"id": number, "method": method, "params": parameters})
+        is_answer = lambda message: message.get("id") == number and "method" not in message
+        answer = until(f"Codex answers {method}", lambda: next(filter(is_answer, self.heard()), None))
+        if "result" not in answer:
+            raise Untrue(f"Codex refused {method}: {answer}")
+        return answer["result"]
+
+    def send(self, message):
+        self.server.stdin.write(json.dumps(message).encode() + b"\n")
+        self.server.stdin.flush()
+
+    def heard(self):
+        return [json.loads(line) for line in lines(self.world.path("codex.log")) if line.startswith("{")]
+
+
+SETTINGS_OF_CODEX = """# A model that says what a script tells it to.
+model = "scripted"
+model_provider = "scripted"
+approval_policy = "never"
+check_for_update_on_startup = false
+
+[model_providers.scripted]
+name = "scripted"
+base_url = "http://127.0.0.1:PORT/v1"
+wire_api = "responses"
+
+[projects."REPO"]
+trust_level = "trusted"
+"""
+
+AGENTS = {"opencode": Opencode, "claude": Claude, "codex": Codex}
 
 
 def the_script(world):
     """What the model says to whom."""
-    call = lambda verb, **args: {"tool": AGENTS[world.agent].prefix + verb, "args": args}
+    kind = AGENTS[world.agent]
+    call = lambda verb, **args: kind.call(verb, args)
 
     def dispatch(name):
         if name == DELEGATED:
@@ -201,11 +309,10 @@ def the_script(world):
         held = 'until [ -e "$0" ]; do sleep 0.1; done; echo done > "$1.txt"'
         return call("dispatch", name=name, command=["sh", "-c", held, os.path.join(world.gates, name), name])
 
-    answer = {"filePath": "{cwd}/answer.txt", "content": "forty-two\n"}
     rules = {
         # The main session.
-        "in the background": [[dispatch(name) for name in NAMES],
-                              [{"text": "Dispatched: {seen:\"id\": ?\"([0-9a-f-]+)\"}"}]],
+        "these five things": [[dispatch(name) for name in NAMES],
+                              [{"text": "Dispatched: {seen:\"id\": ?\"([0-9a-f-]+)\"}"}, *kind.waits]],
         "seven times six": [[{"text": "Forty-two."}]],
         "How far": [[call("list")], [{"text": "{count:\"state\": ?\"completed\"} of 5 completed"}]],
         "Pause (task-125)": [[call("pause", tasks=["task-125"])],
@@ -216,7 +323,7 @@ def the_script(world):
         r"\[offshoot\] task-": [[call("result", task=r"{seen:\[offshoot\] (task-\d+) completed}")],
                                 [{"text": "By the way, {seen:\"name\": ?\"(task-\\d+)\"} just completed."}]],
         # The agent of the task.
-        "Write down": [[{"wait_for": os.path.join(world.gates, DELEGATED)}, {"tool": "write", "args": answer}],
+        "Write down": [[{"wait_for": os.path.join(world.gates, DELEGATED)}, kind.write],
                        [{"text": "It is written down."}]],
     }
     return {"rules": [{"when": when, "turns": turns} for when, turns in rules.items()]}
@@ -224,17 +331,17 @@ def the_script(world):
 
 def converse(world, session):
     def ask(text, pattern):
-        before = len(session.said())
+        # Whatever is asked here is answered in words of its own.
         session.ask(text)
-        return until(f"the answer to {text!r}", lambda: find(session.said()[before:], "model", pattern))
+        return until(f"the answer to {text!r}", lambda: find(session.said(), "model", pattern))
 
     def told(name):
         until(f"the session is told of {name}",
               lambda: find(session.said(), "told", rf"(?m)^\[offshoot\] {name} completed in "))
 
-    ask("Have these five things done in the background, please.", r"Dispatched: [0-9a-f-]{36}")
-    states = world.states()
-    claim("five tasks were dispatched through the tools, and the person has an id", sorted(states) == NAMES)
+    answer = ask("Have these five things done in the background, please.", "^Dispatched: ")
+    claim("five tasks were dispatched through the tools", sorted(world.states()) == NAMES)
+    claim("the person is told an id", answer.split()[1] in [task["id"] for task in world.tasks()])
     until("all run", lambda: set(world.states().values()) == {"running"})
     ask("Meanwhile: what is seven times six?", "Forty-two")
     claim("the conversation goes on while all five run", set(world.states().values()) == {"running"})
@@ -283,6 +390,12 @@ def by_the_way(session, name):
 
 def find(said, who, pattern):
     return next((text for one, text in said if one == who and re.search(pattern, text)), None)
+
+
+def lines(path):
+    """The whole lines of a file that is being written."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return [line for line in file if line.endswith("\n")]
 
 
 def claim(what, holds):
