@@ -157,7 +157,8 @@ class Opencode:
                          "--print-logs")
         # Asked before it says so, it may leave the question open for ever.
         until("opencode listens", lambda: "listening on" in self.world.log("opencode"))
-        self.session = self.http("/session", {})["id"]
+        # It fetches a package for plugins first, and gives up after a minute where there is no registry.
+        self.session = self.http("/session", {}, limit=2 * LIMIT)["id"]
 
     def ask(self, text):
         self.http(f"/session/{self.session}/prompt_async", {"parts": [{"type": "text", "text": text}]})
@@ -172,10 +173,10 @@ class Opencode:
                     said.append(("told" if part.get("synthetic") else who, part["text"]))
         return said
 
-    def http(self, path, body=None):
+    def http(self, path, body=None, limit=LIMIT):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
+        with urllib.request.urlopen(request, timeout=limit) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
