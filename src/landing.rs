@@ -117,6 +117,26 @@ impl Serialize for Conflict {
     }
 }
 
+impl<'de> Deserialize<'de> for Conflict {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Form {
+            path: String,
+            path_bytes: Option<String>,
+            kind: ConflictKind,
+            base: Option<ObjectId>,
+            ours: Option<ObjectId>,
+            theirs: Option<ObjectId>,
+        }
+        let Form { path, path_bytes, kind, base, ours, theirs } = Form::deserialize(deserializer)?;
+        let path = match path_bytes {
+            None => RepoPath::new(path),
+            Some(bytes) => RepoPath::from_base64(&bytes).map_err(serde::de::Error::custom)?,
+        };
+        Ok(Self { path, kind, base, ours, theirs })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,5 +154,17 @@ mod tests {
             serde_json::to_string(&ConflictKind::AddAdd).expect("serialises"),
             "\"add_add\""
         );
+    }
+
+    #[test]
+    fn a_conflict_survives_json_whatever_its_path() {
+        for path in [&b"src/a.rs"[..], b"caf\xe9.txt"] {
+            let id = Some("1".repeat(40).parse().expect("an id"));
+            let kind = ConflictKind::ModifyDelete;
+            let conflict =
+                Conflict { path: RepoPath::new(path), kind, base: id, ours: None, theirs: id };
+            let json = serde_json::to_string(&conflict).expect("serialises");
+            assert_eq!(serde_json::from_str::<Conflict>(&json).expect("parses"), conflict);
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod doctor;
 pub mod events;
 pub mod forecast;
+mod foresight;
 pub mod gc;
 pub mod hook;
 pub mod inbox;
