@@ -85,6 +85,24 @@ pub enum ConflictKind {
     Other,
 }
 
+impl ConflictKind {
+    /// The kind in plain words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Content => "both sides changed the same lines",
+            Self::AddAdd => "both sides added it, differently",
+            Self::ModifyDelete => "changed on one side, deleted on the other",
+            Self::Rename => "renamed on one side, moved or changed on the other",
+            Self::FileDirectory => "a file on one side, a folder on the other",
+            Self::Mode => "made different sorts of thing by the two sides",
+            Self::Binary => "both sides changed a binary file",
+            Self::Submodule => "the submodule moved on both sides",
+            Self::Other => "git could not merge it",
+        }
+    }
+}
+
 /// One path that git could not merge by itself, with the three versions of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {

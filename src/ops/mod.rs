@@ -12,6 +12,7 @@ pub mod events;
 pub mod forecast;
 mod foresight;
 pub mod gc;
+pub mod hand_back;
 pub mod hook;
 pub mod inbox;
 pub mod job_control;

@@ -16,6 +16,7 @@ mod gate;
 mod isolation;
 mod launch;
 mod logs;
+mod merging;
 mod prepare;
 mod protocol;
 mod queue;
