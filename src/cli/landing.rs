@@ -114,6 +114,22 @@ pub(super) fn ways_out(landing: &LandingView, task: &TaskView) -> Vec<String> {
     ways
 }
 
+/// What stays with a task of which a part has landed.
+pub(super) fn rest_words(task: &TaskView) -> String {
+    let name = &task.name;
+    let forecast = task.forecast.as_ref().filter(|forecast| forecast.verdict == "conflicts");
+    match (forecast, &task.target) {
+        (Some(forecast), Some(target)) => {
+            let count = sizes::many(forecast.conflicts.len(), "path");
+            format!(
+                "the rest stays with `{name}` and conflicts with `{target}` in {count}; \
+                 `offshoot status {name}` shows the ways on"
+            )
+        }
+        _ => format!("the rest stays with `{name}`; `offshoot diff {name}` shows it"),
+    }
+}
+
 /// How to go on with a merge that is open.
 pub(super) fn ways_to_resolve(landing: &LandingView, task: &TaskView, place: &str) -> [String; 3] {
     let (name, into) = (&landing.task, into(landing, task));
