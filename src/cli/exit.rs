@@ -25,8 +25,6 @@ pub(super) enum Exit {
     TimedOut,
     /// Something was done, and then an error stopped it.
     Stopped(u8),
-    /// A gate that did not become its agent.
-    Gate(u8),
     /// A person left a waiting verb with Ctrl-C, as shells count it.
     Detached,
     /// A signal broke off what went on, and nothing was changed.
@@ -44,7 +42,7 @@ impl Exit {
             Self::NotCompleted => 4,
             Self::VerifyFailed => 6,
             Self::TimedOut => 124,
-            Self::Stopped(status) | Self::Gate(status) => status,
+            Self::Stopped(status) => status,
             Self::Detached | Self::Interrupted => 130,
         }
     }

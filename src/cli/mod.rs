@@ -189,8 +189,7 @@ fn carry_on(process: Process, environment: &Environment) -> Result<Exit> {
         Process::Tell { state, id } => {
             processes::tell(&state, id, environment).map(|()| Exit::Done)
         }
-        Process::Shim(_) => processes::shim(environment, output::reports()).map(|()| Exit::Done),
-        Process::Gate(_) => processes::gate().map(Exit::Gate),
+        Process::Shim(_) => processes::shim(output::reports()).map(|()| Exit::Done),
     }
 }
 

@@ -159,7 +159,7 @@ impl Store {
             .filter_map(|entry| entry.get(11..31)?.parse().ok())
             .max();
         let next = written.max(queued).unwrap_or(0u64) + 1;
-        files::replace(&path, next.to_string().as_bytes(), files::Durability::Crash)?;
+        files::overwrite(&path, format!("{next:020}").as_bytes())?;
         Ok(next)
     }
 

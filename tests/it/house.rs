@@ -78,6 +78,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("notify_rust", &["notify"]),
     ("jiff", &["timestamp", "clock"]),
     ("jsonc_parser", &["setup"]),
+    ("libc", &["process"]),
     ("libgit2_sys", &["git"]),
     ("rmcp", &["mcp"]),
     ("rustix", &["process", "watch", "git", "clock", "lock", "disk", "notify"]),
