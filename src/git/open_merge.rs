@@ -152,9 +152,11 @@ impl Repo {
     /// # Errors
     /// `git` when the index cannot be read.
     pub fn unmerged_in(&self, checkout: &Checkout) -> Result<Vec<RepoPath>> {
-        let command = self.git.at(&checkout.git_dir, "diff-files").work_tree(&checkout.root);
-        let output = command.args(["--name-only", "-z", "--diff-filter=U"]).run()?;
-        let mut paths: Vec<_> = output.fields().map(RepoPath::new).collect();
+        // Only the index is read; comparing files could run filters.
+        let command = self.git.at(&checkout.git_dir, "ls-files").work_tree(&checkout.root);
+        let output = command.args(["--unmerged", "-z"]).run()?;
+        let path = |stage: &[u8]| stage.splitn(2, |byte| *byte == b'\t').nth(1).map(RepoPath::new);
+        let mut paths: Vec<_> = output.fields().filter_map(path).collect();
         paths.dedup();
         Ok(paths)
     }
@@ -170,7 +172,7 @@ impl Repo {
         (ours, theirs): (CommitId, CommitId),
         tree: ObjectId,
     ) -> Result<Vec<RepoPath>> {
-        let mut unmerged = self.unmerged_in(checkout)?;
+        let unmerged = self.unmerged_in(checkout)?;
         if unmerged.is_empty() {
             return Ok(unmerged);
         }
@@ -186,7 +188,7 @@ impl Repo {
             }
         };
         let mut undecided = Vec::new();
-        for path in unmerged.drain(..) {
+        for path in unmerged {
             if is_undecided(&path)? {
                 undecided.push(path);
             }

@@ -121,6 +121,7 @@ scenarios! {
     merge: diverged, "merge" "t";
     fast_forward: task, "merge" "--ff-only" "t";
     rebase: diverged, "rebase" "t";
+    squash: diverged, "merge" "--squash" "t";
     merge_into_two_checkouts: twice, "merge" "t";
     merge_where_nothing_is_checked_out: nowhere, "merge" "t";
     merge_and_keep: diverged, "merge" "--keep" "t";

@@ -134,6 +134,33 @@ fn a_merge_that_the_agent_commits_itself_is_left_alone() {
 }
 
 #[test]
+fn a_program_that_the_agent_planted_has_no_part_in_it() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.root().join("ran");
+    let plant = format!(
+        "git config merge.evil.driver 'touch {}; exit 1'; \
+         echo 'notes.txt merge=evil' >>\"$(git rev-parse --git-common-dir)\"/info/attributes",
+        ran.display()
+    );
+    let (repo, task) = task_in_conflict(&sandbox, &plant);
+    std::fs::create_dir_all(repo.root().join(".git/info")).expect("a folder");
+    repo.offshoot(&["send", "--conflict", "t"]).ok();
+    let planted = repo.wait_for("t");
+    let keys = &planted["warnings"].to_string();
+    assert!(keys.contains("config_changed") && planted["forecast"].is_null(), "{planted:#}");
+    for line in [&["forecast"][..], &["status", "t"], &["list"], &["merge", "--continue", "t"]] {
+        repo.offshoot(line);
+    }
+    for line in [&["forecast"][..], &["send", "--conflict", "t"]] {
+        repo.offshoot(line).exits(1).says("would run").says("merge.evil.driver");
+    }
+    assert!(!ran.exists(), "it was run");
+    repo.git(&["config", "--remove-section", "merge.evil"]);
+    repo.git(&["merge-base", "--is-ancestor", text(&task["head"]), "offshoot/t"]);
+    repo.offshoot(&["forecast"]).ok();
+}
+
+#[test]
 fn every_sort_of_conflict_has_to_be_decided() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("conflicting");
