@@ -195,7 +195,7 @@ fn carry_on(process: Process, environment: &Environment) -> Result<Exit> {
 
 fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
     match verb {
-        InPlace::List(args) => look::list(context, output, &args.into_request(output.format)),
+        InPlace::List(args) => look::list(context, output, &args.into_request()),
         InPlace::Status(args) => look::status(context, output, &args.task),
         InPlace::Wait(args) => look::wait(context, output, &args.into_request()),
         InPlace::Logs(args) => look::logs(context, output, &args.into_request(output.format)),
