@@ -154,6 +154,12 @@ impl Layout {
         self.root.join("verdicts")
     }
 
+    /// What forecasts came to.
+    #[must_use]
+    pub fn foreseen(&self) -> PathBuf {
+        self.root.join("foreseen")
+    }
+
     /// Records, a folder a task.
     #[must_use]
     pub fn tasks(&self) -> PathBuf {

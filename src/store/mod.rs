@@ -10,6 +10,7 @@
 
 mod control;
 mod files;
+mod foreseen;
 mod history;
 mod inbox;
 mod index;

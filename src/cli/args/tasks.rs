@@ -98,17 +98,24 @@ pub(in crate::cli) struct SendArgs {
     /// A task's name, or the first four or more characters of its id
     pub(in crate::cli) task: String,
     /// What to tell it; `-` reads it from standard input
-    #[arg(value_name = "MESSAGE", allow_hyphen_values = true)]
-    message: String,
+    #[arg(
+        value_name = "MESSAGE",
+        allow_hyphen_values = true,
+        required_unless_present = "conflict"
+    )]
+    message: Option<String>,
+    /// Open the merge with the target in its worktree and tell it to resolve the conflicts
+    #[arg(long)]
+    pub(in crate::cli) conflict: bool,
 }
 
 impl SendArgs {
-    /// The message, as a prompt is read and checked.
+    /// The message, if there is one, as a prompt is read and checked.
     ///
     /// # Errors
     /// `usage` when it is too long or no text.
-    pub(in crate::cli) fn message(&self, input: &mut dyn Read) -> Result<String> {
-        whole_prompt(self.message.clone(), input)
+    pub(in crate::cli) fn message(&self, input: &mut dyn Read) -> Result<Option<String>> {
+        self.message.clone().map(|message| whole_prompt(message, input)).transpose()
     }
 }
 
