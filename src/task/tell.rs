@@ -91,6 +91,8 @@ pub enum Channel {
     Codex,
     /// The socket of a session of Claude Code.
     Claude,
+    /// The hook by which a session of Claude Code waits.
+    Rewake,
     /// A desktop notification.
     Desktop,
     /// A terminal's bell.
@@ -105,6 +107,7 @@ impl Channel {
             Self::OnDone => "the command of `--on-done`",
             Self::Codex => "the queue of the Codex session",
             Self::Claude => "the socket of the Claude session",
+            Self::Rewake => "the hook by which the Claude session waits",
             Self::Desktop => "the desktop",
             Self::Bell => "the bell",
         }

@@ -4,6 +4,7 @@ mod following;
 mod hooks;
 mod others;
 mod sessions;
+mod waking;
 
 use crate::sandbox::{Sandbox, TestRepo, text};
 use serde_json::Value;
