@@ -132,6 +132,8 @@ impl Environment {
                     | "OPENCODE_CLIENT"
                     | "OPENCODE_PID"
                     | "OPENCODE_RUN_ID"
+                    | "OPENCODE_SERVER_PASSWORD"
+                    | "OFFSHOOT_OPENCODE_SERVER"
                     | "OFFSHOOT_PARENT"
                     | "OFFSHOOT_TASK_ID"
                     | "OFFSHOOT_TASK_NAME"

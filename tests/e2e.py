@@ -182,12 +182,27 @@ class Opencode:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
-        self.world.start("opencode", "opencode", "serve", "--hostname", "127.0.0.1", "--port", str(port),
-                         "--print-logs")
+        self.server = self.world.start("opencode", "opencode", "serve", "--hostname", "127.0.0.1", "--port",
+                                       str(port), "--print-logs")
         # Asked before it says so, it may leave the question open for ever.
         until("opencode listens", lambda: "listening on" in self.world.log("opencode"))
         # It fetches a package for plugins first, and gives up after a minute where there is no registry.
         self.session = self.http("/session", {}, limit=2 * LIMIT)["id"]
+
+    def told_by_its_server(self):
+        """A job dispatches in the name of a session of a server without our plugin."""
+        end_group(self.server)
+        self.start()
+        server = {"OFFSHOOT_OPENCODE_SERVER": self.address, "OFFSHOOT_PARENT": f"opencode:{self.session}"}
+        line = ["offshoot", "dispatch", "--name", "task-126", "--", "true"]
+        subprocess.run(line, cwd=self.world.repo, env={**self.world.environment, **server}, check=True, timeout=LIMIT,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until("the session is told by its server, and answers",
+              lambda: [who for who, _ in self.said()][:2] == ["told", "model"])
+        claim("without the plugin a session is told by its server, which a job named",
+              self.said()[0][1].startswith("[offshoot] task-126 completed in "))
+        until("the inbox is empty",
+              lambda: json.loads(self.world.run("offshoot", "inbox", "--all", "--json"))["events"] == [])
 
     def ask(self, text):
         self.http(f"/session/{self.session}/prompt_async", {"parts": [{"type": "text", "text": text}]})
@@ -551,6 +566,8 @@ def main(way, agents_program, program, folder):
         if after != before:
             print(after.decode(errors="replace"), file=sys.stderr)
         claim("`setup --remove` brings the person's settings back to the byte", after == before)
+        if way == "opencode":
+            session.told_by_its_server()
     except (Untrue, subprocess.TimeoutExpired, OSError) as error:
         print(f"e2e {way}: {error}", file=sys.stderr)
         if session and session.session:

@@ -61,6 +61,19 @@ pub enum Wake {
         /// The session.
         session: String,
     },
+    /// A server of opencode.
+    Opencode {
+        /// Where it is, as `http://HOST:PORT`.
+        server: String,
+        /// Who may reach it; `opencode` unless it was told otherwise.
+        #[serde(default)]
+        user: Option<String>,
+        /// By what, where not everybody may.
+        #[serde(default)]
+        password: Option<String>,
+        /// The session.
+        session: String,
+    },
 }
 
 impl Wake {
@@ -70,6 +83,7 @@ impl Wake {
         match self {
             Self::Codex { .. } => Channel::Codex,
             Self::Claude { .. } => Channel::Claude,
+            Self::Opencode { .. } => Channel::Opencode,
         }
     }
 }
@@ -93,6 +107,8 @@ pub enum Channel {
     Claude,
     /// The hook by which a session of Claude Code waits.
     Rewake,
+    /// A server of opencode.
+    Opencode,
     /// A desktop notification.
     Desktop,
     /// A terminal's bell.
@@ -108,6 +124,7 @@ impl Channel {
             Self::Codex => "the queue of the Codex session",
             Self::Claude => "the socket of the Claude session",
             Self::Rewake => "the hook by which the Claude session waits",
+            Self::Opencode => "the server of the opencode session",
             Self::Desktop => "the desktop",
             Self::Bell => "the bell",
         }

@@ -2,6 +2,7 @@
 
 mod following;
 mod hooks;
+mod opencode;
 mod others;
 mod sessions;
 mod waking;
