@@ -169,9 +169,9 @@ fn carry_out(
         Verb::Setup(args) => {
             setup::setup(args.into_request(place()?.directory), &environment, output)
         }
-        Verb::Hook { agent } => {
-            let directory = place()?.directory;
-            Ok(news::hook(agent, &directory, &environment, output))
+        Verb::Hook { agent, wait } => {
+            let answer = if wait { news::rewake } else { news::hook };
+            Ok(answer(agent, &place()?.directory, &environment, output))
         }
         Verb::Mcp => {
             tell_a_person_of_tools(output);
