@@ -29,6 +29,7 @@ mod patch_id;
 mod plain;
 mod plan;
 mod private_index;
+mod recorded;
 mod recover;
 #[cfg(test)]
 mod recover_tests;
