@@ -74,6 +74,12 @@ impl Layout {
         self.root.join("boot")
     }
 
+    /// What a table tells of decided tasks.
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.root.join("history.jsonl")
+    }
+
     /// The last sequence number given to a task.
     #[must_use]
     pub fn sequence(&self) -> PathBuf {

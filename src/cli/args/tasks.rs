@@ -6,7 +6,7 @@ use crate::cli::output::Format;
 use crate::error::Result;
 use crate::ops::diff::{Against, DiffRequest};
 use crate::ops::inbox::Sessions;
-use crate::ops::list::{Detail, ListRequest, Which};
+use crate::ops::list::{ListRequest, Which};
 use crate::ops::logs::{Follow, Form, LogsRequest, Stream};
 use crate::ops::wait::{Until, WaitRequest};
 use crate::task::{PausedSlot, RetryIn, StateName};
@@ -33,13 +33,9 @@ fn state_parser() -> impl TypedValueParser<Value = StateName> {
 
 impl ListArgs {
     /// The request.
-    pub(in crate::cli) fn into_request(self, format: Format) -> ListRequest {
+    pub(in crate::cli) fn into_request(self) -> ListRequest {
         let which = if self.all { Which::All } else { Which::Open };
-        let detail = match format {
-            Format::Text => Detail::Figures,
-            Format::Json => Detail::Files,
-        };
-        ListRequest { which, states: self.states, detail }
+        ListRequest { which, states: self.states }
     }
 }
 
