@@ -267,11 +267,15 @@ impl Merger<'_> {
     }
 }
 
-/// Whether both ends of a conflict are marked in a text, as git marks them.
+/// Whether an end of a conflict is marked in a text, as git marks them: seven signs, or as many more as
+/// an attribute wants. One end alone is left where somebody edited without looking.
 fn has_markers(text: &[u8]) -> bool {
-    let is_there =
-        |mark: &[u8]| text.split(|byte| *byte == b'\n').any(|line| line.starts_with(mark));
-    is_there(b"<<<<<<< ") && is_there(b">>>>>>> ")
+    text.split(|byte| *byte == b'\n').any(|line| {
+        [b'<', b'>'].into_iter().any(|sign| {
+            let signs = line.iter().take_while(|byte| **byte == sign).count();
+            signs >= 7 && line.get(signs) == Some(&b' ')
+        })
+    })
 }
 
 /// Writes git's notes of a merge in progress.
@@ -288,4 +292,19 @@ fn note(merge: &OpenMerge<'_>, conflicts: &[Conflict]) -> Result<()> {
         written.attempt(|| format!("write `{}`", file.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_counts_even_where_the_other_end_is_gone() {
+        for text in ["a\n<<<<<<< ours\nb\n", "=======\n>>>>>>> theirs", "<<<<<<<<<< ours"] {
+            assert!(has_markers(text.as_bytes()), "{text}");
+        }
+        for text in ["", "Title\n=======\n", "<<<<<< six", "<<<<<<<", " <<<<<<< in", ">>>>>>>>"] {
+            assert!(!has_markers(text.as_bytes()), "{text}");
+        }
+    }
 }
