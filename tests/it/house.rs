@@ -81,6 +81,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("libgit2_sys", &["git"]),
     ("rmcp", &["mcp"]),
     ("rustix", &["process", "watch", "git", "clock", "lock", "disk", "notify"]),
+    ("schemars", &[ANYWHERE]),
     ("serde", &[ANYWHERE]),
     (
         "serde_json",
