@@ -27,8 +27,6 @@ pub(super) enum Exit {
     Stopped(u8),
     /// A hook that waited wakes its agent, by the status that Claude Code gives that meaning.
     Woke,
-    /// A gate that did not become its agent.
-    Gate(u8),
     /// A person left a waiting verb with Ctrl-C, as shells count it.
     Detached,
     /// A signal broke off what went on, and nothing was changed.
@@ -46,7 +44,7 @@ impl Exit {
             Self::NotCompleted => 4,
             Self::VerifyFailed => 6,
             Self::TimedOut => 124,
-            Self::Stopped(status) | Self::Gate(status) => status,
+            Self::Stopped(status) => status,
             Self::Detached | Self::Interrupted => 130,
         }
     }
