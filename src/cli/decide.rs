@@ -15,8 +15,7 @@ use crate::ops::land::{Attendance, Extent, LandRequest};
 use crate::ops::restore::Worktree;
 use crate::ops::several::Several;
 use crate::ops::undo::UndoRequest;
-use crate::view::{LandingList, LandingState, LandingView, TaskList, TaskView};
-use serde::Serialize;
+use crate::view::{AppliedDocument, LandingList, LandingState, LandingView, TaskList, TaskView};
 
 /// How many lines of what a red verify command wrote are shown.
 const SHOWN: usize = 20;
@@ -149,20 +148,6 @@ fn tell_hints(output: &Output, hints: &[String]) {
     }
 }
 
-/// `{"schema":1,"applied":{…}}`.
-#[derive(Serialize)]
-struct AppliedDocument<'a> {
-    schema: u32,
-    applied: AppliedView<'a>,
-}
-
-#[derive(Serialize)]
-struct AppliedView<'a> {
-    task: &'a crate::names::TaskName,
-    paths: &'a [crate::path::RepoPath],
-    conflicts: &'a [crate::landing::Conflict],
-}
-
 /// `offshoot apply`.
 pub(super) fn apply(context: &Context, output: &Output, task: &str) -> Result<Exit> {
     let progress = Progress::start(output, "applying");
@@ -170,12 +155,8 @@ pub(super) fn apply(context: &Context, output: &Output, task: &str) -> Result<Ex
     progress.end();
     match output.format {
         Format::Json => {
-            let view = AppliedView {
-                task: &applied.task,
-                paths: &applied.paths,
-                conflicts: &applied.conflicts,
-            };
-            output.document(&AppliedDocument { schema: crate::task::SCHEMA, applied: view })?;
+            let (paths, conflicts) = (&applied.paths, &applied.conflicts);
+            output.document(&AppliedDocument::new(&applied.task, paths, conflicts))?;
         }
         Format::Text => {
             output.write(landing::of_applied(&applied, output.paint).as_bytes())?;

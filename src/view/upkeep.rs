@@ -3,10 +3,11 @@
 use crate::error::Error;
 use crate::names::TaskName;
 use crate::task::SCHEMA;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One inconsistency.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FindingView {
     /// Its sort, one word with underscores.
     pub kind: &'static str,
@@ -24,7 +25,7 @@ pub struct FindingView {
 }
 
 /// `{"schema":1,"findings":[…]}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FindingList<'a> {
     schema: u32,
     findings: &'a [FindingView],
@@ -39,7 +40,7 @@ impl<'a> FindingList<'a> {
 }
 
 /// Something that was freed, or would be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FreedView {
     /// `folder`, `entry`, `ref`, `landing`, `environment` or `half_deleted`.
     pub what: &'static str,
@@ -52,7 +53,7 @@ pub struct FreedView {
 }
 
 /// `{"schema":1,"freed":[…]}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FreedList<'a> {
     schema: u32,
     freed: &'a [FreedView],
