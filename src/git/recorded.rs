@@ -26,8 +26,8 @@ use std::path::Path;
 /// Larger files are left to git, which need not hold them in memory.
 const LARGE: u64 = 64 * 1024 * 1024;
 
-/// With more unknown names than this git looks through the whole worktree for them.
-const MOST_UNKNOWN: usize = 500;
+/// With more bytes of unknown names than this git looks through the whole worktree for them.
+const MOST_UNKNOWN: usize = 64 * 1024;
 
 /// What is at a path: the mode as git keeps it and the content.
 type Kept = (u32, ObjectId);
@@ -59,10 +59,8 @@ impl Repo {
         (known, found): (&Known, &Differences),
     ) -> Result<Option<Recorded>> {
         let root = &request.checkout.root;
-        let below_known = |path: &[u8]| path.ends_with(b"/.git");
-        let odd =
-            found.unknown.len() > MOST_UNKNOWN || found.unknown.iter().any(|p| below_known(p));
-        if odd || !self.writes_plainly() {
+        let inside = found.unknown.iter().any(|path| path.ends_with(b"/.git"));
+        if inside || !self.writes_plainly() {
             return Ok(None);
         }
         let Some(committed) = self.committed_since(known.index.root.id, head)? else {
@@ -143,6 +141,9 @@ impl Repo {
         let (mut files, mut nested) = (Vec::new(), Vec::new());
         if paths.is_empty() {
             return Ok(Some((files, nested)));
+        }
+        if paths.iter().map(|path| path.len() + 1).sum::<usize>() > MOST_UNKNOWN {
+            return Ok(None);
         }
         // An index without anything: what is asked for is in none.
         forget_index(request.index)?;
