@@ -1,4 +1,4 @@
-//! What this program is when it is not a command: a task's supervisor, its shim, or its gate; and a
+//! What this program is when it is not a command: a task's supervisor or its shim, and a
 //! command that it gives to itself.
 
 use crate::environment::Environment;
@@ -30,16 +30,8 @@ pub fn tell(state: &Path, id: TaskId, environment: &Environment) -> Result<()> {
 ///
 /// # Errors
 /// When the agent's process cannot be made or watched.
-pub fn shim(environment: &Environment, reports: impl Write) -> Result<()> {
-    crate::supervisor::shim(environment, reports)
-}
-
-/// Becomes an agent; see [`crate::supervisor::gate`]. Returns an exit status when it does not.
-///
-/// # Errors
-/// When the plan makes no sense.
-pub fn gate() -> Result<u8> {
-    crate::supervisor::gate()
+pub fn shim(reports: impl Write) -> Result<()> {
+    crate::supervisor::shim(reports)
 }
 
 /// Before the verb of a command line: every argument of it is written as `--name=value`. Only
