@@ -142,6 +142,18 @@ impl Layout {
         self.root.join("scratch")
     }
 
+    /// What a process in the background is to do, a file a chore.
+    #[must_use]
+    pub fn chores(&self) -> PathBuf {
+        self.root.join("chores")
+    }
+
+    /// Held by whoever does chores.
+    #[must_use]
+    pub fn upkeep(&self) -> PathBuf {
+        self.root.join("upkeep.lock")
+    }
+
     /// Which trees passed which verify command, and what the runs before landings wrote.
     #[must_use]
     pub fn verdicts(&self) -> PathBuf {

@@ -65,6 +65,6 @@ pub use refs::Expected;
 pub use repo::{Checkout, Head, Repo, worktree_root_of};
 pub use revert::RevertRequest;
 pub use snapshot::{Snapshot, SnapshotRequest, SnapshotStart, copy_index};
-pub use trash::{Trashed, delete, doom, last_trashed, size_of, trashed_in};
+pub use trash::{Trashed, delete, doom, is_doomed, last_trashed, size_of, trashed_in};
 pub use tree_diff::SizedFile;
 pub use worktree::{NewWorktree, ReleasedWorktree, is_only_copy, owner_of};

@@ -7,6 +7,7 @@
 use crate::error::{Attempt, Error, Result};
 use crate::names::TaskId;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -95,19 +96,28 @@ pub fn size_of(folder: &Path) -> u64 {
 }
 
 /// Takes a folder out of use: from here on it is only there to be deleted. The caller holds the
-/// task's lock.
+/// task's lock. `note` is told its new name before it has it.
 ///
 /// # Errors
-/// `io` when it cannot be renamed; then it is as it was.
-pub fn doom(folder: &Path) -> Result<PathBuf> {
+/// What `note` answers, `io` when it cannot be renamed; then it is as it was.
+pub fn doom(folder: &Path, note: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let wanted = format!("{DELETING}{name}");
     let taken = |name: &str| folder.with_file_name(name).symlink_metadata().is_ok();
     let numbered = (1u32..).map(|number| format!("{wanted}-{number}"));
     let free = std::iter::once(wanted.clone()).chain(numbered).find(|name| !taken(name));
     let doomed = folder.with_file_name(free.expect("invariant: some number is free"));
+    note(&doomed)?;
     fs::rename(folder, &doomed).attempt(|| format!("move `{}` away", folder.display()))?;
     Ok(doomed)
+}
+
+/// Whether a folder is only there to be deleted, by where it lies and what it is called.
+#[must_use]
+pub fn is_doomed(folder: &Path) -> bool {
+    let is_trash = |place: &Path| place.ends_with(".trash") || place.ends_with("trash");
+    let name = folder.file_name().and_then(OsStr::to_str);
+    folder.parent().is_some_and(is_trash) && name.is_some_and(|name| name.starts_with(DELETING))
 }
 
 /// Deletes a folder for good, folders in it that may not be written to included.
@@ -186,7 +196,15 @@ mod tests {
         std::os::unix::fs::symlink(&outside, folder.join("link")).expect("a link");
         assert!(size_of(&folder) >= 9000);
         fs::set_permissions(folder.join("cache"), fs::Permissions::from_mode(0o500)).expect("set");
-        let doomed = doom(&folder).expect("moves");
+        let noted = std::cell::RefCell::new(PathBuf::new());
+        let note = |path: &Path| {
+            assert!(folder.exists(), "it is told first");
+            noted.replace(path.to_owned());
+            Ok(())
+        };
+        let doomed = doom(&folder, note).expect("moves");
+        assert_eq!((noted.into_inner(), is_doomed(&doomed)), (doomed.clone(), false));
+        assert!(is_doomed(Path::new("/x/.trash/.deleting-x")) && !is_doomed(&folder));
         assert!(!folder.exists() && doomed.ends_with(format!("{DELETING}{ID}")));
         delete(&doomed).expect("deletes");
         delete(&doomed).expect("is gone already");

@@ -29,6 +29,7 @@ pub mod status;
 pub mod tell;
 pub mod trust;
 pub mod undo;
+pub mod upkeep;
 pub mod wait;
 
 mod base;

@@ -8,6 +8,7 @@
 //!
 //! Deliberately absent: any decision about what a task should do next; that is the verbs' business.
 
+mod chores;
 mod control;
 mod files;
 mod inbox;
@@ -21,6 +22,7 @@ mod records;
 mod told;
 mod verdicts;
 
+pub use chores::{Chore, What};
 pub use inbox::InboxEntry;
 pub use index::Queued;
 pub use inspect::{OpenToOthers, StrayEntry};

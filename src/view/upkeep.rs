@@ -43,7 +43,7 @@ impl<'a> FindingList<'a> {
 pub struct FreedView {
     /// `folder`, `entry`, `ref`, `landing`, `environment` or `half_deleted`.
     pub what: &'static str,
-    /// Where it is, or the name of the ref.
+    /// Where it is or was, or the name of the ref.
     pub path: String,
     /// How much it takes on disk; of refs nothing, since git frees what they kept.
     pub bytes: u64,
