@@ -142,6 +142,12 @@ impl Layout {
         self.root.join("scratch")
     }
 
+    /// Records of spare worktrees.
+    #[must_use]
+    pub fn pool(&self) -> PathBuf {
+        self.root.join("pool")
+    }
+
     /// What a process in the background is to do, a file a chore.
     #[must_use]
     pub fn chores(&self) -> PathBuf {

@@ -27,10 +27,12 @@ mod part;
 mod patch_id;
 mod plain;
 mod plan;
+mod pool;
 mod private_index;
 mod recover;
 #[cfg(test)]
 mod recover_tests;
+mod refit;
 mod refs;
 mod replay;
 mod repo;
@@ -38,6 +40,7 @@ mod revert;
 mod scratch;
 mod snapshot;
 mod staging;
+mod strip;
 mod survey;
 mod swap;
 mod target;
@@ -60,11 +63,15 @@ pub use objects::{NewCommit, Signing};
 pub use open_merge::{Conflicted, OpenMerge};
 pub use part::{Wanted, WholeChange};
 pub use plan::{Plan, PlanRequest, Planned};
+pub use pool::{FitRequest, PoolOffer, home_of, is_in_pool, shelve, shelved, spare_folder};
 pub use recover::{Recovered, Recovery};
 pub use refs::Expected;
 pub use repo::{Checkout, Head, Repo, worktree_root_of};
 pub use revert::RevertRequest;
 pub use snapshot::{Snapshot, SnapshotRequest, SnapshotStart, copy_index};
-pub use trash::{Trashed, delete, doom, is_doomed, last_trashed, size_of, trashed_in};
+pub use strip::{StripRequest, Stripped, put_back};
+pub use trash::{Trashed, delete, doom, is_doomed, last_trashed, rest_of, size_of, trashed_in};
 pub use tree_diff::SizedFile;
-pub use worktree::{NewWorktree, ReleasedWorktree, is_only_copy, owner_of};
+pub use worktree::{
+    NewWorktree, ReleasedWorktree, is_only_copy, is_recycled, mark_recycled, owner_of,
+};

@@ -16,6 +16,10 @@ use std::path::{Path, PathBuf};
 /// What the name of a folder begins with whose deletion has begun.
 const DELETING: &str = ".deleting-";
 
+/// What the name of a folder ends with that holds what was beside the files of a commit, where the
+/// folder itself was given to another task.
+const REST: &str = ".rest";
+
 /// A released task's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trashed {
@@ -63,12 +67,22 @@ pub fn trashed_in(trash: &Path) -> Result<Vec<Trashed>> {
 #[must_use]
 pub fn last_trashed(trash: &Path, task: TaskId) -> Option<PathBuf> {
     let folders = trashed_in(trash).ok()?.into_iter().filter(|it| it.task == task);
-    let whole = folders.filter(|it| !it.is_half_deleted).map(|it| it.path);
+    let is_rest = |it: &Trashed| it.path.extension().is_some_and(|it| it == &REST[1..]);
+    let whole = folders.filter(|it| !it.is_half_deleted && !is_rest(it)).map(|it| it.path);
     whole.max_by_key(|path| fs::metadata(path).map(|it| (it.ctime(), it.ctime_nsec())).ok())
 }
 
-/// The task that `<id>` or `<id>-<number>` names.
+/// Where that lies which was beside the files of a commit in a folder.
+#[must_use]
+pub fn rest_of(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(REST);
+    folder.with_file_name(name)
+}
+
+/// The task that `<id>` or `<id>-<number>` names; the rest of such a folder is named after it.
 fn owner(name: &str) -> Option<TaskId> {
+    let name = name.strip_suffix(REST).unwrap_or(name);
     let (id, rest) = name.split_at_checked(36)?;
     let task: TaskId = id.parse().ok()?;
     let number = rest.strip_prefix('-').unwrap_or("0");

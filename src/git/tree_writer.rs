@@ -68,6 +68,11 @@ impl TreePlan {
         Ok(sorted.then_some(plan))
     }
 
+    /// The index of the tree, nothing of it written yet.
+    pub(super) fn into_index(self) -> IndexFile {
+        self.index
+    }
+
     /// How many files it has.
     pub(super) fn files(&self) -> usize {
         self.index.entries.len()

@@ -62,7 +62,7 @@ struct Known {
 }
 
 /// What a name in a folder must be.
-enum Wanted<'a> {
+pub(super) enum Wanted<'a> {
     File(&'a IndexEntry),
     Folder(&'a [IndexEntry]),
 }
@@ -122,7 +122,7 @@ impl Known {
 }
 
 /// What belongs into a folder, by name.
-fn wanted_in(entries: &[IndexEntry], depth: usize) -> HashMap<&[u8], Wanted<'_>> {
+pub(super) fn wanted_in(entries: &[IndexEntry], depth: usize) -> HashMap<&[u8], Wanted<'_>> {
     let mut wanted = HashMap::new();
     let mut rest = entries;
     while let Some(first) = rest.first() {

@@ -6,6 +6,7 @@
 
 use super::land::{PINS, drop_landing_pins, lock_landings};
 use super::recover::recover;
+use super::recycle::{drop_spare, superfluous};
 use super::release::kept_refs;
 use super::upkeep;
 use crate::config::Keep;
@@ -15,7 +16,7 @@ use crate::git::{self, Journaled, Trashed};
 use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::store::{Chore, TaskLock, What as Work};
-use crate::task::{Custody, Landing, Task};
+use crate::task::{Custody, Landing, Spare, Task};
 use crate::timestamp::Timestamp;
 use crate::view::FreedView;
 use std::collections::BTreeSet;
@@ -61,6 +62,17 @@ pub fn gc(context: &Context, mode: Mode) -> Result<Collected> {
             Err(error) => collected.errors.push(error),
         }
     }
+    for spare in superfluous(context)? {
+        let freed = match mode {
+            Mode::DryRun => spare_view(context, &spare),
+            Mode::Free => spare_view(context, &spare)
+                .and_then(|view| drop_spare(context, &spare).map(|()| view)),
+        };
+        match freed {
+            Ok(view) => collected.freed.push(view),
+            Err(error) => collected.errors.push(error),
+        }
+    }
     if mode == Mode::Free {
         upkeep::start(context)?;
     }
@@ -98,6 +110,12 @@ impl Thing {
         };
         FreedView { what, path, bytes: self.bytes, task: self.task.name().clone() }
     }
+}
+
+fn spare_view(context: &Context, spare: &Spare) -> Result<FreedView> {
+    let task = context.store.read(spare.task)?.name().clone();
+    let path = spare.folder.to_string_lossy().into_owned();
+    Ok(FreedView { what: "spare", path, bytes: spare.bytes, task })
 }
 
 /// Everything that is kept of released tasks. A record that cannot be read keeps what is its task's.
@@ -227,8 +245,11 @@ fn expired(mut things: Vec<Thing>, keep: &Keep, now: Timestamp) -> Vec<Thing> {
     things.retain(|thing| match &thing.what {
         What::HalfDeleted(_) | What::Environment(_) => true,
         What::Folder(path) => gone.contains(path),
-        // An entry without its folder serves nobody.
-        What::Entry(_) => !kept.contains(&thing.task.id()),
+        // An entry without its folder serves nobody, but it says for a while where that went.
+        What::Entry(path) => {
+            let is_told = git::is_recycled(path) && !is_over(thing.since, keep.folders);
+            !kept.contains(&thing.task.id()) && !is_told
+        }
         What::Ref(_) | What::Landing { .. } => is_over(thing.since, keep.refs),
     });
     things

@@ -40,4 +40,5 @@ mod lending;
 mod overlaps;
 mod place;
 mod recover;
+mod recycle;
 mod release;

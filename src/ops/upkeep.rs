@@ -1,9 +1,10 @@
 //! Doing chores, by a process of its own (`offshoot upkeep`), so that nobody waits for them: folders of
-//! which nothing is needed any more are deleted.
+//! which nothing is needed any more are deleted, others made ready for the next tasks.
 //!
 //! One such process is at it at a time. Every chore stays noted until it is done, so a process that was
 //! killed is replaced by the next verb, which goes on where it left off.
 
+use super::recycle::{recycle, refresh, sweep};
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,12 +36,16 @@ pub fn upkeep(state: &Path, environment: Environment) -> Result<()> {
     let mut tried = Vec::new();
     loop {
         let Some(lock) = context.store.lock_chores()? else { return Ok(()) };
+        // What somebody who died was at work on.
+        context.store.forget_unfinished_spares()?;
         let left = left(&context, &tried)?;
         for chore in &left {
             // The next verb tries again what could not be done now.
             let _ = carry_out(&context, chore);
         }
+        let refreshed = if context.config.pool.is_on() { refresh(&context) } else { Ok(()) };
         drop(lock);
+        refreshed?;
         if left.is_empty() {
             return Ok(());
         }
@@ -69,6 +74,15 @@ fn carry_out(context: &Context, chore: &Chore) -> Result<()> {
                 // What cannot be deleted is told by the next `gc`, which tries it itself.
                 let _ = git::delete(folder);
             }
+            context.store.forget_chore(chore)
+        }
+        What::Recycle => match recycle(context, chore.task) {
+            Err(error) if error.kind == ErrorKind::Busy => Ok(()),
+            // Its folder is in the trash as ever, or in the pool without a record.
+            _ => context.store.forget_chore(chore),
+        },
+        What::Sweep(home) => {
+            sweep(context, home)?;
             context.store.forget_chore(chore)
         }
     }

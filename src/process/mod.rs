@@ -8,6 +8,7 @@ mod identity;
 mod reap;
 mod spawn;
 mod tree;
+mod users;
 mod verb;
 
 pub use bounded::run_bounded;
@@ -20,4 +21,5 @@ pub use spawn::{
     Spawn, become_ourselves, become_program, pager, set_subreaper, set_umask, take_standard_input,
 };
 pub use tree::{ProcessTree, TreeSignal, carries, hold, wait_until_ended};
+pub use users::is_in_use;
 pub use verb::{Orphaned, Spoken, verb};

@@ -19,6 +19,7 @@ mod messages;
 mod paths;
 mod ports;
 mod records;
+mod spares;
 mod told;
 mod verdicts;
 
@@ -29,6 +30,7 @@ pub use inspect::{OpenToOthers, StrayEntry};
 pub use journal::JournalReader;
 pub use paths::PathsLock;
 pub use records::{Naming, NewTask, Placing, TaskLock};
+pub use spares::SPARE_INDEX;
 pub use verdicts::{Subject, Trial};
 
 use crate::clock::Clock;

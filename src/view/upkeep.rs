@@ -41,7 +41,7 @@ impl<'a> FindingList<'a> {
 /// Something that was freed, or would be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FreedView {
-    /// `folder`, `entry`, `ref`, `landing`, `environment` or `half_deleted`.
+    /// `folder`, `entry`, `ref`, `landing`, `environment`, `spare` or `half_deleted`.
     pub what: &'static str,
     /// Where it is or was, or the name of the ref.
     pub path: String,

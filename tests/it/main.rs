@@ -15,6 +15,7 @@ mod keeping;
 mod landing;
 mod limits;
 mod mcp;
+mod pool;
 mod recovery;
 mod sandbox;
 mod scarcity;

@@ -234,9 +234,10 @@ pub(super) fn folders_of_nobody(look: &Look<'_>) -> Result<Vec<Finding>> {
         .collect();
     // Every worktree that git knows is somebody's; ours were looked at before.
     owned.extend(context.repo.checkouts()?.into_iter().map(|checkout| checkout.root));
-    let trash = root.join(".trash");
-    let mut folders: Vec<PathBuf> =
-        children(&root)?.into_iter().filter(|it| *it != trash).collect();
+    let [trash, trees, pool] = [".trash", ".trees", ".pool"].map(|name| root.join(name));
+    let mut folders = children(&root)?;
+    folders.retain(|it| ![&trash, &trees, &pool].contains(&it));
+    folders.extend(children(&trees)?);
     folders.retain(|folder| !owned.contains(&resolved(folder)));
     let trashed = git::trashed_in(&trash)?;
     let ours = |folder: &PathBuf| {
@@ -248,6 +249,26 @@ pub(super) fn folders_of_nobody(look: &Look<'_>) -> Result<Vec<Finding>> {
         Finding::new("foreign_folder", message, Mend::Nobody)
     });
     Ok(found.collect())
+}
+
+/// Folders in the pool that cannot be taken, and spare worktrees whose folder is gone.
+pub(super) fn pool_is_untidy(look: &Look<'_>) -> Result<Vec<Finding>> {
+    let store = &look.context.store;
+    if !store.exists() || store.is_kept_up()? {
+        return Ok(Vec::new());
+    }
+    let (home, spares) = (worktree_root(look.context), store.spares()?);
+    let mut folders = git::shelved(&home)?;
+    folders.retain(|folder| !spares.iter().any(|spare| spare.folder == *folder));
+    let told =
+        |text: String| Finding::new("stray_spare", text, Mend::Ours(Fix::SweepPool(home.clone())));
+    let stray = |folder: &PathBuf| {
+        told(format!("`{}` is in the pool, and no task can take it", folder.display()))
+    };
+    let gone = spares.iter().filter(|spare| !spare.folder.is_dir());
+    let gone =
+        gone.map(|spare| told(format!("the spare worktree `{}` is gone", spare.folder.display())));
+    Ok(folders.iter().map(stray).chain(gone).collect())
 }
 
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {
