@@ -63,7 +63,7 @@ pub use objects::{NewCommit, Signing};
 pub use open_merge::{Conflicted, OpenMerge};
 pub use part::{Wanted, WholeChange};
 pub use plan::{Plan, PlanRequest, Planned};
-pub use pool::{FitRequest, PoolOffer, home_of, is_in_pool, shelve, shelved, spare_folder};
+pub use pool::{FitRequest, PoolOffer, home_of, is_in_pool, shelve, spare_folder};
 pub use recover::{Recovered, Recovery};
 pub use refs::Expected;
 pub use repo::{Checkout, Head, Repo, worktree_root_of};

@@ -212,6 +212,13 @@ impl Repo {
                 }
                 remove_folder(&place).attempt(attempt)
             })?;
+            if new.claimed().is_dir()
+                && let Some(name) = place.file_name()
+            {
+                // It may not have been moved from there.
+                let home = place.parent().and_then(Path::parent).unwrap_or(&place);
+                remove_folder(&home.join(POOL).join(name)).attempt(attempt)?;
+            }
             fs::remove_file(new.root).attempt(attempt)?;
         }
         remove_folder(&new.claimed()).attempt(attempt)
@@ -302,22 +309,6 @@ pub fn is_in_pool(worktree: &Path, name: &str) -> bool {
 #[must_use]
 pub fn spare_folder(home: &Path, name: &str) -> PathBuf {
     home.join(POOL).join(name)
-}
-
-/// The folders that lie where spare ones do, whatever they are.
-///
-/// # Errors
-/// `io` when they cannot be listed.
-pub fn shelved(home: &Path) -> Result<Vec<PathBuf>> {
-    let pool = home.join(POOL);
-    let attempt = || format!("list `{}`", pool.display());
-    match fs::read_dir(&pool) {
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        entries => entries
-            .attempt(attempt)?
-            .map(|entry| entry.map(|entry| entry.path()).attempt(attempt))
-            .collect(),
-    }
 }
 
 /// What an index of ours says of a folder in which nothing was touched since.

@@ -2,8 +2,8 @@
 //!
 //! Only a folder that holds exactly the kept tip of its task is taken, that no process uses and whose
 //! ties to git are as they were made. What else is in it stays in the trash, for `restore`. From the
-//! moment in which it leaves the trash it is nobody's, and a folder in the pool without a record that
-//! is ready is only there to be deleted.
+//! moment in which it leaves the trash it is nobody's, and while its record is not ready it is only there
+//! to be deleted.
 
 use super::release::kept_refs;
 use super::restore;
@@ -11,7 +11,6 @@ use super::upkeep;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::git::{self, FitRequest, ReleasedWorktree, StripRequest};
-use crate::layout::RepoLock;
 use crate::lock::Wait;
 use crate::names::{CommitId, TaskId};
 use crate::process;
@@ -39,11 +38,10 @@ pub(super) fn recycle(context: &Context, id: TaskId) -> Result<()> {
         return Err(Error::busy("somebody else is changing the task"));
     };
     let task = store.read(id)?;
-    let home = git::home_of(&task.spec.worktree).to_owned();
-    sweep(context, &home)?;
+    let home = git::home_of(&task.spec.worktree);
     let Some(found) = recyclable(context, &task)? else { return Ok(()) };
     let Found { folder, entry, name, tip, umask } = found;
-    let place = git::spare_folder(&home, &name);
+    let place = git::spare_folder(home, &name);
     let bytes = git::size_of(&folder);
     if !fits(context, bytes)? || process::is_in_use(&folder) {
         return Ok(());
@@ -62,10 +60,6 @@ pub(super) fn recycle(context: &Context, id: TaskId) -> Result<()> {
     if process::is_in_use(&folder) {
         return Ok(());
     }
-    let index = store.begin_spare(&name)?.join(SPARE_INDEX);
-    git::mark_recycled(&entry)?;
-    git::shelve(&folder, &place)?;
-    drop(lock);
     let follows = task.spec.target.clone().or(task.spec.base.branch.clone());
     let spare = Spare {
         schema: SCHEMA,
@@ -81,12 +75,15 @@ pub(super) fn recycle(context: &Context, id: TaskId) -> Result<()> {
         since: context.now(),
     };
     let spare = Spare { commit: present_base(context, &spare), ..spare };
+    let index = store.begin_spare(&spare)?.join(SPARE_INDEX);
+    git::mark_recycled(&entry)?;
+    git::shelve(&folder, &spare.folder)?;
+    drop(lock);
     process::set_umask(umask);
     if context.repo.fit_stripped(&stripped, &fit(&spare, &index))? {
         return store.finish_spare(&spare);
     }
-    store.forget_unfinished_spares()?;
-    sweep(context, &home)
+    sweep(context)
 }
 
 /// Moves spare worktrees to where their branches are by now.
@@ -105,33 +102,28 @@ pub(super) fn refresh(context: &Context) -> Result<()> {
         if let Ok(true) = context.repo.fit_again(&fit(&spare, &index)) {
             store.finish_spare(&spare)?;
         } else {
-            store.forget_unfinished_spares()?;
-            sweep(context, git::home_of(&spare.folder))?;
+            sweep(context)?;
         }
     }
     Ok(())
 }
 
-/// Deletes whatever lies in the pool beside `home` and is not ready to be taken, and forgets what is
-/// not there. The caller does chores.
-pub(super) fn sweep(context: &Context, home: &Path) -> Result<()> {
+/// Deletes the folders of spare worktrees that are not ready, and forgets those whose folder is gone. No
+/// other folder is touched: others may keep theirs in the same place. The caller does chores, so nobody
+/// is at work on one.
+pub(super) fn sweep(context: &Context) -> Result<()> {
     let store = &context.store;
-    let mut doomed = Vec::new();
-    {
-        // Whoever takes one holds this, and has its record already.
-        let _repo = store.lock(RepoLock::Repo)?;
-        let spares = store.spares()?;
-        for spare in spares.iter().filter(|spare| !spare.folder.is_dir()) {
-            store.withdraw_spare(&spare.name)?;
-        }
-        for folder in git::shelved(home)? {
-            if !spares.iter().any(|spare| spare.folder == folder) {
-                doomed.push(git::doom(&folder, |_| Ok(()))?);
-            }
-        }
+    for spare in store.spares()?.iter().filter(|spare| !spare.folder.is_dir()) {
+        // Where it is being taken in this moment, the record is gone too.
+        store.withdraw_spare(&spare.name)?;
     }
-    store.forget_unfinished_spares()?;
-    doomed.iter().try_for_each(|folder| git::delete(folder))
+    for (name, spare) in store.unready_spares()? {
+        if let Some(spare) = spare {
+            git::delete(&spare.folder)?;
+        }
+        store.forget_spare(&name)?;
+    }
+    Ok(())
 }
 
 /// The spare worktrees that are beyond what is configured, or were not used for as long as folders
@@ -150,10 +142,8 @@ pub(super) fn superfluous(context: &Context) -> Result<Vec<Spare>> {
     Ok(spares)
 }
 
-/// Takes a spare worktree out of the pool; its folder goes in the background.
+/// Takes a spare worktree out of the pool; whoever does chores next deletes its folder.
 pub(super) fn drop_spare(context: &Context, spare: &Spare) -> Result<()> {
-    let home = git::home_of(&spare.folder);
-    context.store.note_chore(&Chore::sweep(spare.task, home))?;
     context.store.withdraw_spare(&spare.name).map(drop)
 }
 

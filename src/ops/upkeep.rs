@@ -17,7 +17,8 @@ use std::path::Path;
 /// Has the chores done, if there are any and nobody is at it.
 pub(super) fn start(context: &Context) -> Result<()> {
     let store = &context.store;
-    if store.chores()?.is_empty() || store.is_kept_up()? {
+    let is_idle = store.chores()?.is_empty() && store.unready_spares()?.is_empty();
+    if is_idle || store.is_kept_up()? {
         return Ok(());
     }
     // It belongs to no task, whoever starts it.
@@ -37,7 +38,7 @@ pub fn upkeep(state: &Path, environment: Environment) -> Result<()> {
     loop {
         let Some(lock) = context.store.lock_chores()? else { return Ok(()) };
         // What somebody who died was at work on.
-        context.store.forget_unfinished_spares()?;
+        let _ = sweep(&context);
         let left = left(&context, &tried)?;
         for chore in &left {
             // The next verb tries again what could not be done now.
@@ -81,9 +82,5 @@ fn carry_out(context: &Context, chore: &Chore) -> Result<()> {
             // Its folder is in the trash as ever, or in the pool without a record.
             _ => context.store.forget_chore(chore),
         },
-        What::Sweep(home) => {
-            sweep(context, home)?;
-            context.store.forget_chore(chore)
-        }
     }
 }

@@ -29,8 +29,6 @@ pub enum What {
     Delete(PathBuf),
     /// The task's folder is to be made ready for others.
     Recycle,
-    /// What is not ready to be taken is to be deleted from the pool beside the worktrees in this folder.
-    Sweep(PathBuf),
 }
 
 impl Chore {
@@ -46,18 +44,11 @@ impl Chore {
         Self { schema: SCHEMA, task, what: What::Recycle }
     }
 
-    /// Tidying up the pool beside the worktrees in `home`; `task` had what goes.
-    #[must_use]
-    pub fn sweep(task: TaskId, home: &Path) -> Self {
-        Self { schema: SCHEMA, task, what: What::Sweep(home.to_owned()) }
-    }
-
     /// The name of its file: a UUID, since a path may be any text.
     fn name(&self) -> String {
         let text = match &self.what {
             What::Delete(folder) => format!("delete:{}", folder.display()),
             What::Recycle => format!("recycle:{}", self.task),
-            What::Sweep(home) => format!("sweep:{}", home.display()),
         };
         TaskId::named_by(&text).to_string()
     }

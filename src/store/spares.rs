@@ -37,13 +37,15 @@ impl Store {
         self.layout.pool().join(name)
     }
 
-    /// Begins to make a spare worktree; answers the folder in which its index is to be written.
+    /// Begins to make a spare worktree, whose folder comes to its place only after this; answers the
+    /// folder in which its index is to be written.
     ///
     /// # Errors
     /// `io` when it cannot be noted.
-    pub fn begin_spare(&self, name: &str) -> Result<PathBuf> {
-        let hidden = self.hidden_spare(name);
+    pub fn begin_spare(&self, spare: &Spare) -> Result<PathBuf> {
+        let hidden = self.hidden_spare(&spare.name);
         files::make_folder(&hidden)?;
+        files::replace(&record(&hidden), &files::to_json(spare)?, files::Durability::PowerCut)?;
         files::sync_folder(&self.layout.pool())?;
         Ok(hidden)
     }
@@ -75,20 +77,27 @@ impl Store {
         }
     }
 
-    /// Forgets all records of spare worktrees that are not ready. The caller does chores, so nobody is
-    /// at work on one.
+    /// The spare worktrees that are not ready: by name, and what they were to be where that is known.
     ///
     /// # Errors
-    /// `io` when one cannot be removed.
-    pub fn forget_unfinished_spares(&self) -> Result<()> {
-        for name in files::names_in(&self.layout.pool())? {
-            if name.starts_with(MAKING) {
-                let path = self.layout.pool().join(name);
-                let removed = std::fs::remove_dir_all(&path);
-                removed.attempt(|| format!("remove `{}`", path.display()))?;
-            }
+    /// `io` when they cannot be listed.
+    pub fn unready_spares(&self) -> Result<Vec<(String, Option<Spare>)>> {
+        let names = files::names_in(&self.layout.pool())?;
+        let names = names.iter().filter_map(|name| name.strip_prefix(MAKING));
+        let read = |name: &str| files::read_json(&record(&self.hidden_spare(name))).ok()?;
+        Ok(names.map(|name| (name.to_owned(), read(name))).collect())
+    }
+
+    /// Forgets a spare worktree that is not ready, whose folder is gone.
+    ///
+    /// # Errors
+    /// `io` when its record cannot be removed.
+    pub fn forget_spare(&self, name: &str) -> Result<()> {
+        let hidden = self.hidden_spare(name);
+        match std::fs::remove_dir_all(&hidden) {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.attempt(|| format!("remove `{}`", hidden.display())),
         }
-        Ok(())
     }
 
     fn hidden_spare(&self, name: &str) -> PathBuf {

@@ -3,7 +3,6 @@
 use crate::error::Error;
 use crate::names::{CommitId, TaskId, TaskName};
 use crate::store::{OpenToOthers, StrayEntry};
-use std::path::PathBuf;
 
 /// One inconsistency. Its words are the same as long as it is the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +52,8 @@ pub(super) enum Fix {
     KeepResult(TaskId, CommitId),
     /// Moves git's entry of a worktree that is gone out of git's way.
     PutEntryAway(TaskId),
-    /// Tidies up the pool beside the worktrees in a folder.
-    SweepPool(PathBuf),
+    /// Tidies up the pool.
+    SweepPool,
     /// Closes a file or folder to others.
     Close(OpenToOthers),
 }
@@ -85,7 +84,7 @@ impl Fix {
             Self::MakeBranch(_, head) => format!("make the branch again at {}", head.short()),
             Self::KeepResult(_, head) => format!("keep {} by a ref", head.short()),
             Self::PutEntryAway(_) => "move the entry out of git's way".to_owned(),
-            Self::SweepPool(_) => "delete what is in the pool and cannot be taken".to_owned(),
+            Self::SweepPool => "delete what is in the pool and cannot be taken".to_owned(),
             Self::Close(place) => format!("set its mode to {:04o}", place.wanted),
         }
     }

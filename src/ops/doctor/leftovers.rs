@@ -238,6 +238,9 @@ pub(super) fn folders_of_nobody(look: &Look<'_>) -> Result<Vec<Finding>> {
     let mut folders = children(&root)?;
     folders.retain(|it| ![&trash, &trees, &pool].contains(&it));
     folders.extend(children(&trees)?);
+    let spares = context.store.spares()?;
+    owned.extend(spares.iter().map(|spare| resolved(&spare.folder)));
+    folders.extend(children(&pool)?);
     folders.retain(|folder| !owned.contains(&resolved(folder)));
     let trashed = git::trashed_in(&trash)?;
     let ours = |folder: &PathBuf| {
@@ -251,24 +254,21 @@ pub(super) fn folders_of_nobody(look: &Look<'_>) -> Result<Vec<Finding>> {
     Ok(found.collect())
 }
 
-/// Folders in the pool that cannot be taken, and spare worktrees whose folder is gone.
+/// Spare worktrees whose folder is gone, and those that are not ready while nobody is at work on them.
 pub(super) fn pool_is_untidy(look: &Look<'_>) -> Result<Vec<Finding>> {
     let store = &look.context.store;
-    if !store.exists() || store.is_kept_up()? {
+    if store.is_kept_up()? {
         return Ok(Vec::new());
     }
-    let (home, spares) = (worktree_root(look.context), store.spares()?);
-    let mut folders = git::shelved(&home)?;
-    folders.retain(|folder| !spares.iter().any(|spare| spare.folder == *folder));
-    let told =
-        |text: String| Finding::new("stray_spare", text, Mend::Ours(Fix::SweepPool(home.clone())));
-    let stray = |folder: &PathBuf| {
-        told(format!("`{}` is in the pool, and no task can take it", folder.display()))
-    };
+    let spares = store.spares()?;
     let gone = spares.iter().filter(|spare| !spare.folder.is_dir());
-    let gone =
-        gone.map(|spare| told(format!("the spare worktree `{}` is gone", spare.folder.display())));
-    Ok(folders.iter().map(stray).chain(gone).collect())
+    let gone = gone.map(|spare| format!("the spare worktree `{}` is gone", spare.folder.display()));
+    let unready = store.unready_spares()?;
+    let unready = unready.iter().map(|(name, _)| {
+        format!("the spare worktree `{name}` was left behind by who made it ready")
+    });
+    let told = |text| Finding::new("stray_spare", text, Mend::Ours(Fix::SweepPool));
+    Ok(gone.chain(unready).map(told).collect())
 }
 
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -49,8 +49,8 @@ impl Fix {
                 keep_commit(context, &task, *head)
             }
             Self::PutEntryAway(id) => put_entry_away(context, *id),
-            Self::SweepPool(home) => match store.lock_chores()? {
-                Some(_chores) => sweep(context, home),
+            Self::SweepPool => match store.lock_chores()? {
+                Some(_chores) => sweep(context),
                 // Whoever does chores tidies up.
                 None => Ok(()),
             },
