@@ -142,7 +142,7 @@ impl Layout {
         self.root.join("scratch")
     }
 
-    /// Records of spare worktrees.
+    /// Records of spare worktrees, which no task uses.
     #[must_use]
     pub fn pool(&self) -> PathBuf {
         self.root.join("pool")

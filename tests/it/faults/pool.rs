@@ -1,4 +1,4 @@
-//! The pool when everything is killed at any call: while a worktree is made ready for others, and while
+//! The pool when any call fails or everything is killed at it: while a worktree is made ready for others, and while
 //! a task takes it. Whatever happened, nothing of the first task is lost, and the next one gets what a
 //! fresh worktree holds.
 
@@ -44,11 +44,21 @@ fn killed_everywhere(scenario: &Scenario, judge: fn(&World)) {
     };
     world.lay_out();
     let calls = world.run(scenario.verb, Fault { mode: "kill", at: 0 }).calls;
-    let most = if std::env::var_os("OFFSHOOT_FAULTS").is_some() { usize::MAX } else { SAMPLE };
-    for at in spread(calls, most, turn_of(scenario.name)) {
+    let is_long = std::env::var_os("OFFSHOOT_FAULTS").is_some();
+    let most = if is_long { usize::MAX } else { SAMPLE };
+    let mut faults = Vec::new();
+    for mode in ["kill", "kill-one", "enospc", "eio"] {
+        let some = spread(calls, most, turn_of(scenario.name) + turn_of(mode));
+        faults.extend(some.into_iter().map(|at| Fault { mode, at }));
+    }
+    if !is_long {
+        faults = faults.into_iter().step_by(3).collect();
+    }
+    for fault in faults {
         world.lay_out();
-        let faulted = world.run(scenario.verb, Fault { mode: "kill", at });
-        println!("{}: {at} of {calls}: {}", scenario.name, faulted.at.unwrap_or_default());
+        let faulted = world.run(scenario.verb, fault);
+        let (name, Fault { mode, at }) = (scenario.name, fault);
+        println!("{name}: {mode} at {at} of {calls}: {}", faulted.at.unwrap_or_default());
         let repo = world.repo();
         repo.offshoot(&["list"]).ok();
         wait_until("the end of all", || world.sandbox.processes().is_empty());
