@@ -25,8 +25,8 @@ pub(super) enum Exit {
     TimedOut,
     /// Something was done, and then an error stopped it.
     Stopped(u8),
-    /// A gate that did not become its agent.
-    Gate(u8),
+    /// A hook that waited wakes its agent, by the status that Claude Code gives that meaning.
+    Woke,
     /// A person left a waiting verb with Ctrl-C, as shells count it.
     Detached,
     /// A signal broke off what went on, and nothing was changed.
@@ -39,12 +39,12 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Refused => 1,
-            Self::Usage => 2,
+            Self::Usage | Self::Woke => 2,
             Self::Conflicts => 3,
             Self::NotCompleted => 4,
             Self::VerifyFailed => 6,
             Self::TimedOut => 124,
-            Self::Stopped(status) | Self::Gate(status) => status,
+            Self::Stopped(status) => status,
             Self::Detached | Self::Interrupted => 130,
         }
     }

@@ -90,7 +90,7 @@ impl Repo {
             refs: self.shared_refs(tasks),
             config: config_of(&common.join("config")),
             info: values_of(&common.join("info"), &["attributes", "exclude"]),
-            hooks: files_in(&common.join("hooks")),
+            hooks: hooks_in(&common.join("hooks")),
             stash: stash_in(&common.join("logs/refs/stash")),
             links: links_of(checkout),
             main: None,
@@ -291,8 +291,10 @@ fn value_of(path: &Path) -> Option<String> {
     })
 }
 
-fn files_in(folder: &Path) -> Values {
+/// What git may run; a sample it never runs, and a new repository has fourteen of them.
+fn hooks_in(folder: &Path) -> Values {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries = entries.filter(|entry| !entry.file_name().as_bytes().ends_with(b".sample"));
     let file = |entry: fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().into_owned();
         value_of(&entry.path()).map(|value| (name, value))

@@ -56,6 +56,9 @@ impl Places {
         let path = environment.get("PATH").unwrap_or_default();
         for folder in path.as_bytes().split(|byte| *byte == b':').filter(|f| !f.is_empty()) {
             let program = Path::new(OsStr::from_bytes(folder)).join("git");
+            if !program.exists() {
+                continue;
+            }
             let real = fs::canonicalize(&program).ok();
             for program in real.iter().chain(real.is_some().then_some(&program)) {
                 let prefix = program.parent().and_then(Path::parent);

@@ -8,10 +8,11 @@
 
 use super::fresh::remove_folder;
 use super::index_file::IndexFile;
+use super::pack::Packs;
 use super::refit::{There, open_root, refit};
 use super::repo::{Checkout, Repo};
 use super::strip::Stripped;
-use super::tree_writer::TreePlan;
+use super::tree_plan::{Objects, TreePlan};
 use super::unchanged::holds_just;
 use super::worktree::{
     NewWorktree, ReleasedWorktree, entry_name, free_name, names_root, owner_of, resolved,
@@ -67,7 +68,9 @@ impl Repo {
         if !self.writes_plainly() {
             return Ok(None);
         }
-        Ok(TreePlan::read(self, self.tree_of(commit)?)?.map(TreePlan::into_index))
+        let packs = Packs::open(self.common_dir());
+        let mut objects = Objects::of(&self.inner, &packs)?;
+        Ok(TreePlan::read(&mut objects, self.tree_of(commit)?)?.map(|plan| plan.index))
     }
 
     /// Makes a stripped folder hold a commit; says whether it is ready then.
@@ -313,7 +316,7 @@ pub fn spare_folder(home: &Path, name: &str) -> PathBuf {
 
 /// What an index of ours says of a folder in which nothing was touched since.
 fn files_in(index: &Path) -> Option<Vec<There>> {
-    let (entries, _) = IndexFile::parse(&fs::read(index).ok()?)?;
+    let IndexFile { entries, .. } = IndexFile::parse(&fs::read(index).ok()?)?;
     Some(entries.into_iter().map(|entry| There { entry, is_untouched: true }).collect())
 }
 

@@ -7,6 +7,7 @@
 use super::error::GitAttempt;
 use super::index_file::{FileState, IndexEntry, IndexFile};
 use super::repo::{Repo, oid};
+use super::tree_plan::{LINK, PROGRAM};
 use crate::error::{Attempt, Error, Result};
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
@@ -15,9 +16,6 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-
-pub(super) const PROGRAM: u32 = 0o100_755;
-pub(super) const LINK: u32 = 0o120_000;
 
 /// A file that is there.
 #[derive(Debug, Clone)]

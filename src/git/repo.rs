@@ -58,8 +58,11 @@ impl Repo {
             }
             None => None,
         };
-        let inner =
-            git2::Repository::open(&common_dir).map_err(|cause| cannot_open(directory, &cause))?;
+        let inner = match canonical(found.path())? == common_dir {
+            true => found,
+            false => git2::Repository::open(&common_dir)
+                .map_err(|cause| cannot_open(directory, &cause))?,
+        };
         let main_worktree = inner.workdir().map(canonical).transpose()?;
         Ok(Self { inner, git: Git::new(environment), common_dir, main_worktree, here })
     }

@@ -9,15 +9,16 @@
 //! "No" changes nothing.
 
 use super::index_file::{FileState, IndexEntry, IndexFile};
-use super::refit::{LINK, PROGRAM, There, open_folder, open_root};
+use super::refit::{There, open_folder, open_root};
 use super::repo::{Repo, object_id};
-use super::unchanged::{Wanted, wanted_in};
+use super::tree_plan::{LINK, PROGRAM};
 use crate::clock::Clock;
 use crate::error::{Attempt, Error, Result};
 use crate::names::CommitId;
 use crate::path::RepoPath;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
@@ -69,7 +70,7 @@ impl Repo {
         let attempt = || format!("read `{}`", folder.display());
         let around = folder.parent().unwrap_or(folder).metadata().attempt(attempt)?;
         let mut look = Look {
-            known: known.map(|(entries, _)| entries).unwrap_or_default(),
+            known: known.map(|known| known.entries).unwrap_or_default(),
             written: written.unwrap_or_default(),
             umask,
             folder_mode: FOLDER | (0o777 & !umask) | (around.mode() & 0o2000),
@@ -235,6 +236,33 @@ impl Look<'_> {
             && stat.st_mode == mode;
         same.then_some(known.state)
     }
+}
+
+/// What a name in a folder must be.
+enum Wanted<'a> {
+    File(&'a IndexEntry),
+    Folder(&'a [IndexEntry]),
+}
+
+/// What belongs into a folder, by name; `depth` bytes of the paths lead to it.
+fn wanted_in(entries: &[IndexEntry], depth: usize) -> HashMap<&[u8], Wanted<'_>> {
+    let mut wanted = HashMap::new();
+    let mut rest = entries;
+    while let Some(first) = rest.first() {
+        let path = &first.path[depth..];
+        let Some(end) = path.iter().position(|byte| *byte == b'/') else {
+            wanted.insert(path, Wanted::File(first));
+            rest = &rest[1..];
+            continue;
+        };
+        // Sorted by path, so what begins alike stands together.
+        let folder = &first.path[..=depth + end];
+        let count = rest.partition_point(|entry| entry.path.starts_with(folder));
+        let (below, others) = rest.split_at(count);
+        wanted.insert(&path[..end], Wanted::Folder(below));
+        rest = others;
+    }
+    wanted
 }
 
 /// Whether a file that may have been touched holds what its entry says.

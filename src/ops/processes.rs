@@ -1,5 +1,5 @@
-//! What this program is when it is not a command: a task's supervisor, its shim, or its gate, who
-//! tells of ends or does chores; and a
+//! What this program is when it is not a command: a task's supervisor or its shim, who tells of ends,
+//! who does chores; and a
 //! command that it gives to itself.
 
 use crate::environment::Environment;
@@ -39,16 +39,8 @@ pub fn upkeep(state: &Path, environment: &Environment) -> Result<()> {
 ///
 /// # Errors
 /// When the agent's process cannot be made or watched.
-pub fn shim(environment: &Environment, reports: impl Write) -> Result<()> {
-    crate::supervisor::shim(environment, reports)
-}
-
-/// Becomes an agent; see [`crate::supervisor::gate`]. Returns an exit status when it does not.
-///
-/// # Errors
-/// When the plan makes no sense.
-pub fn gate() -> Result<u8> {
-    crate::supervisor::gate()
+pub fn shim(reports: impl Write) -> Result<()> {
+    crate::supervisor::shim(reports)
 }
 
 /// Before the verb of a command line: every argument of it is written as `--name=value`. Only

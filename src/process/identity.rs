@@ -4,9 +4,9 @@ use super::tree::carries;
 use crate::error::{Attempt, Error, Result};
 use crate::task::ProcessIdentity;
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The id of this boot.
@@ -93,6 +93,31 @@ pub fn arguments(pid: i32) -> Option<Vec<OsString>> {
     Some(words.map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
+/// Replaces an argument of this process, as others see it, by one of the same length. Nobody in this
+/// process reads it there again: the standard library copied all of them when it started.
+///
+/// # Errors
+/// `io` where the system does not let a process write to its own memory by name (proc_pid_mem(5)),
+/// `internal` when there is no such argument.
+pub fn rename_argument(from: &str, to: &str) -> Result<()> {
+    let line = fs::read("/proc/self/cmdline").attempt(|| "read our own arguments")?;
+    let place = line.split(|byte| *byte == 0).scan(0, |at, word| {
+        let begin = *at;
+        *at += word.len() + 1;
+        Some((begin, word))
+    });
+    let offset = place.filter(|(_, word)| *word == from.as_bytes()).map(|(begin, _)| begin).last();
+    let me = Stat::read(rustix::process::getpid().as_raw_nonzero().get());
+    match (offset, me) {
+        (Some(offset), Some(me)) if from.len() == to.len() => OpenOptions::new()
+            .write(true)
+            .open("/proc/self/mem")
+            .and_then(|memory| memory.write_all_at(to.as_bytes(), me.arguments + offset as u64))
+            .attempt(|| "rename an argument"),
+        _ => Err(Error::internal(format!("`{from}` is no argument that can become `{to}`"))),
+    }
+}
+
 /// The file of a process's program, as long as it is the one that was seen.
 #[must_use]
 pub fn program(process: &ProcessIdentity) -> Option<PathBuf> {
@@ -121,6 +146,8 @@ pub fn umask() -> Option<u32> {
 pub(super) struct Stat {
     pub(super) parent: i32,
     pub(super) start_time: u64,
+    /// Where the arguments begin in its memory; 0 where we may not know.
+    arguments: u64,
     state: u8,
 }
 
@@ -135,6 +162,7 @@ impl Stat {
             state: *fields.first()?.as_bytes().first()?,
             parent: fields.get(1)?.parse().ok()?,
             start_time: fields.get(19)?.parse().ok()?,
+            arguments: fields.get(45)?.parse().ok()?,
         })
     }
 

@@ -4,6 +4,7 @@
 //! compared, so a reused number is never hit. Linux only for now: elsewhere trees cannot be contained.
 
 mod bounded;
+mod gate;
 mod identity;
 mod reap;
 mod spawn;
@@ -12,13 +13,14 @@ mod users;
 mod verb;
 
 pub use bounded::run_bounded;
+pub use gate::{Gate, Gated, NEVER_OPENED};
 pub use identity::{
     arguments, boot_id, current, giver_of, has_open, is_alive, of, parent, parent_of, program,
-    umask,
+    rename_argument, umask,
 };
 pub use reap::{Ending, is_only_child, peek, reap, reap_others};
 pub use spawn::{
-    Spawn, become_ourselves, become_program, pager, set_subreaper, set_umask, take_standard_input,
+    Spawn, become_ourselves, complain_to, pager, set_subreaper, set_umask, take_standard_input,
 };
 pub use tree::{ProcessTree, TreeSignal, carries, hold, wait_until_ended};
 pub use users::is_in_use;

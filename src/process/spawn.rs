@@ -109,14 +109,14 @@ fn inherited_descriptors() -> Vec<RawFd> {
     numbers.filter(|number| *number > 2).collect()
 }
 
-/// Turns this process into `command`, which reads nothing; returns only when that failed, and why.
+/// Turns this process into `command` in `folder`, which reads nothing; returns only when that failed, and why.
 /// The environment stays as it is.
 #[must_use]
-pub fn become_program(command: &[String]) -> std::io::Error {
+pub(super) fn become_program(command: &[String], folder: &Path) -> std::io::Error {
     let Some((program, arguments)) = command.split_first() else {
         return std::io::Error::from(std::io::ErrorKind::InvalidInput);
     };
-    Command::new(program).args(arguments).stdin(Stdio::null()).exec()
+    Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).exec()
 }
 
 /// Turns this process into our own program with these arguments and this environment, reading from
@@ -135,6 +135,16 @@ pub fn become_ourselves(
 /// Takes these mode bits away from new files from now on.
 pub fn set_umask(mask: u32) {
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(mask));
+}
+
+/// From now on this process's standard error goes to `target`.
+///
+/// # Errors
+/// `io` when the system refuses.
+pub fn complain_to(target: &File) -> Result<()> {
+    rustix::stdio::dup2_stderr(target)
+        .map_err(std::io::Error::from)
+        .attempt(|| "redirect the standard error")
 }
 
 /// From now on orphans among this process's descendants become its children

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Whether a write must outlive a power cut.
@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 pub(super) enum Durability {
     /// Fsynced, and so is the folder.
     PowerCut,
+    /// Fsynced, but not the folder: after a power cut it is the new one or the old one, whole.
+    Either,
     /// Only our own crash.
     Crash,
 }
@@ -42,7 +44,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Resu
             .mode(0o600)
             .open(&sibling)?;
         file.write_all(bytes)?;
-        if durability == Durability::PowerCut {
+        if durability != Durability::Crash {
             file.sync_data()?;
         }
         fs::rename(&sibling, path)
@@ -56,6 +58,14 @@ pub(super) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Resu
         (Durability::PowerCut, Some(folder)) => sync_folder(folder),
         _ => Ok(()),
     }
+}
+
+/// Writes a file (mode 0600) whose content always has the same length, in its place: one small write,
+/// which our own crash does not tear.
+pub(super) fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    file.and_then(|file| file.write_all_at(bytes, 0))
+        .attempt(|| format!("write `{}`", path.display()))
 }
 
 /// Writes a file (mode 0600) that is not there yet so that its content outlives a power cut; its name

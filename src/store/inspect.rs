@@ -121,6 +121,11 @@ impl Store {
     pub fn out_of_line(&self, task: &Task) -> Result<Vec<Index>> {
         let is_free = !self.is_held(task.id())?;
         let mut found = Vec::new();
+        let mut task = task.clone();
+        if self.has_told(&task.record.outbox)? {
+            task.record.outbox.clear();
+        }
+        let task = &task;
         for filing in index::filings(task) {
             let is_there = self.layout.index(filing.index).join(&filing.name).exists();
             let surplus = is_free && filing.index != Index::Active;

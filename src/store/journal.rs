@@ -14,6 +14,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+/// How much of the journal's end is looked through before all of it is, in bytes: some tens of events.
+const LATELY: u64 = 32 * 1024;
+
 /// Reads the journal from some place on, again and again as it grows.
 #[derive(Debug)]
 pub struct JournalReader {
@@ -117,18 +120,44 @@ impl Store {
 
     /// Appends events that have just been drafted and so cannot be in the journal yet.
     pub(super) fn append(&self, drafts: &[Draft]) -> Result<()> {
+        if drafts.is_empty() {
+            return Ok(());
+        }
         let lock = self.lock(RepoLock::Journal)?;
         self.append_locked(&lock, drafts.iter())
     }
 
-    /// Appends those of a dead process's drafts that the journal does not have.
+    /// Appends those drafts that the journal does not have: whoever recorded them may have died before
+    /// or after telling of them. Nearly always it told of them, and a moment ago.
     pub(super) fn append_missing(&self, drafts: &[Draft]) -> Result<()> {
+        if self.has_lately(drafts)? {
+            return Ok(());
+        }
         let lock = self.lock(RepoLock::Journal)?;
         let known = self.journal_after(0).read_new()?;
-        let is_known = |draft: &&Draft| {
-            known.iter().any(|e| e.draft.task.id == draft.task.id && e.draft.serial == draft.serial)
-        };
-        self.append_locked(&lock, drafts.iter().filter(|draft| !is_known(draft)))
+        let is_missing = |draft: &&Draft| !holds(&known, draft);
+        self.append_locked(&lock, drafts.iter().filter(is_missing))
+    }
+
+    /// Whether the journal has all of these drafts.
+    pub(super) fn has_told(&self, drafts: &[Draft]) -> Result<bool> {
+        if self.has_lately(drafts)? {
+            return Ok(true);
+        }
+        let known = self.journal_after(0).read_new()?;
+        Ok(drafts.iter().all(|draft| holds(&known, draft)))
+    }
+
+    /// Whether all of these drafts are among the journal's last events.
+    fn has_lately(&self, drafts: &[Draft]) -> Result<bool> {
+        if drafts.is_empty() {
+            return Ok(true);
+        }
+        let mut reader = self.journal_from_now();
+        reader.offset = reader.offset.saturating_sub(LATELY);
+        // It begins amid a line, which tells nothing.
+        let known = reader.read_new()?;
+        Ok(drafts.iter().all(|draft| holds(&known, draft)))
     }
 
     fn append_locked<'a>(
@@ -155,6 +184,11 @@ impl Store {
         }
         file.write_all(&lines).and_then(|()| file.sync_data()).attempt(attempt)
     }
+}
+
+fn holds(events: &[Event], draft: &Draft) -> bool {
+    let is_it = |told: &Draft| told.task.id == draft.task.id && told.serial == draft.serial;
+    events.iter().any(|event| is_it(&event.draft))
 }
 
 /// The end of the last whole line, and its cursor.

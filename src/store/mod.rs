@@ -11,6 +11,8 @@
 mod chores;
 mod control;
 mod files;
+mod foreseen;
+mod history;
 mod inbox;
 mod index;
 mod inspect;
@@ -24,6 +26,7 @@ mod told;
 mod verdicts;
 
 pub use chores::{Chore, What};
+pub use history::Past;
 pub use inbox::InboxEntry;
 pub use index::Queued;
 pub use inspect::{OpenToOthers, StrayEntry};

@@ -246,22 +246,25 @@ impl Store {
     /// # Errors
     /// `refused` when the change makes no sense, `io` when it cannot be recorded.
     pub fn commit(&self, lock: &TaskLock, task: &Task, change: Change) -> Result<Task> {
+        // What a power cut takes back is found out, or done, once more.
+        let durability = match change {
+            Change::Started { .. } | Change::AgentEnded(_) => Durability::Either,
+            _ => Durability::PowerCut,
+        };
         let next = task.apply(change, self.clock.now())?;
         self.mark_untold(&next)?;
-        self.write(lock, &next, Durability::PowerCut)?;
-        self.tell(lock, next)
+        self.write(lock, &next, durability)?;
+        if task.record.outbox.is_empty() {
+            self.tell(lock, next)
+        } else {
+            self.tell_again(lock, next)
+        }
     }
 
-    /// Appends what the record's outbox holds to the journal, and empties it.
-    pub(super) fn tell(&self, lock: &TaskLock, mut task: Task) -> Result<Task> {
-        if task.record.outbox.is_empty() {
-            return Ok(task);
-        }
+    /// Appends what the record's outbox holds to the journal.
+    pub(super) fn tell(&self, lock: &TaskLock, task: Task) -> Result<Task> {
         self.append(&task.record.outbox)?;
-        task.record.outbox.clear();
-        // Not durable: after a power cut the journal is asked whether it has them already.
-        self.write(lock, &task, Durability::Crash)?;
-        Ok(task)
+        self.is_told(lock, task)
     }
 
     /// Tells what a process that died had no time to tell; events that the journal has already are
@@ -269,11 +272,17 @@ impl Store {
     ///
     /// # Errors
     /// `io` when the journal cannot be read or written.
-    pub fn tell_again(&self, lock: &TaskLock, mut task: Task) -> Result<Task> {
-        if !task.record.outbox.is_empty() {
-            self.append_missing(&task.record.outbox)?;
-            task.record.outbox.clear();
-            self.write(lock, &task, Durability::Crash)?;
+    pub fn tell_again(&self, lock: &TaskLock, task: Task) -> Result<Task> {
+        self.append_missing(&task.record.outbox)?;
+        self.is_told(lock, task)
+    }
+
+    /// The task with an empty outbox. On disk it is emptied by the next change; only where that may
+    /// never come it is emptied now, so that not everybody who reads it has to ask the journal.
+    fn is_told(&self, lock: &TaskLock, mut task: Task) -> Result<Task> {
+        let told = std::mem::take(&mut task.record.outbox);
+        if !told.is_empty() && task.ended().is_some() {
+            self.write(lock, &task, Durability::Either)?;
         }
         Ok(task)
     }

@@ -9,7 +9,7 @@ use crate::names::TaskId;
 use crate::process::{self, Spawn};
 use crate::store::{Store, TaskLock};
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -18,9 +18,7 @@ use std::path::Path;
 /// # Errors
 /// `io` when no process can be started; the lock is free then, and recovery tries again.
 pub(super) fn launch(store: &Store, lock: TaskLock) -> Result<()> {
-    let log_path = store.layout().task(lock.id()).supervisor_log();
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path);
-    let log = log.attempt(|| format!("write `{}`", log_path.display()))?;
+    let log = complaints(store, lock.id())?;
     let id = lock.id().to_string();
     // What it needs comes from the task's dispatcher, not from whoever happens to start it.
     let environment = store.environment(lock.id())?;
@@ -30,6 +28,13 @@ pub(super) fn launch(store: &Store, lock: TaskLock) -> Result<()> {
         .complaining(log)
         .start()?;
     Ok(())
+}
+
+/// Where a task's supervisor says why it failed.
+pub(super) fn complaints(store: &Store, id: TaskId) -> Result<File> {
+    let path = store.layout().task(id).supervisor_log();
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    log.attempt(|| format!("write `{}`", path.display()))
 }
 
 /// Turns this process into the supervisor of the task whose lock it holds; returns only when that

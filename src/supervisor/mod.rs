@@ -4,7 +4,8 @@
 //! so a new one goes on wherever a dead one left off:
 //!
 //! `preparing` makes the worktree and the agent's process · `agent` waits for its end, for requests
-//! and for time limits · `finishing` records the work · then the queue is pumped.
+//! and for time limits · `finishing` records the work · then the queue is pumped, and the process goes
+//! on as the supervisor of the next task where that needs no other process (`heir.rs`).
 //!
 //! It prints nothing; what it has to say when it fails goes to the task's `supervisor.log` by way of
 //! whoever called it.
@@ -12,10 +13,11 @@
 mod attend;
 mod claims;
 mod finish;
-mod gate;
+mod heir;
 mod isolation;
 mod launch;
 mod logs;
+mod merging;
 mod prepare;
 mod protocol;
 mod queue;
@@ -28,13 +30,13 @@ mod verify;
 mod words;
 
 pub use claims::{Precedence, Standing, family};
-pub use gate::gate;
 pub use isolation::planted_programs;
 pub use queue::{free_slots, has_room, pump, revive};
 pub use shim::shim;
 pub use telling::tell_of_ends;
 pub use verify::{Laboratory, Proposal};
 
+use self::heir::Heir;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::environment::Environment;
@@ -53,29 +55,44 @@ use std::time::Duration;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Supervises the task whose held lock is this process's standard input, until it has ended and the
-/// queue has been pumped.
+/// queue has been pumped; then the next one, if there is one that this process may go on with.
 ///
 /// # Errors
-/// When the task cannot be supervised by this process; its record is then as it was, and it is tried
+/// When a task cannot be supervised by this process; its record is then as it was, and it is tried
 /// again, a second later by a new supervisor or before that by any command.
 pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
-    let mut life = Life::take_over(state, id)?;
+    let descriptor = process::take_standard_input()?;
+    process::set_subreaper()?;
+    let common = state.parent().ok_or_else(|| Error::internal("no state folder was named"))?;
+    let store = Store::new(Layout::of(common), Clock);
+    let mut next = Some(store.accept_task(id, descriptor)?);
+    while let Some(lock) = next {
+        next = supervise_one(&store, common, lock)?;
+    }
+    Ok(())
+}
+
+/// Supervises one task; the answer is the lock of the next one, which has been started.
+fn supervise_one(store: &Store, common: &Path, lock: TaskLock) -> Result<Option<TaskLock>> {
+    let mut life = Life::take_over(store.clone(), common, lock)?;
     let lived = life.live();
     let shim = life.shim.take();
-    let (store, config) = (life.store.clone(), life.config.clone());
+    let config = life.config.clone();
+    let mut heir = Heir::of(&life);
     // Its lock goes before the queue is pumped: a task that is to be tried again is in it.
     drop(life);
     // Even a task that cannot be finished must not keep others from running.
     let pumped = match &lived {
-        Ok(()) => queue::revive(&store).and_then(|()| queue::pump(&store, &config)),
+        Ok(()) => queue::revive(store)
+            .and_then(|()| queue::pump_by(store, &config, &mut |lock| heir.take_or_launch(lock))),
         Err(_) => {
-            let pumped = queue::pump(&store, &config);
+            let pumped = queue::pump(store, &config);
             std::thread::sleep(AGAIN);
-            queue::revive(&store).and(pumped)
+            queue::revive(store).and(pumped)
         }
     };
     // Behind the pump: nobody waits for a slot while somebody is told.
-    let told = tell_of_ends(&store);
+    let told = tell_of_ends(store);
     match (&lived, shim) {
         (Ok(()), Some(shim)) => shim.let_go(),
         // The agent may still run. Its shim, not let go, has the task taken up again as soon as this
@@ -83,7 +100,7 @@ pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
         (Err(_), shim) => drop(shim),
         (Ok(()), None) => {}
     }
-    lived.and(pumped).and(told)
+    heir.inherit(lived.and(pumped).and(told))
 }
 
 /// One task in the hands of its supervisor.
@@ -103,19 +120,16 @@ struct Life {
 }
 
 impl Life {
-    fn take_over(state: &Path, id: TaskId) -> Result<Self> {
-        let descriptor = process::take_standard_input()?;
-        process::set_subreaper()?;
-        let common = state.parent().ok_or_else(|| Error::internal("no state folder was named"))?;
-        let store = Store::new(Layout::of(common), Clock);
-        let lock = store.accept_task(id, descriptor)?;
+    fn take_over(store: Store, common: &Path, lock: TaskLock) -> Result<Self> {
+        // What the task before left to this process and was ended with it.
+        process::reap_others(0);
         store.begin(&lock)?;
-        let task = store.read(id)?;
+        let task = store.read(lock.id())?;
         let task = store.tell_again(&lock, task)?;
         if let Some(mask) = task.spec.umask {
             process::set_umask(mask);
         }
-        let environment = store.environment(id)?;
+        let environment = store.environment(lock.id())?;
         let repo = Repo::discover(common, &environment)?;
         let config = Config::load(repo.main_worktree(), &environment)?;
         Ok(Self {

@@ -1,4 +1,4 @@
-//! What supervisor, shim and gate tell each other.
+//! What supervisor and shim tell each other.
 //!
 //! The supervisor writes a [`Plan`] to the shim and then single bytes: [`GO`] lets the agent begin,
 //! [`DONE`] lets the shim go. The pipe's end without `DONE` means that the supervisor has died. The
@@ -36,17 +36,6 @@ pub(super) struct Plan {
     pub(super) errors: PathBuf,
     /// How long its stragglers may take to end, in milliseconds.
     pub(super) grace_ms: u64,
-}
-
-/// What the gate is to do.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct GatePlan {
-    /// What to run.
-    pub(super) command: Vec<String>,
-    /// The file to make before running it.
-    pub(super) started: PathBuf,
-    /// The file that says why it could not be run.
-    pub(super) spawn_error: PathBuf,
 }
 
 /// What the shim has to say.

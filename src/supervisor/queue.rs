@@ -14,7 +14,7 @@ use crate::layout::RepoLock;
 use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::process;
-use crate::store::{Queued, Store};
+use crate::store::{Queued, Store, TaskLock};
 use crate::task::{Change, ControlAction, Need, Task, TaskState};
 
 /// Starts the next tasks while slots are free.
@@ -22,6 +22,15 @@ use crate::task::{Change, ControlAction, Need, Task, TaskState};
 /// # Errors
 /// `io` when records cannot be read or written or no process can be started.
 pub fn pump(store: &Store, config: &Config) -> Result<()> {
+    pump_by(store, config, &mut |lock| launch(store, lock))
+}
+
+/// The same, by another way to have a task supervised whose lock is held and whose start is on record.
+pub(super) fn pump_by(
+    store: &Store,
+    config: &Config,
+    launch: &mut dyn FnMut(TaskLock) -> Result<()>,
+) -> Result<()> {
     if !store.exists() {
         return Ok(());
     }
@@ -33,7 +42,7 @@ pub fn pump(store: &Store, config: &Config) -> Result<()> {
     let mut free = free_slots(store, config)?;
     // A task that ends for want of another may let a third one end, so the queue is walked again.
     let mut walk = Walk::Again;
-    let mut admission = Admission { store, config, claims: ClaimGate::default() };
+    let mut admission = Admission { store, config, claims: ClaimGate::default(), launch };
     while walk == Walk::Again {
         walk = Walk::Done;
         admission.claims.walk_again();
@@ -74,6 +83,7 @@ struct Admission<'a> {
     store: &'a Store,
     config: &'a Config,
     claims: ClaimGate,
+    launch: &'a mut dyn FnMut(TaskLock) -> Result<()>,
 }
 
 fn admit(admission: &mut Admission<'_>, id: TaskId, free: usize) -> Result<Admitted> {
@@ -92,11 +102,13 @@ fn admit(admission: &mut Admission<'_>, id: TaskId, free: usize) -> Result<Admit
     }
     // Somebody who holds it is cancelling or holding it.
     let Some(lock) = store.lock_task(id, Wait::No)? else { return Ok(Admitted::No) };
-    let task = store.read(id)?;
+    let mut task = store.read(id)?;
     if task.record.state != (TaskState::Pending { held: false }) {
         store.settle(&lock, &task)?;
         return Ok(Admitted::No);
     }
+    // It came into the queue when the journal had its news; asking that, which may be long, is needless.
+    task.record.outbox.clear();
     match needs(store, &task)? {
         Needs::Met
             if free > 0 && has_room(&task, config)? && admission.claims.admits(store, &task)? => {}
@@ -114,7 +126,7 @@ fn admit(admission: &mut Admission<'_>, id: TaskId, free: usize) -> Result<Admit
     let started = Change::Started { tick_ms: Clock.tick_ms(), boot_id: process::boot_id()? };
     let task = store.commit(&lock, &task, started)?;
     store.settle(&lock, &task)?;
-    launch(store, lock)?;
+    (admission.launch)(lock)?;
     Ok(Admitted::Started)
 }
 

@@ -6,23 +6,20 @@
 //! So each of the two guards the other, and one `kill -9` loses nothing.
 
 use super::attend::at;
-use super::gate::NEVER_OPENED;
 use super::launch;
-use super::protocol::{AgentEnding, AgentStatus, DONE, GO, GatePlan, Plan, Report};
+use super::protocol::{AgentEnding, AgentStatus, DONE, GO, Plan, Report};
 use super::readable::{readable, wait_readable};
 use crate::clock::Clock;
-use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};
 use crate::layout::Layout;
 use crate::lock::Wait;
-use crate::process::{self, Ending, ProcessTree, Spawn};
+use crate::process::{self, Ending, Gate, Gated, NEVER_OPENED, ProcessTree};
 use crate::store::Store;
 use crate::task::{ProcessIdentity, SCHEMA};
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Stdio};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -34,15 +31,15 @@ const STRAGGLE: Duration = Duration::from_millis(500);
 /// that died at once.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Watches over one agent. `environment` is the agent's; reports go to `reports`.
+/// Watches over one agent, which gets this process's environment; reports go to `reports`.
 ///
 /// # Errors
 /// When the agent's process cannot be made or watched; the supervisor learns it from the pipe.
-pub fn shim(environment: &Environment, reports: impl Write) -> Result<()> {
+pub fn shim(reports: impl Write) -> Result<()> {
     process::set_subreaper()?;
     let lifeline = std::fs::File::from(process::take_standard_input()?);
     let mut shim = Shim::read_plan(BufReader::new(lifeline), reports)?;
-    let agent = match shim.start_gate(environment) {
+    let agent = match shim.start_gate() {
         Ok(agent) => agent,
         Err(error) => {
             shim.report(&Report::Failed { message: error.message.clone() });
@@ -71,8 +68,7 @@ enum Supervised {
 }
 
 struct Agent {
-    child: Child,
-    gate: Option<ChildStdin>,
+    gate: Option<Gate>,
     identity: ProcessIdentity,
 }
 
@@ -89,7 +85,7 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
     }
 
     /// Starts the agent's process, which waits at its gate, and tells the supervisor who it is.
-    fn start_gate(&mut self, environment: &Environment) -> Result<Agent> {
+    fn start_gate(&mut self) -> Result<Agent> {
         let layout = self.store.layout().task(self.plan.task);
         let output = append(&self.plan.output)?;
         let errors = if self.plan.errors == self.plan.output {
@@ -97,26 +93,18 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
         } else {
             append(&self.plan.errors)?
         };
-        let mut child = Spawn::ourselves(&["gate".as_ref()], environment)
-            .in_folder(&self.plan.folder)
-            .reading(Stdio::piped())
-            .writing(output)
-            .complaining(errors)
-            .start()?;
-        let mut gate = child.stdin.take().expect("invariant: the gate reads from a pipe");
-        let gate_plan = GatePlan {
-            command: self.plan.command.clone(),
-            started: layout.started(),
-            spawn_error: layout.spawn_error(),
+        let gated = Gated {
+            command: &self.plan.command,
+            folder: &self.plan.folder,
+            output,
+            errors,
+            started: &layout.started(),
+            spawn_error: &layout.spawn_error(),
         };
-        let mut line = serde_json::to_vec(&gate_plan)
-            .map_err(|cause| Error::internal(format!("cannot write the plan: {cause}")))?;
-        line.push(b'\n');
-        gate.write_all(&line).attempt(|| "reach the agent's process")?;
-        let pid = i32::try_from(child.id()).expect("invariant: a process number is an i32");
-        let identity = process::of(pid)?.ok_or_else(|| Error::internal("the agent is gone"))?;
-        self.report(&Report::Ready { shim: process::current()?, agent: identity.clone() });
-        Ok(Agent { child, gate: Some(gate), identity })
+        let gate = gated.fork()?;
+        let agent = process::of(gate.pid())?.ok_or_else(|| Error::internal("the agent is gone"))?;
+        self.report(&Report::Ready { shim: process::current()?, agent: agent.clone() });
+        Ok(Agent { gate: Some(gate), identity: agent })
     }
 
     fn report(&mut self, report: &Report) {
@@ -163,15 +151,10 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
                 }
             }
         })?;
-        // Dropping the handle reaps nothing; the number stays ours until `conclude`.
-        drop(agent.child);
         let layout = self.store.layout().task(self.plan.task);
         let ending = match std::fs::read_to_string(layout.spawn_error()) {
             Ok(message) => AgentEnding::SpawnFailed { message },
-            Err(_)
-                if ending == Ending::Code(i32::from(NEVER_OPENED))
-                    && !layout.started().exists() =>
-            {
+            Err(_) if ending == Ending::Code(NEVER_OPENED) && !layout.started().exists() => {
                 AgentEnding::NeverStarted
             }
             // Without this file the gate never runs anything; a full disk keeps it from being made.
@@ -188,9 +171,8 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
         let mut word = [0];
         match self.lifeline.read(&mut word) {
             Ok(1) if word[0] == GO => {
-                if let Some(mut gate) = agent.gate.take() {
-                    // A gate that is gone is noticed as the agent's end.
-                    let _ = gate.write_all(&[GO]);
+                if let Some(gate) = agent.gate.take() {
+                    gate.open();
                 }
             }
             Ok(1) => {}

@@ -1,11 +1,10 @@
 //! Starting the process that tells of a task's end. Whoever supervises, and every verb that recovers,
 //! does so for each task that is marked; a process that tells already makes another one leave at once.
 
-use crate::error::{Attempt, Result};
+use super::launch::complaints;
+use crate::error::Result;
 use crate::process::Spawn;
 use crate::store::Store;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 
 /// Has everybody told who is still to be told of the end of a task.
 ///
@@ -29,11 +28,9 @@ pub fn tell_of_ends(store: &Store) -> Result<()> {
             let words = ["tell".as_ref(), "--state".as_ref(), store.layout().root().as_os_str()];
             let id_word = id.to_string();
             let words = [&words[..], &[id_word.as_ref()]].concat();
-            let log_path = store.layout().task(id).supervisor_log();
-            let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path);
             Spawn::ourselves(&words, &store.environment(id)?)
                 .in_folder("/".as_ref())
-                .complaining(log.attempt(|| format!("write `{}`", log_path.display()))?)
+                .complaining(complaints(store, id)?)
                 .start()?;
         }
     }

@@ -81,6 +81,9 @@ pub(super) enum Verb {
     Hook {
         /// Which agent calls
         agent: Integration,
+        /// Wait in the background, and wake an idle session by ending with exit status 2 (Claude Code)
+        #[arg(long)]
+        wait: bool,
     },
     #[command(flatten)]
     Process(Process),
@@ -117,9 +120,6 @@ pub(super) enum Process {
     /// Hold one agent's process tree; only offshoot itself calls this
     #[command(hide = true)]
     Shim(Rest),
-    /// Wait until the agent may start; only offshoot itself calls this
-    #[command(hide = true)]
-    Gate(Rest),
 }
 
 /// The verbs that need nothing but a repository and what stands on the command line.
@@ -287,7 +287,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
     }
 }
 
-/// One of our own processes. Every task starts three, and declaring all verbs would take them longer
+/// One of our own processes. Every task starts two, and declaring all verbs would take them longer
 /// than what they do before its agent runs.
 fn process(arguments: &[OsString]) -> Option<Process> {
     let verb = arguments.get(1)?;
@@ -379,7 +379,7 @@ mod tests {
         }
         let completed: Vec<_> =
             completable().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-        for hidden in ["supervise", "gate", "as-tool"] {
+        for hidden in ["supervise", "shim", "as-tool"] {
             assert!(!help.contains(hidden) && !completed.contains(&hidden.to_owned()), "{help}");
         }
     }

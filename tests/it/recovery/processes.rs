@@ -39,6 +39,36 @@ fn every_successor_that_is_killed_is_replaced_while_the_agent_runs() {
 }
 
 #[test]
+fn a_supervisor_goes_on_with_the_next_task_in_its_name_and_is_replaced_there_as_well() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config("max_parallel = 1");
+    let repo = sandbox.repo("simple");
+    let (first_gate, first) = held(&sandbox, &repo, "first", &["true"]);
+    let next_gate = sandbox.gate("next");
+    let waits = [&*sandbox.agent("wait_for_gate"), &next_gate.argument(), "sh", "-c", "exit 7"];
+    let next = repo.dispatch("next", &waits);
+    // Another environment needs another process.
+    let mut other =
+        repo.command(&["dispatch", "--name", "other", "--", "sh", "-c", "echo $FLAVOUR"]);
+    sandbox.finish_command(other.env("FLAVOUR", "other")).ok();
+
+    let heir = supervisor(&sandbox, &first).expect("it is supervised");
+    first_gate.open();
+    next_gate.wait_for_arrival();
+    assert_eq!(supervisor(&sandbox, &next), Some(heir));
+    assert_eq!(supervisor(&sandbox, &first), None);
+    kill_process(heir, Signal::KILL).expect("it is there");
+    wait_until("a new supervisor", || supervisor(&sandbox, &next).is_some_and(|now| now != heir));
+    next_gate.open();
+    assert_eq!(repo.wait_for("next")["outcome"]["code"], 7);
+    repo.wait_for("other");
+    assert_eq!(repo.offshoot(&["logs", "other"]).ok().stdout, "other\n");
+    for name in ["first", "next", "other"] {
+        assert_eq!(repo.told(name), ["dispatched", "started", "finished"], "{name}");
+    }
+}
+
+#[test]
 fn a_shim_that_is_killed_costs_nothing() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");

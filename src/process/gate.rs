@@ -1,0 +1,109 @@
+//! A process that waits at a pipe before it becomes its program: fork(2) without exec, since starting
+//! this program once more only to have it wait takes longer than all that the wait is for.
+
+use super::spawn::become_program;
+use crate::error::{Attempt, Error, Result};
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// The word that opens a gate.
+const GO: u8 = b'g';
+
+/// The exit status of a gate that was never opened.
+pub const NEVER_OPENED: i32 = 125;
+
+/// The exit status of a gate whose program could not be run.
+const CANNOT_RUN: i32 = 127;
+
+/// What a gated process becomes, and what it leaves on the way.
+#[derive(Debug)]
+pub struct Gated<'a> {
+    /// The program and its arguments.
+    pub command: &'a [String],
+    /// Where it starts.
+    pub folder: &'a Path,
+    /// Its standard output.
+    pub output: File,
+    /// Its standard error.
+    pub errors: File,
+    /// The file to make before the program is run: whoever finds it knows that it may have begun.
+    pub started: &'a Path,
+    /// The file that says why the program could not be run.
+    pub spawn_error: &'a Path,
+}
+
+/// A process at its gate. Dropped unopened, it ends with [`NEVER_OPENED`].
+#[derive(Debug)]
+pub struct Gate {
+    pid: i32,
+    opener: PipeWriter,
+}
+
+impl Gate {
+    /// The process's number, which it keeps as the program.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Lets the process become its program. One that has died is noticed by its end.
+    pub fn open(mut self) {
+        let _ = self.opener.write_all(&[GO]);
+    }
+}
+
+impl Gated<'_> {
+    /// Makes the process: a session of its own, the environment of this process. To be called while this process
+    /// has one thread only, since the child is a copy of just the calling one.
+    ///
+    /// # Errors
+    /// `io` when the system refuses.
+    pub fn fork(self) -> Result<Gate> {
+        let (waiting, opener) = std::io::pipe().attempt(|| "make a pipe")?;
+        #[expect(
+            unsafe_code,
+            reason = "there is no safe call for a process that is no program yet"
+        )]
+        // SAFETY: with one thread no lock is held by another, so the child may do whatever we may.
+        let pid = unsafe { libc::fork() };
+        match pid {
+            0 => {
+                // Its own copy would keep the gate from ever noticing that nobody opens it.
+                drop(opener);
+                std::process::exit(self.wait_and_become(waiting))
+            }
+            pid if pid > 0 => Ok(Gate { pid, opener }),
+            _ => Err(Error::io("start a process", &std::io::Error::last_os_error())),
+        }
+    }
+
+    /// Returns an exit status when it does not become the program.
+    fn wait_and_become(&self, mut waiting: PipeReader) -> i32 {
+        if self.take_place().is_err() {
+            return CANNOT_RUN;
+        }
+        let mut word = [0];
+        if waiting.read_exact(&mut word).is_err() || word[0] != GO {
+            return NEVER_OPENED;
+        }
+        if std::fs::write(self.started, "").is_err() {
+            return CANNOT_RUN;
+        }
+        let cause = become_program(self.command, self.folder);
+        let program = self.command.first().map_or("", String::as_str);
+        let error = Error::io(format!("run `{}`", crate::escape::line(program)), &cause);
+        let _ = std::fs::write(self.spawn_error, error.message);
+        CANNOT_RUN
+    }
+
+    /// Leaves what it shares with its parent: the session, the standard streams.
+    fn take_place(&self) -> std::io::Result<()> {
+        rustix::process::setsid()?;
+        rustix::stdio::dup2_stdin(File::open("/dev/null")?.as_fd())?;
+        rustix::stdio::dup2_stdout(self.output.as_fd())?;
+        rustix::stdio::dup2_stderr(self.errors.as_fd())?;
+        Ok(())
+    }
+}
