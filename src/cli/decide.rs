@@ -194,12 +194,14 @@ pub(super) fn discard(context: &Context, output: &Output, tasks: &[String]) -> R
 /// `offshoot restore`.
 pub(super) fn restore(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
     let restored = ops::restore::restore(context, tasks)?;
-    for new in restored.done.iter().filter(|task| task.worktree == Worktree::MadeAnew) {
-        output.tell(&format!(
-            "the worktree of `{}` is a new one: what it had not committed, and what git ignores, is \
-             not in it",
-            new.task.name
-        ));
+    for restored in &restored.done {
+        let what_is_missing = match restored.worktree {
+            Worktree::AsItWas => continue,
+            Worktree::PutTogether => "what `pool.keep` names stayed with the folder it had",
+            Worktree::MadeAnew => "what it had not committed, and what git ignores, is not in it",
+        };
+        let name = &restored.task.name;
+        output.tell(&format!("the worktree of `{name}` is a new one: {what_is_missing}"));
     }
     let done = restored.done.into_iter().map(|restored| restored.task).collect();
     let tasks = Several { done, stopped: restored.stopped };
