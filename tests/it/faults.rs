@@ -9,6 +9,7 @@
 //! cannot be traced, the tests say so in one line and pass.
 
 mod picture;
+mod pool;
 mod sweep;
 mod world;
 

@@ -96,6 +96,7 @@ impl Candidate<'_> {
                 branch: &task.spec.branch,
                 base: self.settled.tip,
                 intent: &context.store.layout().task(task.id()).intent(),
+                pool: None,
             })?
         };
         let moved =
