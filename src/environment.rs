@@ -19,6 +19,17 @@ pub struct Variable {
     pub value: OsString,
 }
 
+/// What coding agents, and tasks, set for the commands that they run.
+const AGENTS_COMMANDS: [&str; 7] = [
+    "CLAUDECODE",
+    "CODEX_THREAD_ID",
+    "COPILOT_AGENT_SESSION_ID",
+    "GEMINI_CLI",
+    "OPENCODE",
+    "OFFSHOOT_PARENT",
+    "OFFSHOOT_TASK_ID",
+];
+
 impl Environment {
     /// The variables of `pairs`; the last of one name counts.
     pub fn new(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
@@ -94,6 +105,13 @@ impl Environment {
         })
     }
 
+    /// Whether this is the environment of a command that a coding agent runs. Some run commands on a terminal,
+    /// where nobody would answer a question (Gemini CLI 0.61 always, Codex at its model's wish).
+    #[must_use]
+    pub fn is_of_an_agents_command(&self) -> bool {
+        AGENTS_COMMANDS.iter().any(|name| self.get(name).is_some())
+    }
+
     /// Without what tells a process which agent session or task started it; a task's agent is a
     /// session of its own, and the messaging token among them is a secret of the parent.
     #[must_use]
@@ -108,11 +126,14 @@ impl Environment {
                     | "CLAUDE_CODE_MESSAGING_TOKEN"
                     | "CLAUDE_CODE_SSE_PORT"
                     | "CODEX_THREAD_ID"
+                    | "GEMINI_CLI"
                     | "COPILOT_AGENT_SESSION_ID"
                     | "OPENCODE"
                     | "OPENCODE_CLIENT"
                     | "OPENCODE_PID"
                     | "OPENCODE_RUN_ID"
+                    | "OPENCODE_SERVER_PASSWORD"
+                    | "OFFSHOOT_OPENCODE_SERVER"
                     | "OFFSHOOT_PARENT"
                     | "OFFSHOOT_TASK_ID"
                     | "OFFSHOOT_TASK_NAME"

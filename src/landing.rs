@@ -85,6 +85,24 @@ pub enum ConflictKind {
     Other,
 }
 
+impl ConflictKind {
+    /// The kind in plain words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Content => "both sides changed the same lines",
+            Self::AddAdd => "both sides added it, differently",
+            Self::ModifyDelete => "changed on one side, deleted on the other",
+            Self::Rename => "renamed on one side, moved or changed on the other",
+            Self::FileDirectory => "a file on one side, a folder on the other",
+            Self::Mode => "made different sorts of thing by the two sides",
+            Self::Binary => "both sides changed a binary file",
+            Self::Submodule => "the submodule moved on both sides",
+            Self::Other => "git could not merge it",
+        }
+    }
+}
+
 /// One path that git could not merge by itself, with the three versions of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
@@ -117,6 +135,26 @@ impl Serialize for Conflict {
     }
 }
 
+impl<'de> Deserialize<'de> for Conflict {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Form {
+            path: String,
+            path_bytes: Option<String>,
+            kind: ConflictKind,
+            base: Option<ObjectId>,
+            ours: Option<ObjectId>,
+            theirs: Option<ObjectId>,
+        }
+        let Form { path, path_bytes, kind, base, ours, theirs } = Form::deserialize(deserializer)?;
+        let path = match path_bytes {
+            None => RepoPath::new(path),
+            Some(bytes) => RepoPath::from_base64(&bytes).map_err(serde::de::Error::custom)?,
+        };
+        Ok(Self { path, kind, base, ours, theirs })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,5 +172,17 @@ mod tests {
             serde_json::to_string(&ConflictKind::AddAdd).expect("serialises"),
             "\"add_add\""
         );
+    }
+
+    #[test]
+    fn a_conflict_survives_json_whatever_its_path() {
+        for path in [&b"src/a.rs"[..], b"caf\xe9.txt"] {
+            let id = Some("1".repeat(40).parse().expect("an id"));
+            let kind = ConflictKind::ModifyDelete;
+            let conflict =
+                Conflict { path: RepoPath::new(path), kind, base: id, ours: None, theirs: id };
+            let json = serde_json::to_string(&conflict).expect("serialises");
+            assert_eq!(serde_json::from_str::<Conflict>(&json).expect("parses"), conflict);
+        }
     }
 }

@@ -74,6 +74,12 @@ impl Layout {
         self.root.join("boot")
     }
 
+    /// What a table tells of decided tasks.
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.root.join("history.jsonl")
+    }
+
     /// The last sequence number given to a task.
     #[must_use]
     pub fn sequence(&self) -> PathBuf {
@@ -146,6 +152,12 @@ impl Layout {
     #[must_use]
     pub fn verdicts(&self) -> PathBuf {
         self.root.join("verdicts")
+    }
+
+    /// What forecasts came to.
+    #[must_use]
+    pub fn foreseen(&self) -> PathBuf {
+        self.root.join("foreseen")
     }
 
     /// Records, a folder a task.

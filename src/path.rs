@@ -50,6 +50,14 @@ impl RepoPath {
             .is_err()
             .then(|| base64::engine::general_purpose::STANDARD.encode(&self.0))
     }
+
+    /// The path whose bytes these are in base64.
+    ///
+    /// # Errors
+    /// When the text is no base64.
+    pub fn from_base64(text: &str) -> Result<Self, base64::DecodeError> {
+        base64::engine::general_purpose::STANDARD.decode(text).map(Self)
+    }
 }
 
 impl fmt::Display for RepoPath {
@@ -83,10 +91,9 @@ impl<'de> Deserialize<'de> for RepoPath {
         }
         match Form::deserialize(deserializer)? {
             Form::Text(text) => Ok(Self(text.into_bytes())),
-            Form::Bytes { path_bytes } => base64::engine::general_purpose::STANDARD
-                .decode(path_bytes)
-                .map(Self)
-                .map_err(serde::de::Error::custom),
+            Form::Bytes { path_bytes } => {
+                Self::from_base64(&path_bytes).map_err(serde::de::Error::custom)
+            }
         }
     }
 }

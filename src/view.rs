@@ -4,6 +4,7 @@
 
 mod documents;
 mod forecast;
+mod row;
 mod setup;
 mod upkeep;
 
@@ -12,6 +13,7 @@ pub use documents::{
     LockList, PatchList, PatchView, TaskList,
 };
 pub use forecast::{ForecastReport, PairView, TaskForecast};
+pub use row::{TaskRow, Work};
 pub use setup::{Done, SetupFileView, SetupView};
 pub use upkeep::{FindingList, FindingView, FreedList, FreedView};
 

@@ -1,18 +1,24 @@
 """The conversation of a main session, held with a coding agent itself against a scripted model.
 
-Usage: e2e.py AGENT AGENTS_PROGRAM PROGRAM FOLDER (`scripts/e2e` prepares them)
+Usage: e2e.py WAY AGENTS_PROGRAM PROGRAM FOLDER (`scripts/e2e` prepares them)
 
 The person speaks through the agent's own interface; what the model answers stands in `the_script`. Every claim is
 checked against what the agent keeps of its session, the records of offshoot, and git. Each wait has a limit.
 """
 
+import fcntl
+import glob
 import json
 import os
+import pty
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
 import urllib.request
 
@@ -32,8 +38,9 @@ class Untrue(Exception):
 class World:
     """A home of its own with a repository, a model, and everything that was started in it."""
 
-    def __init__(self, agent, agents_program, program, folder):
-        self.agent, self.folder = agent, os.path.realpath(folder)
+    def __init__(self, way, agents_program, program, folder):
+        agent = way.split("-")[0]
+        self.way, self.agent, self.folder = way, agent, os.path.realpath(folder)
         self.home, self.repo = self.path("home"), self.path("repo")
         self.gates, self.started = self.path("gates"), []
         for made in ("bin", "home", "gates", "tmp"):
@@ -76,13 +83,35 @@ class World:
         self.started.append(child)
         return child
 
+    def start_on_terminal(self, name, *words):
+        """Starts a program on a terminal of its own, and answers by what one types there."""
+        ours, its = pty.openpty()
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 150, 0, 0))
+        take_it = lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        child = subprocess.Popen(words, cwd=self.repo, env={**self.environment, "TERM": "xterm-256color"}, stdin=its,
+                                 stdout=its, stderr=its, start_new_session=True, preexec_fn=take_it)
+        os.close(its)
+        self.started.append(child)
+
+        def keep():
+            with open(self.path(f"{name}.log"), "wb", buffering=0) as log:
+                try:
+                    while shown := os.read(ours, 65536):
+                        log.write(shown)
+                except OSError:
+                    pass  # It has gone, and its terminal with it.
+
+        threading.Thread(target=keep, daemon=True).start()
+        return ours
+
     def log(self, name):
         with open(self.path(f"{name}.log"), encoding="utf-8", errors="replace") as file:
             return file.read()
 
     def told(self):
         """What the model was told by us, by its own record."""
-        requests = [json.loads(line) for line in lines(self.path("model.jsonl"))]
+        log = self.path("model.jsonl")
+        requests = [json.loads(line) for line in lines(log)] if os.path.exists(log) else []
         return [("told", text) for request in requests for text in re.findall(r"\[offshoot\] .*", request["seen"])]
 
     def start_model(self):
@@ -153,12 +182,27 @@ class Opencode:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
-        self.world.start("opencode", "opencode", "serve", "--hostname", "127.0.0.1", "--port", str(port),
-                         "--print-logs")
+        self.server = self.world.start("opencode", "opencode", "serve", "--hostname", "127.0.0.1", "--port",
+                                       str(port), "--print-logs")
         # Asked before it says so, it may leave the question open for ever.
         until("opencode listens", lambda: "listening on" in self.world.log("opencode"))
         # It fetches a package for plugins first, and gives up after a minute where there is no registry.
         self.session = self.http("/session", {}, limit=2 * LIMIT)["id"]
+
+    def told_by_its_server(self):
+        """A job dispatches in the name of a session of a server without our plugin."""
+        end_group(self.server)
+        self.start()
+        server = {"OFFSHOOT_OPENCODE_SERVER": self.address, "OFFSHOOT_PARENT": f"opencode:{self.session}"}
+        line = ["offshoot", "dispatch", "--name", "task-126", "--", "true"]
+        subprocess.run(line, cwd=self.world.repo, env={**self.world.environment, **server}, check=True, timeout=LIMIT,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until("the session is told by its server, and answers",
+              lambda: [who for who, _ in self.said()][:2] == ["told", "model"])
+        claim("without the plugin a session is told by its server, which a job named",
+              self.said()[0][1].startswith("[offshoot] task-126 completed in "))
+        until("the inbox is empty",
+              lambda: json.loads(self.world.run("offshoot", "inbox", "--all", "--json"))["events"] == [])
 
     def ask(self, text):
         self.http(f"/session/{self.session}/prompt_async", {"parts": [{"type": "text", "text": text}]})
@@ -199,20 +243,106 @@ SETTINGS_OF_OPENCODE = """{
 }
 """
 
+def type_line(world, name, terminal, text):
+    shown = len(world.log(name))
+    # As a person types: what comes in one piece is taken for something that was pasted, or for keys.
+    for letter in text:
+        os.write(terminal, letter.encode())
+        time.sleep(0.02)
+    until(f"{name} shows what is typed", lambda: text.split()[-1] in world.log(name)[shown:])
+    time.sleep(0.5)
+    os.write(terminal, b"\r")
+
+
 class Claude:
-    """A session of `claude -p` that is spoken to on standard input. Its hooks tell of ends; what wakes it while it is
-    idle are waits in the background, which its model starts behind the dispatches."""
+    """A session of `claude` on a terminal; a hook that waits wakes it while it is idle."""
 
     call = staticmethod(lambda verb, args: {"tool": f"mcp__offshoot__{verb}", "args": args})
     write = {"tool": "Write", "args": {"file_path": "{cwd}/answer.txt", "content": "forty-two\n"}}
-    waits = [{"tool": "Bash", "args": {"command": f"offshoot wait {name}", "description": f"wait for {name}",
-                                       "run_in_background": True}} for name in NAMES]
+    waits = []
     session = None
 
     def __init__(self, world, model):
         self.world = world
         self.settings = world.write(".claude/settings.json", '{"includeCoAuthoredBy": false}\n')
+        # What the first start asks, answered.
+        world.write(".claude.json", json.dumps({
+            "hasCompletedOnboarding": True, "customApiKeyResponses": {"approved": ["test"], "rejected": []},
+            "projects": {world.repo: {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}}}))
         world.environment.update({"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{model}", "ANTHROPIC_API_KEY": "test"})
+
+    def start(self):
+        self.session = self.world.start_on_terminal("claude", "claude", "--allowedTools", "mcp__offshoot")
+        until("Claude Code listens", lambda: "shortcuts" in self.world.log("claude"))
+
+    def ask(self, text):
+        type_line(self.world, self.world.agent, self.session, text)
+
+    def said(self):
+        """What the model was told and what it said: `(who, text)`, first all that it was told."""
+        said = self.world.told()
+        folder = re.sub("[^A-Za-z0-9]", "-", self.world.repo)
+        for path in glob.glob(os.path.join(self.world.home, ".claude/projects", folder, "*.jsonl")):
+            for message in map(json.loads, lines(path)):
+                if message.get("type") == "assistant":
+                    said += [("model", part["text"]) for part in message["message"]["content"]
+                             if part["type"] == "text"]
+        return said
+
+
+class Gemini:
+    """A session of `gemini` on a terminal; what wakes it while it is idle are waits in the background."""
+
+    call = staticmethod(lambda verb, args: {"tool": f"mcp_offshoot_{verb}", "args": args})
+    write = {"tool": "write_file", "args": {"file_path": "{cwd}/answer.txt", "content": "forty-two\n"}}
+    waits = [{"tool": "run_shell_command", "args": {"command": f"offshoot wait {name}",
+                                                    "is_background": True}} for name in NAMES]
+    session = None
+
+    def __init__(self, world, model):
+        self.world = world
+        self.settings = world.write(".gemini/settings.json", SETTINGS_OF_GEMINI)
+        # It hands no key of its environment on to tools, and so to tasks.
+        world.write(".gemini/.env", f"GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:{model}\nGEMINI_API_KEY=test\n")
+
+    def start(self):
+        self.session = self.world.start_on_terminal("gemini", "gemini", "--yolo")
+        # With the number of servers, since it says so too while it is still asking them.
+        until("Gemini listens", lambda: "1 MCP server" in self.world.log("gemini"))
+
+    def ask(self, text):
+        # What is typed amid its work becomes a part of that.
+        until("Gemini is idle", lambda: all(
+            message["type"] == "gemini" and message["content"] for message in self.messages()[-1:]))
+        type_line(self.world, self.world.agent, self.session, text)
+
+    def said(self):
+        """What the model was told and what it said: `(who, text)`, first all that it was told."""
+        return self.world.told() + [("model", message["content"]) for message in self.messages()
+                                    if message["type"] == "gemini"]
+
+    def messages(self):
+        paths = glob.glob(os.path.join(self.world.home, ".gemini/tmp/repo/chats/*.jsonl"))
+        kept = [json.loads(line) for path in paths for line in lines(path)]
+        return list({message["id"]: message for message in kept if "id" in message}.values())
+
+
+SETTINGS_OF_GEMINI = """{
+  // A model that says what a script tells it to.
+  "security": {"auth": {"selectedType": "gemini-api-key"}, "folderTrust": {"enabled": false}},
+  "general": {"enableAutoUpdate": false, "enableAutoUpdateNotification": false},
+  "privacy": {"usageStatisticsEnabled": false},
+  "model": {"name": "gemini-2.5-flash"}
+}
+"""
+
+
+class ClaudePrint(Claude):
+    """A session of `claude -p` that is spoken to on standard input. Its hooks tell of ends; what wakes it while it is
+    idle are waits in the background, which its model starts behind the dispatches."""
+
+    waits = [{"tool": "Bash", "args": {"command": f"offshoot wait {name}", "description": f"wait for {name}",
+                                       "run_in_background": True}} for name in NAMES]
 
     def start(self):
         self.session = self.world.start(
@@ -296,12 +426,12 @@ wire_api = "responses"
 trust_level = "trusted"
 """
 
-AGENTS = {"opencode": Opencode, "claude": Claude, "codex": Codex}
+AGENTS = {"opencode": Opencode, "claude": Claude, "claude-print": ClaudePrint, "codex": Codex, "gemini": Gemini}
 
 
 def the_script(world):
     """What the model says to whom."""
-    kind = AGENTS[world.agent]
+    kind = AGENTS[world.way]
     call = lambda verb, **args: kind.call(verb, args)
 
     def dispatch(name):
@@ -324,7 +454,8 @@ def the_script(world):
         r"\[offshoot\] task-": [[call("result", task=r"{seen:\[offshoot\] (task-\d+) completed}")],
                                 [{"text": "By the way, {seen:\"name\": ?\"(task-\\d+)\"} just completed."}]],
         # The agent of the task.
-        "Write down": [[{"wait_for": os.path.join(world.gates, DELEGATED)}, kind.write],
+        # By how its line begins: what it is about may also stand in what the main session is told.
+        "(?m)^\\W?Write down": [[{"wait_for": os.path.join(world.gates, DELEGATED)}, kind.write],
                        [{"text": "It is written down."}]],
     }
     return {"rules": [{"when": when, "turns": turns} for when, turns in rules.items()]}
@@ -344,7 +475,7 @@ def converse(world, session):
     claim("five tasks were dispatched through the tools", sorted(world.states()) == NAMES)
     claim("the person is told an id", answer.split()[1] in [task["id"] for task in world.tasks()])
     until("all run", lambda: set(world.states().values()) == {"running"})
-    ask("Meanwhile: what is seven times six?", "Forty-two")
+    ask("Meanwhile, say what seven times six is.", "Forty-two")
     claim("the conversation goes on while all five run", set(world.states().values()) == {"running"})
 
     world.open_gate("task-121")
@@ -356,7 +487,7 @@ def converse(world, session):
         told(name)
     by_the_way(session, "task-12[24]")
     claim("two ends at the same time are both told", True)
-    ask("How far are they?", "^3 of 5 completed$")
+    ask("How far are they, please.", "^3 of 5 completed$")
     claim("asked how far they are, it says: 3 of 5 completed", True)
 
     ask("Pause task-125, please.", "^It is paused now")
@@ -417,12 +548,13 @@ def until(what, condition):
     raise Untrue(f"waited {LIMIT} s in vain until {what}{trouble}")
 
 
-def main(agent, agents_program, program, folder):
+def main(way, agents_program, program, folder):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    world = World(agent, agents_program, program, folder)
+    world = World(way, agents_program, program, folder)
+    agent = world.agent
     session = None
     try:
-        session = AGENTS[agent](world, world.start_model())
+        session = AGENTS[way](world, world.start_model())
         with open(session.settings, "rb") as file:
             before = file.read()
         world.run("offshoot", "setup", agent)
@@ -434,8 +566,10 @@ def main(agent, agents_program, program, folder):
         if after != before:
             print(after.decode(errors="replace"), file=sys.stderr)
         claim("`setup --remove` brings the person's settings back to the byte", after == before)
+        if way == "opencode":
+            session.told_by_its_server()
     except (Untrue, subprocess.TimeoutExpired, OSError) as error:
-        print(f"e2e {agent}: {error}", file=sys.stderr)
+        print(f"e2e {way}: {error}", file=sys.stderr)
         if session and session.session:
             for who, text in session.said():
                 print(f"    {who}: {text}", file=sys.stderr)
@@ -444,7 +578,7 @@ def main(agent, agents_program, program, folder):
     finally:
         world.end()
     version = world.run(agent, "--version").strip()
-    print(f"e2e {agent}: every claim holds with {version}")
+    print(f"e2e {way}: every claim holds with {version}")
 
 
 main(*sys.argv[1:])

@@ -200,16 +200,28 @@ def forecast(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
             for name in names[:count]
         )
 
-    first, repeated, ten, fifty = [], [], [], []
+    figures: dict[str, list[float]] = {key: [] for key in ("cold", "moved", "again", "wait", "ten", "fifty")}
     for run in range(world.runs):
-        move(run)
-        sides = [lambda: (first.append(ours(run)), repeated.append(again(run))), lambda: ten.append(merges(10))]
-        for side in (run % 2, 1 - run % 2):
-            sides[side]()
-        fifty.append(merges(count))
-    ten_words, what = "10 × `git merge-tree`", f"`forecast` of {count} open tasks and their pairs"
+
+        def mine() -> None:
+            (repo / ".git/offshoot/foreseen").unlink(missing_ok=True)
+            figures["cold"].append(ours(run))
+            move(run)
+            figures["moved"].append(ours(run))
+            figures["again"].append(again(run))
+            figures["wait"].append(world.timed(world.program, "-C", repo, "wait", *names))
+
+        def gits() -> None:
+            figures["ten"].append(merges(10))
+            figures["fifty"].append(merges(count))
+
+        for side in ((mine, gits), (gits, mine))[run % 2]:
+            side()
+    ten, what = "10 × `git merge-tree`", f"`forecast` of {count} open tasks and their pairs"
     return [
-        Row("forecast", f"{what}, after the target moved", first, ten_words, ten, 1.0),
-        Row("forecast-again", f"{what}, nothing moved", repeated, ten_words, ten, 1.0),
-        Row("forecast-each", f"{what}, after the target moved", first, f"{count} × `git merge-tree`", fifty),
+        Row("forecast", f"{what}, for the first time", figures["cold"], ten, figures["ten"], 1.0),
+        Row("forecast-moved", f"{what}, after the target moved", figures["moved"], ten, figures["ten"], 1.0),
+        Row("forecast-again", f"{what}, nothing moved", figures["again"], ten, figures["ten"], 1.0),
+        Row("forecast-each", f"{what}, for the first time", figures["cold"], f"{count} × it", figures["fifty"]),
+        Row("forecast-wait", f"`wait` on {count} ended tasks, which tells forecasts", figures["wait"], ten, figures["ten"]),
     ]

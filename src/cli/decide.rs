@@ -107,9 +107,8 @@ fn after(output: &Output, stopped: Option<Error>) -> Option<Exit> {
 fn tell_of_rest(context: &Context, output: &Output, landings: &[LandingView]) {
     for landing in landings.iter().filter(|landing| landing.verdict == Verdict::Landed) {
         let task = ops::status::status(context, landing.task.as_str());
-        if task.is_ok_and(|task| task.landing == LandingState::Open) {
-            let name = &landing.task;
-            output.tell(&format!("the rest stays with `{name}`; `offshoot diff {name}` shows it"));
+        if let Some(task) = task.ok().filter(|task| task.landing == LandingState::Open) {
+            output.tell(&landing::rest_words(&task));
         }
     }
 }

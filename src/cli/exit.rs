@@ -25,6 +25,8 @@ pub(super) enum Exit {
     TimedOut,
     /// Something was done, and then an error stopped it.
     Stopped(u8),
+    /// A hook that waited wakes its agent, by the status that Claude Code gives that meaning.
+    Woke,
     /// A person left a waiting verb with Ctrl-C, as shells count it.
     Detached,
     /// A signal broke off what went on, and nothing was changed.
@@ -37,7 +39,7 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Refused => 1,
-            Self::Usage => 2,
+            Self::Usage | Self::Woke => 2,
             Self::Conflicts => 3,
             Self::NotCompleted => 4,
             Self::VerifyFailed => 6,

@@ -3,7 +3,7 @@
 use super::paint::{BAD, BUSY, FAINT, GOOD, Paint, STRONG};
 use super::{quoting, sizes};
 use crate::escape;
-use crate::landing::{Conflict, ConflictKind, Strategy, Verdict};
+use crate::landing::{Conflict, Strategy, Verdict};
 use crate::ops::apply::Applied;
 use crate::ops::land::Extent;
 use crate::task::{Judgement, Verification};
@@ -78,7 +78,7 @@ pub(super) fn conflicts(conflicts: &[Conflict], paint: Paint) -> String {
     let width = conflicts.iter().map(|c| c.path.shown().chars().count()).max().unwrap_or(0);
     let line = |conflict: &Conflict| {
         let path = format!("{:<width$}", conflict.path.shown());
-        format!("  {}  {}\n", paint.apply(BUSY, &path), conflict_words(conflict.kind))
+        format!("  {}  {}\n", paint.apply(BUSY, &path), conflict.kind.words())
     };
     conflicts.iter().map(line).collect()
 }
@@ -101,12 +101,33 @@ pub(super) fn ways_out(landing: &LandingView, task: &TaskView) -> Vec<String> {
             "`offshoot merge --resolve {name}{into}` opens the merge in the task's worktree, to be \
              resolved there"
         ));
+        if into.is_empty() {
+            ways.push(format!(
+                "`offshoot send --conflict {name}` opens it there and hands it to the task's agent"
+            ));
+        }
     }
     ways.push(format!(
         "`offshoot diff {name}` shows its change, `offshoot discard {name}` gives it up (it can be \
          restored)"
     ));
     ways
+}
+
+/// What stays with a task of which a part has landed.
+pub(super) fn rest_words(task: &TaskView) -> String {
+    let name = &task.name;
+    let forecast = task.forecast.as_ref().filter(|forecast| forecast.verdict == "conflicts");
+    match (forecast, &task.target) {
+        (Some(forecast), Some(target)) => {
+            let count = sizes::many(forecast.conflicts.len(), "path");
+            format!(
+                "the rest stays with `{name}` and conflicts with `{target}` in {count}; \
+                 `offshoot status {name}` shows the ways on"
+            )
+        }
+        _ => format!("the rest stays with `{name}`; `offshoot diff {name}` shows it"),
+    }
 }
 
 /// How to go on with a merge that is open.
@@ -192,23 +213,10 @@ fn would_words(strategy: Strategy) -> &'static str {
     }
 }
 
-fn conflict_words(kind: ConflictKind) -> &'static str {
-    match kind {
-        ConflictKind::Content => "both sides changed the same lines",
-        ConflictKind::AddAdd => "both sides added it, differently",
-        ConflictKind::ModifyDelete => "changed on one side, deleted on the other",
-        ConflictKind::Rename => "renamed on one side, moved or changed on the other",
-        ConflictKind::FileDirectory => "a file on one side, a folder on the other",
-        ConflictKind::Mode => "made different sorts of thing by the two sides",
-        ConflictKind::Binary => "both sides changed a binary file",
-        ConflictKind::Submodule => "the submodule moved on both sides",
-        ConflictKind::Other => "git could not merge it",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::landing::ConflictKind;
     use crate::names::BranchName;
     use crate::path::RepoPath;
 
@@ -253,7 +261,8 @@ mod tests {
             "`offshoot merge --resolve fix` opens the merge in the task's worktree, to be resolved \
              there"
         );
-        assert!(ways[1].contains("`offshoot discard fix`"));
+        assert!(ways[1].starts_with("`offshoot send --conflict fix` opens it there"));
+        assert!(ways[2].contains("`offshoot discard fix`"));
         assert!(ways_out_of_applying(&task)[0].contains("`offshoot diff fix --against target`"));
     }
 

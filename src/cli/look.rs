@@ -9,27 +9,35 @@ use super::progress::Progress;
 use super::summary::{self, Detail};
 use super::{complain, figures, log_text, offer, pager, patch, quoting, table};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ops::diff::DiffRequest;
-use crate::ops::list::{ListRequest, Listing, Which};
+use crate::ops::list::{ListRequest, Listing, Rows, Which};
 use crate::ops::logs::LogsRequest;
 use crate::ops::wait::WaitRequest;
-use crate::view::{PatchList, TaskList, TaskView};
+use crate::view::{PatchList, TaskList, TaskRow, TaskView};
 use crate::{ops, path::RepoPath, task::StateName};
 
 /// `offshoot list`.
 pub(super) fn list(context: &Context, output: &Output, request: &ListRequest) -> Result<Exit> {
-    let Listing { tasks, unreadable } = ops::list::list(context, request)?;
-    for error in &unreadable {
-        output.tell(&complain::message(error, output.paint_errors));
+    let tell_unreadable = |unreadable: &[Error]| {
+        for error in unreadable {
+            output.tell(&complain::message(error, output.paint_errors));
+        }
+    };
+    if output.format == Format::Json {
+        let Listing { tasks, unreadable } = ops::list::list(context, request)?;
+        tell_unreadable(&unreadable);
+        return show_tasks(context, output, &tasks).map(|()| Exit::Done);
     }
-    if output.format == Format::Text && tasks.is_empty() {
+    let Rows { rows, unreadable } = ops::list::rows(context, request)?;
+    tell_unreadable(&unreadable);
+    if rows.is_empty() {
         let (words, hint) = nothing_listed(request);
         output.tell(&words);
         output.tell(&complain::hint(hint, output.paint_errors));
         return Ok(Exit::Done);
     }
-    show_tasks(context, output, &tasks).map(|()| Exit::Done)
+    show_rows(context, output, &rows).map(|()| Exit::Done)
 }
 
 /// That there are none, and where others may be.
@@ -65,10 +73,15 @@ pub(super) fn show_tasks(context: &Context, output: &Output, tasks: &[TaskView])
     match output.format {
         Format::Json => output.document(&TaskList::new(tasks)),
         Format::Text => {
-            let table = table::of_tasks(tasks, context.now(), output.columns(), output.paint);
-            output.write(table.as_bytes())
+            let rows: Vec<_> = tasks.iter().map(TaskRow::from).collect();
+            show_rows(context, output, &rows)
         }
     }
+}
+
+fn show_rows(context: &Context, output: &Output, rows: &[TaskRow]) -> Result<()> {
+    let table = table::of_tasks(rows, context.now(), output.columns(), output.paint);
+    output.write(table.as_bytes())
 }
 
 /// `offshoot status`.

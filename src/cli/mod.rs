@@ -169,9 +169,9 @@ fn carry_out(
         Verb::Setup(args) => {
             setup::setup(args.into_request(place()?.directory), &environment, output)
         }
-        Verb::Hook { agent } => {
-            let directory = place()?.directory;
-            Ok(news::hook(agent, &directory, &environment, output))
+        Verb::Hook { agent, wait } => {
+            let answer = if wait { news::rewake } else { news::hook };
+            Ok(answer(agent, &place()?.directory, &environment, output))
         }
         Verb::Mcp => {
             tell_a_person_of_tools(output);
@@ -195,7 +195,7 @@ fn carry_on(process: Process, environment: &Environment) -> Result<Exit> {
 
 fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
     match verb {
-        InPlace::List(args) => look::list(context, output, &args.into_request(output.format)),
+        InPlace::List(args) => look::list(context, output, &args.into_request()),
         InPlace::Status(args) => look::status(context, output, &args.task),
         InPlace::Wait(args) => look::wait(context, output, &args.into_request()),
         InPlace::Logs(args) => look::logs(context, output, &args.into_request(output.format)),

@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::{complain, events as render};
 use crate::context::Context;
 use crate::environment::Environment;
-use crate::error::{Attempt, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::event::Event;
 use crate::ops;
 use crate::ops::inbox::Beside;
@@ -82,30 +82,49 @@ pub(super) fn hook(
     environment: &Environment,
     output: &Output,
 ) -> Exit {
-    match answer_hook(agent, directory, environment, output) {
-        Ok(()) => Exit::Done,
-        Err(error) => {
-            output.tell(&complain::message(&error, output.paint_errors));
-            Exit::Refused
+    let answered = read_hook().and_then(|input| {
+        match ops::hook::hook(agent.agent().as_str(), &input, directory, environment)? {
+            None => Ok(()),
+            Some(answer) => {
+                output.document(&answer.document)?;
+                answer.was_given()
+            }
         }
-    }
+    });
+    answered.map_or_else(|error| complain_of(&error, output), |()| Exit::Done)
 }
 
-fn answer_hook(
+/// `offshoot hook --wait`. Here the exit status 2 is what wakes an agent.
+pub(super) fn rewake(
     agent: Integration,
     directory: &Path,
     environment: &Environment,
     output: &Output,
-) -> Result<()> {
-    let mut input = Vec::new();
-    std::io::stdin().read_to_end(&mut input).attempt(|| "read the hook's input")?;
-    match ops::hook::hook(agent.agent().as_str(), &input, directory, environment)? {
-        None => Ok(()),
-        Some(answer) => {
-            output.document(&answer.document)?;
-            answer.was_given()
+) -> Exit {
+    let words = read_hook().and_then(|input| {
+        let agent = agent.agent();
+        ops::hook::rewake(agent.as_str(), &input, directory, environment, &output::answers())
+    });
+    match words {
+        Err(error) => complain_of(&error, output),
+        Ok(None) => Exit::Done,
+        Ok(Some(words)) => {
+            // The agent puts words of its own before ours, which are known by how their lines begin.
+            output.tell(&format!("\n{words}"));
+            Exit::Woke
         }
     }
+}
+
+fn read_hook() -> Result<Vec<u8>> {
+    let mut input = Vec::new();
+    std::io::stdin().read_to_end(&mut input).attempt(|| "read the hook's input")?;
+    Ok(input)
+}
+
+fn complain_of(error: &Error, output: &Output) -> Exit {
+    output.tell(&complain::message(error, output.paint_errors));
+    Exit::Refused
 }
 
 fn show(

@@ -86,7 +86,15 @@ impl Output {
 
     /// Whether a person sits at both ends, who can be asked.
     pub(super) fn has_person(&self) -> bool {
-        self.destination() == Destination::Terminal && std::io::stdin().is_terminal()
+        self.destination() == Destination::Terminal
+            && std::io::stdin().is_terminal()
+            && !self.environment.is_of_an_agents_command()
+    }
+
+    /// Whether somebody sees what changes on standard error.
+    pub(super) fn has_onlooker(&self) -> bool {
+        self.errors_destination() == Destination::Terminal
+            && !self.environment.is_of_an_agents_command()
     }
 
     /// Whether whoever read standard output has gone.

@@ -2,7 +2,6 @@
 //! when it is over.
 
 use super::output::{Format, Output};
-use super::paint::Destination;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 
@@ -15,8 +14,7 @@ impl Progress {
     /// Says what is being waited for. A document on a terminal is read by a person too, but its
     /// reader may be a program that shares the terminal, so there is no spinner beside JSON.
     pub(super) fn start(output: &Output, message: &str) -> Self {
-        let seen =
-            output.format == Format::Text && output.errors_destination() == Destination::Terminal;
+        let seen = output.format == Format::Text && output.has_onlooker();
         let bar = seen.then(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {

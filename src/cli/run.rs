@@ -42,7 +42,10 @@ pub(super) fn retry(context: &Context, output: &Output, args: &RetryArgs) -> Res
 /// `offshoot send`.
 pub(super) fn send(context: &Context, output: &Output, args: &SendArgs) -> Result<Exit> {
     let message = args.message(&mut std::io::stdin())?;
-    let task = ops::send::send(context, &args.task, &message)?;
+    let task = match (args.conflict, message) {
+        (true, words) => ops::hand_back::hand_back(context, &args.task, words.as_deref())?,
+        (false, message) => ops::send::send(context, &args.task, &message.unwrap_or_default())?,
+    };
     if output.format == Format::Text && task.messages_waiting > 0 {
         let name = &task.name;
         output.line(&format!("{name}  {}", task.id))?;

@@ -64,7 +64,7 @@ pub(super) fn of(
     if detail == Detail::Everything {
         whereabouts(around, task, &mut say);
     } else {
-        say("task", &table::shortened(&table::title(task), table::LONGEST_TITLE));
+        say("task", &table::shortened(&task.title(), table::LONGEST_TITLE));
     }
     agents_words(task, paint, &mut say);
     if let Some(diff) = &task.diff {

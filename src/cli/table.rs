@@ -3,13 +3,11 @@
 //! Only the last column holds free text, so columns align by characters without asking how wide any
 //! script is drawn. On a pipe it is the same table without colours.
 
-use super::exit::has_ended;
 use super::paint::{BAD, BUSY, FAINT, GOOD, PLACE, Paint, STRONG};
-use super::{durations, ending, figures, quoting};
-use crate::escape;
+use super::{durations, ending, figures};
 use crate::task::StateName;
 use crate::timestamp::Timestamp;
-use crate::view::{LandingState, TaskView};
+use crate::view::{TaskRow, Work};
 use anstyle::Style;
 
 /// The most characters of what was asked for, where nothing says how wide a line may be.
@@ -20,7 +18,7 @@ const BETWEEN: &str = "  ";
 
 /// The table with its header; on a terminal it is `columns` wide.
 pub(super) fn of_tasks(
-    tasks: &[TaskView],
+    tasks: &[TaskRow],
     now: Timestamp,
     columns: Option<usize>,
     paint: Paint,
@@ -48,7 +46,7 @@ pub(super) fn of_tasks(
     text
 }
 
-fn line(row: &[String; 6], widths: &[usize; 6], task: Option<&TaskView>, paint: Paint) -> String {
+fn line(row: &[String; 6], widths: &[usize; 6], task: Option<&TaskRow>, paint: Paint) -> String {
     let styles = match task {
         None => [FAINT; 6],
         Some(task) => {
@@ -65,22 +63,18 @@ fn line(row: &[String; 6], widths: &[usize; 6], task: Option<&TaskView>, paint: 
     cells.join(BETWEEN).trim_end().to_owned()
 }
 
-fn row(task: &TaskView, now: Timestamp) -> [String; 6] {
-    let since = task.finished_at.or(task.started_at).unwrap_or(task.created_at);
-    let changes = task.diff.as_ref().map(|diff| diff.summary.figures);
+fn row(task: &TaskRow, now: Timestamp) -> [String; 6] {
     [
         task.name.to_string(),
         state(task),
-        work(task),
-        changes
-            .filter(|f| f.files > 0)
-            .map_or_else(String::new, |f| figures::words(f, Paint::Plain)),
-        durations::ago(since, now),
-        title(task),
+        work(&task.work),
+        task.figures.map_or_else(String::new, |figures| figures::words(figures, Paint::Plain)),
+        durations::ago(task.since, now),
+        task.title.clone(),
     ]
 }
 
-fn state(task: &TaskView) -> String {
+fn state(task: &TaskRow) -> String {
     match &task.outcome {
         Some(outcome) => ending::in_short(task.state, outcome),
         None => task.state.to_string(),
@@ -88,34 +82,25 @@ fn state(task: &TaskView) -> String {
 }
 
 /// Where the work stands: how far it is, what it waits for, what became of it.
-fn work(task: &TaskView) -> String {
-    if !has_ended(task) {
-        let waiting = || {
-            task.waiting_for.as_ref().map(|waiting| match waiting.kind {
+fn work(work: &Work) -> String {
+    match work {
+        Work::Going { waits_for, phase, overlaps } => {
+            let waiting = waits_for.as_deref().map(|kind| match kind {
                 "held" => "held".to_owned(),
                 kind => format!("for {kind}"),
-            })
-        };
-        let mut words = waiting().or_else(|| task.phase.map(str::to_owned)).unwrap_or_default();
-        if !task.overlaps.is_empty() {
-            words.push_str(", overlaps");
+            });
+            let mut words = waiting.or_else(|| phase.clone()).unwrap_or_default();
+            if *overlaps {
+                words.push_str(", overlaps");
+            }
+            words
         }
-        return words;
+        Work::Open => "to decide".to_owned(),
+        Work::Empty => "no change".to_owned(),
+        Work::Landed { id: Some(id), target } => format!("on {target}, landing {id}"),
+        Work::Landed { id: None, target } => format!("on {target}"),
+        Work::Discarded => "discarded".to_owned(),
     }
-    match &task.landing {
-        LandingState::Open => "to decide".to_owned(),
-        LandingState::Empty => "no change".to_owned(),
-        LandingState::Landed { id: Some(id), target, .. } => format!("on {target}, landing {id}"),
-        LandingState::Landed { target, .. } => format!("on {target}"),
-        LandingState::Discarded { .. } => "discarded".to_owned(),
-    }
-}
-
-/// The first line of what was asked for, or the command as a shell takes it.
-pub(super) fn title(task: &TaskView) -> String {
-    let Some(prompt) = &task.prompt else { return quoting::command(&task.command) };
-    let first = prompt.lines().map(str::trim).find(|line| !line.is_empty());
-    escape::line(first.unwrap_or_default())
 }
 
 /// A text of at most so many characters.
@@ -140,6 +125,7 @@ pub(super) fn state_style(state: StateName) -> Style {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::view::TaskView;
     use serde_json::json;
 
     /// A completed task named `fix`, made through its records.
@@ -173,7 +159,7 @@ pub(super) mod tests {
     fn a_table_is_plain_and_aligned_on_a_pipe() {
         let now = Timestamp::from_millis(1_704_067_451_000 + 180_000);
         assert_eq!(
-            of_tasks(&[completed()], now, None, Paint::Plain),
+            of_tasks(&[TaskRow::from(&completed())], now, None, Paint::Plain),
             "NAME  STATE      WORK       CHANGES          AGE     TASK\n\
              fix   completed  to decide  2 files, +10 -3  3m ago  Fix \\u{1b}[31m the timeouts of the stor…\n"
         );
@@ -185,7 +171,7 @@ pub(super) mod tests {
         (task.prompt, task.command) = (None, vec!["sh".into(), "-c".into(), "echo a b".repeat(9)]);
         let now = Timestamp::from_millis(1_704_067_451_000 + 180_000);
         let last = |columns| {
-            let text = of_tasks(&[task.clone()], now, Some(columns), Paint::Plain);
+            let text = of_tasks(&[TaskRow::from(&task)], now, Some(columns), Paint::Plain);
             text.lines().last().expect("a row").to_owned()
         };
         assert_eq!(last(80).chars().count(), 80);

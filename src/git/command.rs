@@ -19,7 +19,7 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone)]
 pub struct Git {
     environment: Environment,
-    version: OnceLock<(u32, u32)>,
+    version: OnceLock<String>,
 }
 
 /// What a finished git command left behind.
@@ -124,19 +124,24 @@ impl Git {
     /// # Errors
     /// `unsupported` when there is no git to run.
     pub fn version(&self) -> Result<(u32, u32)> {
-        if let Some(known) = self.version.get() {
-            return Ok(*known);
-        }
-        let mut command = Command::new("git");
-        command.env_clear().envs(self.environment.iter()).env("LC_ALL", "C").arg("version");
-        let output = command.output().map_err(|cause| git_missing(&cause))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = self.version_text()?;
         let mut numbers = text
             .trim_start_matches("git version ")
             .split(|c: char| !c.is_ascii_digit())
             .map(|number| number.parse().unwrap_or(0));
-        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        Ok(*self.version.get_or_init(|| version))
+        Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
+    }
+
+    /// What the executable says of its version.
+    pub(super) fn version_text(&self) -> Result<&str> {
+        if self.version.get().is_none() {
+            let mut command = Command::new("git");
+            command.env_clear().envs(self.environment.iter()).env("LC_ALL", "C").arg("version");
+            let output = command.output().map_err(|cause| git_missing(&cause))?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            drop(self.version.set(text));
+        }
+        Ok(self.version.get().map_or("", String::as_str))
     }
 }
 

@@ -1,160 +1,234 @@
 //! What landing results now would do to one target: of each by itself, and of any two together.
 //!
-//! Nothing is made of it: what merges write goes to a folder that disappears with the forecaster, so
-//! that a forecast leaves no garbage, and no object that was never fsynced can become part of a landing.
+//! Nothing is made of it: what merges write goes to a folder that disappears with the forecaster
+//! ([`Quarantine`]). What was foreseen before for the same commits is not merged again; where the trees
+//! of such an answer are needed to merge on, they are made anew.
 //!
-//! Two results can conflict only where their paths meet: the same path, a file where the other has a
-//! folder, or something new in a folder that the other may have renamed. All other pairs are not merged.
-//! Both are merged as they would stand on the target, from the target.
+//! Pairs whose paths do not meet are not merged. The others are as they would stand on the target, from
+//! the target.
 
 use super::error::GitAttempt;
+use super::foreseen::Foreseen;
 use super::merge_batch::Wanted;
 use super::merge_tree::{Merged, Merger};
+use super::outlook::{Coming, Forecast, Outlook};
 use super::plan::PlanRequest;
+use super::quarantine::Quarantine;
 use super::repo::{Repo, oid};
-use crate::error::{Attempt, Error, Result};
-use crate::landing::{Conflict, Strategy};
+use crate::error::{Error, Result};
+use crate::landing::Strategy;
 use crate::names::{CommitId, ObjectId};
-use crate::path::RepoPath;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-
-/// Whether landing would go well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub enum Forecast {
-    /// The target holds the change already.
-    UpToDate,
-    /// It would land.
-    Clean,
-    /// The two sides contradict each other.
-    Conflicts(Vec<Conflict>),
-}
-
-/// A result that may be landed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Coming {
-    /// The task's last commit.
-    pub tip: CommitId,
-    /// The caller's uncommitted work that the task started from, as a commit.
-    pub snapshot: Option<CommitId>,
-}
-
-/// What landing one result would do.
-#[derive(Debug)]
-pub struct Outlook {
-    /// Whether it would go well.
-    pub forecast: Forecast,
-    /// How many commits the target has gained that the result does not know.
-    pub behind: usize,
-    /// The paths that landing it would change; where it conflicts, those that the task changed.
-    pub changed: BTreeSet<RepoPath>,
-    tip: CommitId,
-    /// The target's tree with the result on it; none where that conflicts.
-    tree: Option<ObjectId>,
-    /// The folders around what is changed, those that lose a file, and those around what is new.
-    folders: BTreeSet<Vec<u8>>,
-    losing: BTreeSet<Vec<u8>>,
-    gaining: BTreeSet<Vec<u8>>,
-}
+use std::path::Path;
 
 /// Looks ahead for one target.
 pub struct Forecaster<'a> {
     repo: &'a Repo,
     target: CommitId,
     target_tree: ObjectId,
-    /// Sees what the merges made, too.
-    objects: git2::Repository,
+    scratch: &'a Path,
+    trials: OnceCell<Trials>,
+    known: Foreseen,
+    told: RefCell<Foreseen>,
+}
+
+/// Where merges are tried; made for the first one.
+struct Trials {
     folder: Quarantine,
+    /// Sees what they made, too.
+    objects: git2::Repository,
+    made: RefCell<BTreeSet<ObjectId>>,
 }
 
 impl Repo {
-    /// A forecaster for the target at a commit, which keeps what it makes below `scratch` while it lives.
+    /// A forecaster for the target at a commit, about which some things are `known` already. It keeps
+    /// what it makes below `scratch` while it lives.
     ///
     /// # Errors
-    /// `io` when nothing can be written there, `git` when the commit is missing.
-    pub fn forecaster(&self, target: CommitId, scratch: &Path) -> Result<Forecaster<'_>> {
-        let folder = Quarantine::below(scratch)?;
-        let attempt = || "look at the repository once more";
-        let objects = git2::Repository::open(self.common_dir()).git_attempt(attempt)?;
-        let place = folder
-            .0
-            .to_str()
-            .ok_or_else(|| Error::unsupported("the path of the repository is not UTF-8"))?;
-        objects.odb().and_then(|odb| odb.add_disk_alternate(place)).git_attempt(attempt)?;
+    /// `not_found` when the commit is missing.
+    pub fn forecaster<'a>(
+        &'a self,
+        target: CommitId,
+        scratch: &'a Path,
+        known: Foreseen,
+    ) -> Result<Forecaster<'a>> {
+        Quarantine::sweep(scratch);
         let target_tree = self.tree_of(target)?;
-        Ok(Forecaster { repo: self, target, target_tree, objects, folder })
+        let (trials, told) = (OnceCell::new(), RefCell::default());
+        Ok(Forecaster { repo: self, target, target_tree, scratch, trials, known, told })
     }
 }
 
 impl Forecaster<'_> {
+    /// What was told, known before or not.
+    #[must_use]
+    pub fn told(self) -> Foreseen {
+        self.told.into_inner()
+    }
+
     /// What landing each result by itself would do, in order.
     ///
     /// # Errors
-    /// `unsupported` when git is too old. Inside: why one of them cannot be landed at all.
+    /// `unsupported` when git is too old, `io` when nothing can be written. Inside: why one of them
+    /// cannot be landed at all.
     pub fn outlooks(&self, coming: &[Coming]) -> Result<Vec<Result<Outlook>>> {
-        let merger = self.merger()?;
-        let mut wanted = Vec::new();
-        let starts: Vec<Result<Start>> = coming.iter().map(|one| self.start(one)).collect();
-        for (start, one) in starts.iter().zip(coming) {
-            if let Ok(Start::Merge { base, .. }) = start {
-                let (ours, theirs) = (self.target.0, one.tip.0);
-                wanted.push(Wanted { base: base.map(|base| base.0), ours, theirs });
+        let (mut told, mut wanted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        for one in coming {
+            told.push(match self.known.outlook(one) {
+                Some(known) => Ok(known),
+                None => match self.start(one) {
+                    Err(error) => Err(error),
+                    Ok(Start::There { behind }) => self.there(one, behind),
+                    Ok(Start::Merge { base, behind }) => {
+                        wanted.push(self.landing(one, base));
+                        waiting.push((told.len(), base, behind));
+                        Err(Error::internal("a merge that was not made"))
+                    }
+                },
+            });
+        }
+        for ((at, base, behind), merged) in waiting.into_iter().zip(self.merged(&wanted)?) {
+            told[at] = merged.and_then(|merged| self.outlook(&coming[at], (base, behind), merged));
+        }
+        for (one, outlook) in coming.iter().zip(&told) {
+            if let Ok(outlook) = outlook {
+                self.told.borrow_mut().note_outlook(one, outlook);
             }
         }
-        let mut merged = merger.merge_all(&wanted).into_iter();
-        let told = starts.into_iter().zip(coming).map(|(start, one)| match start? {
-            Start::There { behind } => self.there(one.tip, behind),
-            Start::Merge { base, behind } => {
-                let merged = merged.next().expect("invariant: an answer for each merge");
-                self.outlook(one, (base, behind), merged?)
-            }
-        });
-        Ok(told.collect())
+        Ok(told)
     }
 
     /// Which pairs cannot both be landed.
     ///
     /// # Errors
-    /// `unsupported` when git is too old.
+    /// `unsupported` when git is too old, `io` when nothing can be written.
     pub fn conflicting(&self, pairs: &[(&Outlook, &Outlook)]) -> Result<Vec<bool>> {
-        let merger = self.merger()?;
-        let wanted = |(one, other): &(&Outlook, &Outlook)| match (one.tree, other.tree) {
-            (Some(ours), Some(theirs)) if merger.merges_trees() => {
-                Wanted { base: Some(self.target_tree), ours, theirs }
+        let mut found: Vec<_> = pairs.iter().map(|pair| self.known.pair(*pair)).collect();
+        let unknown: Vec<_> = (0..pairs.len()).filter(|at| found[*at].is_none()).collect();
+        self.make_trees(unknown.iter().flat_map(|at| [pairs[*at].0, pairs[*at].1]))?;
+        let merges_trees = !unknown.is_empty() && self.merger()?.merges_trees();
+        let wanted = |at: &usize| match (pairs[*at].0, pairs[*at].1) {
+            (Outlook { tree: Some(ours), .. }, Outlook { tree: Some(theirs), .. })
+                if merges_trees =>
+            {
+                Wanted { base: Some(self.target_tree), ours: *ours, theirs: *theirs }
             }
-            _ => Wanted { base: None, ours: one.tip.0, theirs: other.tip.0 },
+            (one, other) => {
+                Wanted { base: None, ours: one.coming.tip.0, theirs: other.coming.tip.0 }
+            }
         };
-        let merged = merger.merge_all(&pairs.iter().map(wanted).collect::<Vec<_>>());
-        // What cannot be merged at all cannot be landed together either.
-        Ok(merged.iter().map(|merged| !matches!(merged, Ok(Merged::Clean(_)))).collect())
+        let merged = self.merged(&unknown.iter().map(wanted).collect::<Vec<_>>())?;
+        for (at, merged) in unknown.into_iter().zip(merged) {
+            // What cannot be merged at all cannot be landed together either, as far as is known now.
+            found[at] = merged.ok().map(|merged| !matches!(merged, Merged::Clean(_)));
+        }
+        for (pair, found) in pairs.iter().zip(&found) {
+            if let Some(found) = found {
+                self.told.borrow_mut().note_pair(*pair, *found);
+            }
+        }
+        Ok(found.into_iter().map(|found| found.unwrap_or(true)).collect())
     }
 
-    /// Those of some results that land one after another; the others conflict with all that was landed
-    /// before them.
+    /// Of each group of results, those that land one after another; the others conflict with all that
+    /// was landed before them. No result comes close to one of another group.
     ///
     /// # Errors
-    /// `unsupported` when git is too old.
-    pub fn train(&self, results: &[&Outlook]) -> Result<Vec<bool>> {
-        let merger = self.merger()?;
-        let mut onto = self.target_tree;
-        let lands = results.iter().map(|result| {
-            let Some(theirs) = result.tree.filter(|_| merger.merges_trees()) else { return true };
-            let wanted = Wanted { base: Some(self.target_tree), ours: onto, theirs };
-            match merger.merge_all(&[wanted]).pop() {
-                Some(Ok(Merged::Clean(tree))) => {
-                    onto = tree;
-                    true
-                }
-                _ => false,
+    /// `unsupported` when git is too old, `io` when nothing can be written.
+    pub fn trains(&self, groups: &[Vec<&Outlook>]) -> Result<Vec<Vec<bool>>> {
+        let mut lands: Vec<_> = groups.iter().map(|group| self.known.train(group)).collect();
+        let unknown: Vec<_> = (0..groups.len()).filter(|at| lands[*at].is_none()).collect();
+        let results = unknown.iter().flat_map(|at| groups[*at].iter().copied());
+        self.make_trees(results)?;
+        let tried = self.drive(&unknown.iter().map(|at| &*groups[*at]).collect::<Vec<_>>())?;
+        for (at, tried) in unknown.into_iter().zip(tried) {
+            lands[at] = tried;
+        }
+        for (group, lands) in groups.iter().zip(&lands) {
+            if let Some(lands) = lands {
+                self.told.borrow_mut().note_train(group, lands);
             }
+        }
+        let promised =
+            |(group, lands): (&Vec<_>, Option<_>)| lands.unwrap_or(vec![true; group.len()]);
+        Ok(groups.iter().zip(lands).map(promised).collect())
+    }
+
+    /// Merges the groups' results one on the other, all groups at once. None where that cannot be told:
+    /// a git that merges no trees.
+    fn drive(&self, groups: &[&[&Outlook]]) -> Result<Vec<Option<Vec<bool>>>> {
+        if groups.is_empty() || !self.merger()?.merges_trees() {
+            return Ok(vec![None; groups.len()]);
+        }
+        let mut onto = vec![self.target_tree; groups.len()];
+        let mut lands = vec![Vec::new(); groups.len()];
+        for turn in 0..groups.iter().map(|group| group.len()).max().unwrap_or(0) {
+            let on: Vec<_> = (0..groups.len()).filter(|at| turn < groups[*at].len()).collect();
+            let wanted = on.iter().map(|at| {
+                let theirs = groups[*at][turn].tree.unwrap_or(self.target_tree);
+                Wanted { base: Some(self.target_tree), ours: onto[*at], theirs }
+            });
+            for (at, merged) in on.iter().zip(self.merged(&wanted.collect::<Vec<_>>())?) {
+                let clean = match merged {
+                    Ok(Merged::Clean(tree)) => Some(tree),
+                    _ => None,
+                };
+                onto[*at] = clean.unwrap_or(onto[*at]);
+                lands[*at].push(clean.is_some());
+            }
+        }
+        Ok(lands.into_iter().map(Some).collect())
+    }
+
+    /// Makes the trees of results that were known before.
+    fn make_trees<'a>(&self, results: impl Iterator<Item = &'a Outlook>) -> Result<()> {
+        let made = |tree| self.trials.get().is_some_and(|at| at.made.borrow().contains(&tree));
+        let mut wanted = BTreeSet::new();
+        for result in results {
+            if result.tree.is_some_and(|tree| tree != self.target_tree && !made(tree)) {
+                let request = self.request(&result.coming);
+                let snapshot = self.repo.snapshot_left(&request)?;
+                wanted.insert(self.landing(&result.coming, snapshot));
+            }
+        }
+        self.merged(&wanted.into_iter().collect::<Vec<_>>()).map(drop)
+    }
+
+    /// The merges that are wanted, each tried for itself; no process where there is none.
+    fn merged(&self, wanted: &[Wanted]) -> Result<Vec<Result<Merged>>> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let merged = self.merger()?.merge_all(wanted);
+        let trees = merged.iter().filter_map(|merged| match merged {
+            Ok(Merged::Clean(tree)) => Some(*tree),
+            _ => None,
         });
-        Ok(lands.collect())
+        self.trials()?.made.borrow_mut().extend(trees);
+        Ok(merged)
     }
 
     fn merger(&self) -> Result<Merger<'_>> {
-        Ok(Merger::new(self.repo, self.target)?.writing_to(&self.folder.0))
+        Ok(Merger::new(self.repo, self.target)?.writing_to(self.trials()?.folder.path()))
+    }
+
+    fn trials(&self) -> Result<&Trials> {
+        if let Some(made) = self.trials.get() {
+            return Ok(made);
+        }
+        let folder = Quarantine::below(self.scratch)?;
+        let place = folder.path().to_str();
+        let place =
+            place.ok_or_else(|| Error::unsupported("the path of the repository is not UTF-8"))?;
+        let attempt = || "look at the repository once more";
+        let objects = git2::Repository::open(self.repo.common_dir()).git_attempt(attempt)?;
+        objects.odb().and_then(|odb| odb.add_disk_alternate(place)).git_attempt(attempt)?;
+        Ok(self.trials.get_or_init(|| Trials { folder, objects, made: RefCell::default() }))
+    }
+
+    fn landing(&self, coming: &Coming, base: Option<CommitId>) -> Wanted {
+        Wanted { base: base.map(|base| base.0), ours: self.target.0, theirs: coming.tip.0 }
     }
 
     fn start(&self, coming: &Coming) -> Result<Start> {
@@ -177,14 +251,9 @@ impl Forecaster<'_> {
         PlanRequest { target: self.target, tip, snapshot, strategy, message: "" }
     }
 
-    fn there(&self, tip: CommitId, behind: usize) -> Result<Outlook> {
-        let tree = Some(self.target_tree);
-        self.with_paths(
-            tip,
-            (Forecast::UpToDate, behind),
-            tree,
-            (self.target_tree, self.target_tree),
-        )
+    fn there(&self, coming: &Coming, behind: usize) -> Result<Outlook> {
+        let ends = (self.target_tree, self.target_tree);
+        self.with_paths(coming, (Forecast::UpToDate, behind), Some(self.target_tree), ends)
     }
 
     fn outlook(
@@ -197,64 +266,39 @@ impl Forecaster<'_> {
         match merged {
             Merged::Clean(tree) => {
                 let forecast = if tree == before { Forecast::UpToDate } else { Forecast::Clean };
-                self.with_paths(coming.tip, (forecast, behind), Some(tree), (before, tree))
+                self.with_paths(coming, (forecast, behind), Some(tree), (before, tree))
             }
             Merged::Conflicts(_)
                 if self
                     .repo
                     .holds_as_one_commit(&PlanRequest { snapshot, ..self.request(coming) })? =>
             {
-                self.there(coming.tip, behind)
+                self.there(coming, behind)
             }
             Merged::Conflicts(conflicts) => {
                 let shared = self.repo.merge_base(self.target, coming.tip)?;
                 let from = snapshot.or(shared).unwrap_or(self.target);
                 let ends = (self.repo.tree_of(from)?, self.repo.tree_of(coming.tip)?);
                 let forecast = Forecast::Conflicts(conflicts);
-                self.with_paths(coming.tip, (forecast, behind), None, ends)
+                self.with_paths(coming, (forecast, behind), None, ends)
             }
         }
     }
 
     fn with_paths(
         &self,
-        tip: CommitId,
+        coming: &Coming,
         (forecast, behind): (Forecast, usize),
         tree: Option<ObjectId>,
         (from, to): (ObjectId, ObjectId),
     ) -> Result<Outlook> {
-        let mut outlook = Outlook {
-            forecast,
-            behind,
-            changed: BTreeSet::new(),
-            tip,
-            tree,
-            folders: BTreeSet::new(),
-            losing: BTreeSet::new(),
-            gaining: BTreeSet::new(),
-        };
-        if from == to {
-            return Ok(outlook);
-        }
-        let attempt = || "compare a result with its target";
-        let tree = |id: ObjectId| self.objects.find_tree(oid(id)).git_attempt(attempt);
-        let (from, to) = (tree(from)?, tree(to)?);
-        let diff = self.objects.diff_tree_to_tree(Some(&from), Some(&to), None);
-        for delta in diff.git_attempt(attempt)?.deltas() {
-            let file = match delta.status() {
-                git2::Delta::Deleted => delta.old_file(),
-                _ => delta.new_file(),
-            };
-            let Some(path) = file.path_bytes() else { continue };
-            match delta.status() {
-                git2::Delta::Added => outlook.gaining.extend(around(path).map(<[u8]>::to_vec)),
-                git2::Delta::Deleted => {
-                    outlook.losing.extend(around(path).next().map(<[u8]>::to_vec))
-                }
-                _ => {}
-            }
-            outlook.folders.extend(around(path).map(<[u8]>::to_vec));
-            outlook.changed.insert(RepoPath::new(path));
+        let mut outlook = Outlook::without_paths(coming, (forecast, behind), tree);
+        if from != to {
+            let attempt = || "compare a result with its target";
+            let objects = &self.trials()?.objects;
+            let tree = |id: ObjectId| objects.find_tree(oid(id)).git_attempt(attempt);
+            let diff = objects.diff_tree_to_tree(Some(&tree(from)?), Some(&tree(to)?), None);
+            outlook.note_paths(&diff.git_attempt(attempt)?);
         }
         Ok(outlook)
     }
@@ -266,68 +310,4 @@ enum Start {
     There { behind: usize },
     /// From the snapshot where there is one, else from what both share.
     Merge { base: Option<CommitId>, behind: usize },
-}
-
-impl Outlook {
-    /// Whether the two could conflict at all, by their paths.
-    #[must_use]
-    pub fn may_conflict_with(&self, other: &Self) -> bool {
-        let meets = |one: &Self, other: &Self| {
-            one.changed.iter().any(|path| other.folders.contains(path.as_bytes()))
-                || !one.losing.is_disjoint(&other.gaining)
-        };
-        !self.changed.is_disjoint(&other.changed) || meets(self, other) || meets(other, self)
-    }
-}
-
-/// The folders around a path, the nearest first, the root (which has no name) last.
-fn around(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let slashes = (0..path.len()).rev().filter(|at| path[*at] == b'/');
-    slashes.map(|at| &path[..at]).chain([&path[..0]])
-}
-
-/// A folder for objects that nobody keeps, gone with its owner; after a kill with the next one.
-struct Quarantine(PathBuf);
-
-impl Quarantine {
-    fn below(scratch: &Path) -> Result<Self> {
-        let attempt = || format!("make a folder in `{}`", scratch.display());
-        for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let pid =
-                name.to_str().and_then(|name| name.strip_prefix("objects-")?.split('-').next());
-            let is_stale = |pid: &str| !Path::new("/proc").join(pid).exists();
-            if pid.is_some_and(is_stale) {
-                drop(fs::remove_dir_all(entry.path()));
-            }
-        }
-        fs::create_dir_all(scratch).attempt(attempt)?;
-        for number in 0u32.. {
-            let own = scratch.join(format!("objects-{}-{number}", std::process::id()));
-            match fs::create_dir(&own) {
-                Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
-                made => return made.attempt(attempt).map(|()| Self(own)),
-            }
-        }
-        Err(Error::internal("no number is free"))
-    }
-}
-
-impl Drop for Quarantine {
-    fn drop(&mut self) {
-        // What stays is removed by the next forecast.
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_folders_around_a_path_end_with_the_root() {
-        let found: Vec<_> = around(b"a/b/c").collect();
-        assert_eq!(found, [&b"a/b"[..], b"a", b""]);
-        assert_eq!(around(b"a").collect::<Vec<_>>(), [b""]);
-    }
 }

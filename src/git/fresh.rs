@@ -5,18 +5,14 @@
 //! is there before the first file, so that what was cut off is found. It is locked until it is whole:
 //! `git worktree prune` by anybody leaves it alone. The caller holds `repo.lock`.
 
+use super::pack::Packs;
 use super::repo::{Checkout, Repo, oid};
-use super::tree_writer::TreePlan;
+use super::tree_plan::{Objects, TreePlan};
 use super::worktree::{NewWorktree, entry_name, free_name, resolved};
 use crate::error::{Attempt, Result};
 use rustix::fs::{CWD, RenameFlags};
 use std::fs;
 use std::path::Path;
-
-/// More files than this are left to git. Libgit2 keeps 16 MiB of delta bases a thread, and where a tree
-/// needs more it inflates the same chains again and again: 10,000 files out of a pack that
-/// `fast-import` wrote took four times git's processor time. With 3000, time was 0.5 to 0.8 of git's.
-const MOST_FILES: usize = 3000;
 
 /// Who moved HEAD where nobody has told git who they are.
 const NOBODY: &str = "offshoot <offshoot@localhost>";
@@ -28,11 +24,10 @@ impl Repo {
         if !self.writes_plainly() {
             return None;
         }
-        let plan = TreePlan::read(self, self.tree_of(new.base).ok()?).ok()??;
-        if plan.files() > MOST_FILES {
-            return None;
-        }
-        let made = self.put_together(new, plan);
+        let packs = Packs::open(self.common_dir());
+        let mut objects = Objects::of(&self.inner, &packs).ok()?;
+        let plan = TreePlan::read(&mut objects, self.tree_of(new.base).ok()?).ok()??;
+        let made = self.put_together(new, plan, &packs);
         if made.is_err() {
             // What cannot be taken back now is in git's way, which says so.
             let _ = self.take_back_filling(new);
@@ -40,7 +35,12 @@ impl Repo {
         made.ok()
     }
 
-    fn put_together(&self, new: &NewWorktree<'_>, plan: TreePlan) -> Result<Checkout> {
+    fn put_together(
+        &self,
+        new: &NewWorktree<'_>,
+        plan: TreePlan,
+        packs: &Packs,
+    ) -> Result<Checkout> {
         let attempt = || format!("make `{}`", new.root.display());
         let root = resolved(new.root);
         let entries = self.common_dir().join("worktrees");
@@ -61,7 +61,7 @@ impl Repo {
             .attempt(attempt)?;
 
         fs::write(root.join(".git"), format!("gitdir: {}\n", entry.display())).attempt(attempt)?;
-        let index = plan.write(self, &root)?.to_bytes();
+        let index = plan.write(self, packs, &root)?.to_bytes();
         // Whole at once: somebody's `git gc` reads the indexes of all worktrees.
         let sibling = entry.join("index.lock");
         fs::write(&sibling, index).attempt(attempt)?;

@@ -112,8 +112,8 @@ impl IndexFile {
         bytes
     }
 
-    /// The entries of an index and the tree that they are as a whole; `None` when that is not known.
-    pub(super) fn parse(bytes: &[u8]) -> Option<(Vec<IndexEntry>, ObjectId)> {
+    /// An index; `None` when it is not known which trees its entries make.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let (content, sum) = bytes.split_last_chunk::<ID>()?;
         // Where `index.skipHash` is set the sum is zero.
         if *sum != [0; ID] && sha1_smol::Sha1::from(content).digest().bytes() != *sum {
@@ -128,7 +128,7 @@ impl IndexFile {
             rest = behind;
         }
         let sorted = entries.is_sorted_by(|one, next| one.path < next.path);
-        Some((entries, root_tree(rest)?)).filter(|_| sorted)
+        Some(Self { entries, root: cached_root(rest)? }).filter(|_| sorted)
     }
 }
 
@@ -149,6 +149,27 @@ pub(super) fn forget_states(bytes: &mut [u8], entries: &[IndexEntry], places: &[
 }
 
 impl CachedTree {
+    /// `NAME NUL FILES SPACE FOLDERS NEWLINE ID`, then the folders.
+    fn take(data: &mut &[u8]) -> Option<Self> {
+        let end = data.iter().position(|byte| *byte == 0)?;
+        let line = data.get(end + 1..)?;
+        let length = line.iter().position(|byte| *byte == b'\n')?;
+        // A folder that was changed has a count of -1 and no id.
+        let (files, folders) = std::str::from_utf8(&line[..length]).ok()?.split_once(' ')?;
+        let (id, rest) = line[length + 1..].split_first_chunk::<ID>()?;
+        let mut tree = Self {
+            name: data[..end].to_vec(),
+            id: ObjectId::from_bytes(*id),
+            files: files.parse().ok()?,
+            folders: Vec::new(),
+        };
+        *data = rest;
+        for _ in 0..folders.parse::<usize>().ok()? {
+            tree.folders.push(Self::take(data)?);
+        }
+        Some(tree)
+    }
+
     fn write_to(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.name);
         bytes.push(0);
@@ -204,23 +225,17 @@ fn parse_entry(bytes: &[u8]) -> Option<(IndexEntry, &[u8])> {
     Some((entry, rest.get(length + padding(length)..)?))
 }
 
-/// The whole tree, if the extensions say it and none of them changes what the entries mean.
-fn root_tree(mut extensions: &[u8]) -> Option<ObjectId> {
+/// The trees, if the extensions say them and none of them changes what the entries mean.
+fn cached_root(mut extensions: &[u8]) -> Option<CachedTree> {
     let mut root = None;
     while !extensions.is_empty() {
         let (name, rest) = extensions.split_first_chunk::<4>()?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let data = rest.get(..length)?;
+        let mut data = rest.get(..length)?;
         extensions = rest.get(length..)?;
         if name == b"TREE" {
-            let line = data.strip_prefix(b"\0")?;
-            let end = line.iter().position(|byte| *byte == b'\n')?;
-            // A folder that was changed has a count of -1 and no id.
-            if line.first()?.is_ascii_digit() {
-                root =
-                    Some(ObjectId::from_bytes(line.get(end + 1..end + 1 + ID)?.try_into().ok()?));
-            }
+            root = Some(CachedTree::take(&mut data)?);
         } else if !name[0].is_ascii_uppercase() {
             return None;
         }
@@ -257,8 +272,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again() {
         let index = index();
-        let (entries, root) = IndexFile::parse(&index.to_bytes()).expect("is whole");
-        assert_eq!((entries, root), (index.entries, index.root.id));
+        assert_eq!(IndexFile::parse(&index.to_bytes()), Some(index));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use super::landing_journal::{Journal, Landing, Phase, Place};
 use super::private_index::{PrivateIndex, restore_index};
-use super::repo::Repo;
+use super::repo::{Checkout, Repo};
 use super::staging::Staging;
 use super::survey::{Manner, Span, Survey, listed, refuse_unsparse, survey};
 use super::swap::Swap;
@@ -102,7 +102,8 @@ impl Repo {
     }
 
     /// Refuses what [`land`](Self::land) would refuse for a branch's move between two commits; moves
-    /// nothing. The caller holds the landing lock.
+    /// nothing. `coming` is a checkout with the index that it will have by then. The caller holds the
+    /// landing lock.
     ///
     /// # Errors
     /// As [`land`](Self::land).
@@ -110,6 +111,7 @@ impl Repo {
         &self,
         journal_dir: &Path,
         (branch, before, after): (&BranchName, CommitId, CommitId),
+        coming: Option<(&Checkout, &Path)>,
     ) -> Result<()> {
         self.refuse_if_in_use(branch)?;
         let changes = self.changes_between(before.0, after.0)?;
@@ -120,7 +122,12 @@ impl Repo {
             let number = self.next_landing_number(journal_dir)?;
             let staging = Staging::of_landing(&checkout, number)?;
             staging.make()?;
-            let index = PrivateIndex::copy(self, &staging);
+            let index = match coming {
+                Some((own, index)) if *own == checkout => {
+                    PrivateIndex::copy_of(self, &staging, index)
+                }
+                _ => PrivateIndex::copy(self, &staging),
+            };
             let found = index.and_then(|index| survey(&staging, &index, &span, Manner::Strict));
             staging.remove()?;
             found?;

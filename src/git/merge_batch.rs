@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::names::ObjectId;
 
 /// A merge that is wanted: of two commits that share history, or of any two trees from a base.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wanted {
     pub(super) base: Option<ObjectId>,
     pub(super) ours: ObjectId,

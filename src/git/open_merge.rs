@@ -7,9 +7,10 @@
 //! repeated.
 
 use super::command::Output;
+use super::error::GitAttempt;
 use super::merge_tree::{Merged, Merger};
 use super::private_index::PrivateIndex;
-use super::repo::{Checkout, Repo};
+use super::repo::{Checkout, Repo, oid};
 use super::snapshot::{copy_index, forget_index};
 use super::staging::Staging;
 use crate::error::{Attempt, Error, Result};
@@ -40,7 +41,7 @@ pub struct OpenMerge<'a> {
 #[derive(Debug)]
 pub struct Conflicted {
     /// The files with conflict markers in them.
-    tree: ObjectId,
+    pub tree: ObjectId,
     /// What conflicts.
     pub conflicts: Vec<Conflict>,
     /// The versions of each conflicting path, as `update-index --index-info` takes them.
@@ -158,6 +159,59 @@ impl Repo {
         Ok(paths)
     }
 
+    /// The unmerged paths of a checkout with a merge in progress about which nothing was decided, its
+    /// files being those of `tree`: they are as git left them, or conflict markers are still in them.
+    ///
+    /// # Errors
+    /// `git` when the index cannot be read or git is too old.
+    pub fn undecided_in(
+        &self,
+        checkout: &Checkout,
+        (ours, theirs): (CommitId, CommitId),
+        tree: ObjectId,
+    ) -> Result<Vec<RepoPath>> {
+        let mut unmerged = self.unmerged_in(checkout)?;
+        if unmerged.is_empty() {
+            return Ok(unmerged);
+        }
+        let opened = self.conflicted_merge(ours, theirs)?;
+        let is_undecided = |path: &RepoPath| -> Result<bool> {
+            let file = self.file_in(tree, path)?;
+            if file.as_deref().is_some_and(has_markers) {
+                return Ok(true);
+            }
+            match &opened {
+                Some(opened) => Ok(self.file_in(opened.tree, path)? == file),
+                None => Ok(false),
+            }
+        };
+        let mut undecided = Vec::new();
+        for path in unmerged.drain(..) {
+            if is_undecided(&path)? {
+                undecided.push(path);
+            }
+        }
+        Ok(undecided)
+    }
+
+    /// The content of a file of a tree; none where there is no file of that path.
+    ///
+    /// # Errors
+    /// `git` when the tree or the file cannot be read.
+    pub fn file_in(&self, tree: ObjectId, path: &RepoPath) -> Result<Option<Vec<u8>>> {
+        let attempt = || format!("read `{path}` of `{tree}`");
+        let tree = self.inner.find_tree(oid(tree)).git_attempt(attempt)?;
+        let entry = match tree.get_path(path.as_path()) {
+            Err(cause) if cause.code() == git2::ErrorCode::NotFound => return Ok(None),
+            entry => entry.git_attempt(attempt)?,
+        };
+        if entry.kind() != Some(git2::ObjectType::Blob) {
+            return Ok(None);
+        }
+        let blob = self.inner.find_blob(entry.id()).git_attempt(attempt)?;
+        Ok(Some(blob.content().to_vec()))
+    }
+
     /// What is staged in a checkout, as a tree; nothing may be unmerged there.
     ///
     /// # Errors
@@ -209,6 +263,13 @@ impl Merger<'_> {
             Merged::Conflicts(conflicts) => Conflicted::of(&output, conflicts).map(Some),
         }
     }
+}
+
+/// Whether both ends of a conflict are marked in a text, as git marks them.
+fn has_markers(text: &[u8]) -> bool {
+    let is_there =
+        |mark: &[u8]| text.split(|byte| *byte == b'\n').any(|line| line.starts_with(mark));
+    is_there(b"<<<<<<< ") && is_there(b">>>>>>> ")
 }
 
 /// Writes git's notes of a merge in progress.

@@ -29,12 +29,16 @@ pub(super) struct PrivateIndex<'a> {
 impl<'a> PrivateIndex<'a> {
     /// Copies the checkout's index; an index that does not exist is an empty one.
     pub(super) fn copy(repo: &'a Repo, staging: &'a Staging) -> Result<Self> {
-        let from = staging.checkout.git_dir.join("index");
+        Self::copy_of(repo, staging, &staging.checkout.git_dir.join("index"))
+    }
+
+    /// Copies another index of the checkout's files, which is to become its own.
+    pub(super) fn copy_of(repo: &'a Repo, staging: &'a Staging, from: &Path) -> Result<Self> {
         for stale in [staging.index(), lock_of(&staging.index())] {
             remove_file(&stale)?;
         }
         if from.exists() {
-            copy_index(&from, &staging.index())?;
+            copy_index(from, &staging.index())?;
         }
         Ok(Self { repo, staging })
     }

@@ -1,12 +1,13 @@
 //! What is in a worktree, as a tree: tracked changes and untracked files, ignored ones not.
 //!
 //! Git's plumbing does it on an index of our own, never the worktree's: an agent may have marked
-//! files `assume-unchanged` there. `git add` is deliberately absent, because it runs code from the
+//! files `assume-unchanged` there. Where git would store files just as they are, what has changed since
+//! the index was known is found and stored by ourselves (`unchanged.rs`, `recorded.rs`). `git add` is deliberately absent, because it runs code from the
 //! configuration of a repository nested in the worktree; nested repositories are left out and named.
 //! Filters and line endings come out as git makes them, since git makes them.
 
 use super::repo::{Checkout, Repo};
-use super::unchanged::{distrust_changed, holds_just};
+use super::unchanged::{Differences, Known, Look, distrust};
 use crate::error::{Attempt, Error, Result};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
@@ -56,12 +57,19 @@ impl Repo {
     /// `git` when a file cannot be read or stored, `io` when the index cannot be copied.
     pub fn snapshot(&self, request: &SnapshotRequest<'_>) -> Result<Snapshot> {
         let SnapshotRequest { checkout, index, start } = *request;
-        if let SnapshotStart::Commit { head, seed } = start {
+        let mut changed = None;
+        if let SnapshotStart::Commit { head, seed } = start
+            && let Some((known, found)) = look_around(&checkout.root, seed)
+        {
             let tree = self.tree_of(head)?;
-            if holds_just(&checkout.root, seed, tree) {
+            if found.is_none() && known.index.root.id == tree {
                 copy_index(seed, index)?;
                 return Ok(Snapshot { tree, nested: Vec::new() });
             }
+            if let Some(recorded) = self.record(request, tree, (&known, &found))? {
+                return self.write_recorded(index, known, recorded);
+            }
+            changed = Some((known, found.changed));
         }
         let git = |verb: &str| {
             self.git.at(&checkout.git_dir, verb).work_tree(&checkout.root).index(index)
@@ -71,8 +79,10 @@ impl Repo {
             SnapshotStart::Index(staged) => copy_index(staged, index)?,
             SnapshotStart::Commit { head, seed } if seed.exists() => {
                 copy_index(seed, index)?;
-                distrust_changed(&checkout.root, index)
-                    .attempt(|| format!("write `{}`", index.display()))?;
+                if let Some((known, changed)) = changed {
+                    distrust(index, &known, &changed)
+                        .attempt(|| format!("write `{}`", index.display()))?;
+                }
                 // Entries that stay the same keep their stat data, so unchanged files are not read.
                 git("read-tree")
                     .args(["-i", "-m", "--no-recurse-submodules"])
@@ -116,6 +126,13 @@ impl Repo {
         let tree = git("write-tree").run()?.line().parse()?;
         Ok(Snapshot { tree, nested })
     }
+}
+
+/// What a worktree's known index says, and what differs from it now.
+fn look_around(root: &Path, seed: &Path) -> Option<(Known, Differences)> {
+    let known = Known::read(seed)?;
+    let found = known.compare(root, Look::AtAll)?;
+    Some((known, found))
 }
 
 /// Copies an index with its modification time, by which git tells files that changed in the same

@@ -22,6 +22,8 @@ pub struct Trashed {
     pub path: PathBuf,
     /// Whose it is, by its name.
     pub task: TaskId,
+    /// Which of the task's it is, by its name, in the order in which they came.
+    pub number: u32,
     /// Whether its deletion has begun.
     pub is_half_deleted: bool,
 }
@@ -47,9 +49,10 @@ pub fn trashed_in(trash: &Path) -> Result<Vec<Trashed>> {
             Some(name) => (name.to_owned(), true),
             None => (name, false),
         };
-        found.extend(owner(&name).map(|task| Trashed {
+        found.extend(owner(&name).map(|(task, number)| Trashed {
             path: entry.path(),
             task,
+            number,
             is_half_deleted,
         }));
     }
@@ -58,22 +61,42 @@ pub fn trashed_in(trash: &Path) -> Result<Vec<Trashed>> {
 }
 
 /// The folder of a task that came into a trash last: where an attempt was put aside before, there are
-/// several. Moving a folder sets the time of its last change.
+/// several, each with a greater number than those that were there when it came.
 #[must_use]
 pub fn last_trashed(trash: &Path, task: TaskId) -> Option<PathBuf> {
     let folders = trashed_in(trash).ok()?.into_iter().filter(|it| it.task == task);
-    let whole = folders.filter(|it| !it.is_half_deleted).map(|it| it.path);
-    whole.max_by_key(|path| fs::metadata(path).map(|it| (it.ctime(), it.ctime_nsec())).ok())
+    folders.filter(|it| !it.is_half_deleted).max_by_key(|it| it.number).map(|it| it.path)
 }
 
-/// The task that `<id>` or `<id>-<number>` names.
-fn owner(name: &str) -> Option<TaskId> {
+/// The name by which a task's folder comes into a trash: above all that are there, half deleted or not,
+/// so that the last one is told by its name, whatever the clock says.
+pub(super) fn next_name(trash: &Path, task: TaskId) -> Result<String> {
+    let folders = trashed_in(trash)?.into_iter().filter(|it| it.task == task);
+    let last = folders.map(|it| it.number).max();
+    let taken = |name: &String| trash.join(name).symlink_metadata().is_ok();
+    let first = last.is_none().then(|| task.to_string());
+    let above = last.map_or(1, |last| u64::from(last) + 1);
+    let numbered = (above..).map(|it| format!("{task}-{it}"));
+    first.into_iter().chain(numbered).find(|name| !taken(name)).ok_or_else(|| {
+        Error::io(
+            format!("name a folder in `{}`", trash.display()),
+            &ErrorKind::AlreadyExists.into(),
+        )
+    })
+}
+
+/// The task that `<id>` or `<id>-<number>` names, and the number.
+fn owner(name: &str) -> Option<(TaskId, u32)> {
     let (id, rest) = name.split_at_checked(36)?;
-    let task: TaskId = id.parse().ok()?;
-    let number = rest.strip_prefix('-').unwrap_or("0");
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let is_named = rest.is_empty() || rest.starts_with('-');
-    (is_named && is_number && task.to_string() == id).then_some(task)
+    let task: TaskId = id.parse().ok().filter(|task: &TaskId| task.to_string() == id)?;
+    match rest.strip_prefix('-') {
+        None => rest.is_empty().then_some((task, 0)),
+        // Without a sign, which a number may be written with.
+        Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some((task, number.parse().ok()?))
+        }
+        Some(_) => None,
+    }
 }
 
 /// How many bytes of the disk a folder takes; what cannot be read counts nothing.
@@ -173,6 +196,31 @@ mod tests {
         let link = trash.path().join("link");
         std::os::unix::fs::symlink(trash.path(), &link).expect("a link");
         assert_eq!(trashed_in(&link).expect("lists"), []);
+    }
+
+    #[test]
+    fn the_last_one_is_told_by_its_name_whatever_was_collected_before() {
+        let trash = tempfile::tempdir().expect("temporary folder");
+        let task: TaskId = ID.parse().expect("an id");
+        let inside = |name: &str| trash.path().join(name);
+        let came = |expected: &str| {
+            let name = next_name(trash.path(), task).expect("a name");
+            assert_eq!(name, expected);
+            fs::create_dir(inside(&name)).expect("a folder");
+            assert_eq!(last_trashed(trash.path(), task), Some(inside(&name)));
+        };
+        came(ID);
+        came(&format!("{ID}-1"));
+        // The first is gone, the second half so; a file has the next name.
+        fs::remove_dir(inside(ID)).expect("removes");
+        doom(&inside(&format!("{ID}-1"))).expect("renames");
+        assert_eq!(last_trashed(trash.path(), task), None);
+        fs::write(inside(&format!("{ID}-2")), "").expect("a file");
+        came(&format!("{ID}-3"));
+        came(&format!("{ID}-4"));
+        // However late something is done in an older one.
+        fs::write(inside(&format!("{ID}-3")).join("late"), "").expect("a file");
+        assert_eq!(last_trashed(trash.path(), task), Some(inside(&format!("{ID}-4"))));
     }
 
     #[test]

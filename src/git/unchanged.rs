@@ -1,112 +1,254 @@
-//! Proves, by looking at names and states of files alone, that a folder holds a tree and nothing else.
+//! What has changed in a folder since its index was written, told by names and states of files alone.
 //!
-//! An index that was written when the folder was known to hold the tree is compared with what is there
-//! now: every file must have the inode, size, mode and times that the index has of it, and no other
-//! name may be there, be it ignored or not. No file is read and nothing is written. "No" means only
-//! that it is not proven this way; git finds out what has changed, and which of it is ignored.
+//! An index that was written when the folder was known to hold a tree is compared with what is there
+//! now: a file is unchanged if it has the inode, size, mode and times that the index has of it, and was
+//! not written within the moment in which the index was. No file is read and nothing is written. Names
+//! that the index does not know are told, be they ignored or not: that is for git to say. Folders are
+//! entered through the descriptor of the one they lie in, so no symbolic link is ever followed.
 
 use super::index_file::{FileState, IndexEntry, IndexFile, forget_states};
 use crate::names::ObjectId;
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const KIND: u32 = 0o170_000;
 
 /// The bit by which git tells programs from other files.
 const EXECUTABLE: u32 = 0o100;
 
+/// With fewer files than this, starting threads takes longer than it saves.
+const FEW: usize = 1000;
+
+/// The most threads that look.
+const MOST_THREADS: usize = 8;
+
+const AS_FOLDER: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
 /// Whether the folder `root` is proven to hold `tree` by `index`, whose file has not been touched since
 /// it was written.
 pub(super) fn holds_just(root: &Path, index: &Path, tree: ObjectId) -> bool {
-    let Some(known) = Known::read(index).filter(|known| known.tree == tree) else { return false };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(folder) = rustix::fs::open(root, flags, Mode::empty()) else { return false };
-    known.is_all_of(folder, &known.entries, 0).is_ok_and(|same| same)
+    let known = Known::read(index).filter(|known| known.index.root.id == tree);
+    known.and_then(|known| known.compare(root, Look::UntilFirst)).is_some_and(|it| it.is_none())
 }
 
-/// Makes git read every file that is not as `index` has it. By itself git compares whole seconds only,
-/// so it takes a file for unchanged that was changed within the second of its making and dated back.
-///
-/// # Errors
-/// When the index cannot be written; one that is not understood is left to git.
-pub(super) fn distrust_changed(root: &Path, index: &Path) -> std::io::Result<()> {
-    let Some(known) = Known::read(index) else { return Ok(()) };
-    let is_other = |entry: &IndexEntry| {
-        let path = root.join(OsStr::from_bytes(&entry.path));
-        rustix::fs::lstat(&path).is_ok_and(|stat| !known.is_same(entry, &stat))
-    };
-    let places = known.entries.iter().enumerate().filter(|(_, entry)| is_other(entry));
-    let places: Vec<usize> = places.map(|(place, _)| place).collect();
-    if places.is_empty() {
-        return Ok(());
+/// How far to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    AtAll,
+    /// Until something has changed.
+    UntilFirst,
+}
+
+/// What has changed, files of the index by their places there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Differences {
+    /// Files that may have another content, kind or mode than the index says.
+    pub(super) changed: Vec<usize>,
+    /// Files where nothing is, or a folder.
+    pub(super) gone: Vec<usize>,
+    /// Names of files and folders that the index does not know, with the path to them.
+    pub(super) unknown: Vec<Vec<u8>>,
+}
+
+impl Differences {
+    pub(super) fn is_none(&self) -> bool {
+        *self == Self::default()
     }
-    let written = index.metadata()?.modified()?;
-    let mut bytes = fs::read(index)?;
-    forget_states(&mut bytes, &known.entries, &places);
-    fs::write(index, bytes)?;
-    fs::File::options().append(true).open(index)?.set_modified(written)
+
+    fn add(&mut self, other: Self) {
+        self.changed.extend(other.changed);
+        self.gone.extend(other.gone);
+        self.unknown.extend(other.unknown);
+    }
+
+    fn sort(mut self) -> Self {
+        self.changed.sort_unstable();
+        self.gone.sort_unstable();
+        self.unknown.sort_unstable();
+        self
+    }
 }
 
 /// What an index says, and when it was written.
-struct Known {
-    entries: Vec<IndexEntry>,
-    tree: ObjectId,
+pub(super) struct Known {
+    pub(super) index: IndexFile,
     written: (i64, i64),
 }
 
 /// What a name in a folder must be.
-enum Wanted<'a> {
-    File(&'a IndexEntry),
-    Folder(&'a [IndexEntry]),
+enum Wanted {
+    File(usize),
+    Folder(Range<usize>),
+}
+
+/// A folder to look into: these entries of the index are below it, and that many bytes of their paths
+/// lead into it. Opened only then, so that few are open.
+struct Job {
+    parent: Arc<OwnedFd>,
+    entries: Range<usize>,
+    depth: usize,
+    /// How long its own name is; the root has none.
+    name: usize,
 }
 
 impl Known {
-    fn read(index: &Path) -> Option<Self> {
+    pub(super) fn read(index: &Path) -> Option<Self> {
         let found = index.metadata().ok()?;
-        let (entries, tree) = IndexFile::parse(&fs::read(index).ok()?)?;
-        Some(Self { entries, tree, written: (found.mtime(), found.mtime_nsec()) })
+        let read = IndexFile::parse(&fs::read(index).ok()?)?;
+        Some(Self { index: read, written: (found.mtime(), found.mtime_nsec()) })
     }
 
-    /// Whether `folder` holds `entries` and nothing else; `depth` bytes of their paths lead to it.
-    fn is_all_of(
+    /// What differs below `root`; `None` where that cannot be found out.
+    pub(super) fn compare(&self, root: &Path, look: Look) -> Option<Differences> {
+        let parent = Arc::new(rustix::fs::open(root, AS_FOLDER, Mode::empty()).ok()?);
+        let entries = 0..self.index.entries.len();
+        let mut jobs = vec![Job { parent, entries, depth: 0, name: 0 }];
+        let mut found = Differences::default();
+        let few = self.index.entries.len() < FEW;
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let threads = if few { 1 } else { cores.clamp(2, MOST_THREADS) };
+        // Enough for each to have its share, the largest split first.
+        while !few && jobs.len() < threads * 16 {
+            let largest = (0..jobs.len()).max_by_key(|job| jobs[*job].entries.len())?;
+            if jobs[largest].entries.len() < FEW {
+                break;
+            }
+            let job = jobs.swap_remove(largest);
+            self.look_into(job, &mut found, &mut jobs).ok()?;
+        }
+        let stop = AtomicBool::new(false);
+        let jobs = Mutex::new(jobs);
+        let work = || {
+            let mut found = Differences::default();
+            let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            while let Some(job) = next() {
+                let mut stack = vec![job];
+                while let Some(job) = stack.pop() {
+                    let looked = self.look_into(job, &mut found, &mut stack);
+                    let enough = look == Look::UntilFirst && !found.is_none();
+                    if looked.is_err() || enough {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    looked?;
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(found);
+                    }
+                }
+            }
+            Ok::<_, Errno>(found)
+        };
+        if look == Look::UntilFirst && !found.is_none() {
+            return Some(found);
+        }
+        if threads == 1 {
+            found.add(work().ok()?);
+            return Some(found.sort());
+        }
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            for worker in workers {
+                found.add(worker.join().ok()?.ok()?);
+            }
+            Some(found.sort())
+        })
+    }
+
+    /// Compares one folder; those in it are for later.
+    fn look_into(
         &self,
-        folder: OwnedFd,
-        entries: &[IndexEntry],
-        depth: usize,
-    ) -> Result<bool, Errno> {
-        let wanted = wanted_in(entries, depth);
-        let mut left = wanted.len();
-        for found in Dir::read_from(&folder)? {
-            let found = found?;
-            let name = found.file_name().to_bytes();
+        job: Job,
+        found: &mut Differences,
+        later: &mut Vec<Job>,
+    ) -> Result<(), Errno> {
+        let Job { parent, entries, depth, name } = job;
+        let folder = if name == 0 {
+            parent
+        } else {
+            let path = &self.index.entries[entries.start].path;
+            let name = OsStr::from_bytes(&path[depth - 1 - name..depth - 1]);
+            Arc::new(rustix::fs::openat(&parent, name, AS_FOLDER, Mode::empty())?)
+        };
+        let mut wanted = self.wanted_in(entries.clone(), depth);
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") || (depth == 0 && name == b".git") {
                 continue;
             }
-            let same = match wanted.get(name) {
-                Some(Wanted::File(entry)) => {
-                    let name = OsStr::from_bytes(name);
-                    let stat = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                    self.is_same(entry, &stat)
+            let stat = || {
+                let name = OsStr::from_bytes(name);
+                rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
+            };
+            let mut tell_unknown = || {
+                let start = self.index.entries.get(entries.start).map_or(&[][..], |it| &it.path);
+                found.unknown.push([&start[..depth], name].concat());
+            };
+            match wanted.remove(name) {
+                Some(Wanted::File(place)) => {
+                    let stat = stat()?;
+                    if stat.st_mode & KIND == FileType::Directory.as_raw_mode() {
+                        tell_unknown();
+                        found.gone.push(place);
+                    } else if !self.is_same(&self.index.entries[place], &stat) {
+                        found.changed.push(place);
+                    }
                 }
                 Some(Wanted::Folder(below)) => {
-                    let inner = depth + name.len() + 1;
-                    self.is_all_of(open_folder(folder.as_fd(), name)?, below, inner)?
+                    let kind = match entry.file_type() {
+                        FileType::Unknown => FileType::from_raw_mode(stat()?.st_mode),
+                        kind => kind,
+                    };
+                    if kind == FileType::Directory {
+                        let (depth, name) = (depth + name.len() + 1, name.len());
+                        let parent = Arc::clone(&folder);
+                        later.push(Job { parent, entries: below, depth, name });
+                    } else {
+                        tell_unknown();
+                        found.gone.extend(below);
+                    }
                 }
-                None => false,
-            };
-            if !same {
-                return Ok(false);
+                None => tell_unknown(),
             }
-            left -= 1;
         }
-        Ok(left == 0)
+        for missing in wanted.into_values() {
+            match missing {
+                Wanted::File(place) => found.gone.push(place),
+                Wanted::Folder(below) => found.gone.extend(below),
+            }
+        }
+        Ok(())
+    }
+
+    /// What belongs into a folder, by name.
+    fn wanted_in(&self, entries: Range<usize>, depth: usize) -> HashMap<&[u8], Wanted> {
+        let mut wanted = HashMap::new();
+        let mut next = entries.start;
+        while next < entries.end {
+            let path = &self.index.entries[next].path;
+            let Some(end) = path[depth..].iter().position(|byte| *byte == b'/') else {
+                wanted.insert(&path[depth..], Wanted::File(next));
+                next += 1;
+                continue;
+            };
+            // Sorted by path, so what begins alike stands together.
+            let folder = &path[..=depth + end];
+            let rest = &self.index.entries[next..entries.end];
+            let count = rest.partition_point(|entry| entry.path.starts_with(folder));
+            wanted.insert(&path[depth..depth + end], Wanted::Folder(next..next + count));
+            next += count;
+        }
+        wanted
     }
 
     /// Whether a file is as its entry says; not for one that may have changed within the moment in
@@ -121,28 +263,19 @@ impl Known {
     }
 }
 
-/// What belongs into a folder, by name.
-fn wanted_in(entries: &[IndexEntry], depth: usize) -> HashMap<&[u8], Wanted<'_>> {
-    let mut wanted = HashMap::new();
-    let mut rest = entries;
-    while let Some(first) = rest.first() {
-        let path = &first.path[depth..];
-        let Some(end) = path.iter().position(|byte| *byte == b'/') else {
-            wanted.insert(path, Wanted::File(first));
-            rest = &rest[1..];
-            continue;
-        };
-        // Sorted by path, so what begins alike stands together.
-        let folder = &first.path[..=depth + end];
-        let count = rest.partition_point(|entry| entry.path.starts_with(folder));
-        let (below, others) = rest.split_at(count);
-        wanted.insert(&path[..end], Wanted::Folder(below));
-        rest = others;
+/// Makes git read these files of `index`, a copy of a known one. By itself git compares whole seconds
+/// only, so it takes a file for unchanged that was changed within the second of its making and dated
+/// back.
+///
+/// # Errors
+/// When the index cannot be written.
+pub(super) fn distrust(index: &Path, known: &Known, changed: &[usize]) -> std::io::Result<()> {
+    if changed.is_empty() {
+        return Ok(());
     }
-    wanted
-}
-
-fn open_folder(parent: std::os::fd::BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, OsStr::from_bytes(name), flags, Mode::empty())
+    let written = index.metadata()?.modified()?;
+    let mut bytes = fs::read(index)?;
+    forget_states(&mut bytes, &known.index.entries, changed);
+    fs::write(index, bytes)?;
+    fs::File::options().append(true).open(index)?.set_modified(written)
 }

@@ -9,6 +9,7 @@
 use super::fresh::remove_folder;
 use super::refs::Expected;
 use super::repo::{Checkout, Repo, worktree_root_of};
+use super::trash::next_name;
 use crate::error::{Attempt, Error, Result};
 use crate::names::{BranchName, CommitId, TaskId};
 use std::fs;
@@ -248,10 +249,10 @@ impl Repo {
             return Ok(ReleasedWorktree { folder: None, entry: None });
         };
         let folder = match worktree_root_of(&entry) {
-            Some(root) => Some(move_into(&root, trash, &task.to_string())?),
+            Some(root) => Some(move_into(&root, trash, task)?),
             None => None,
         };
-        let entry = move_into(&entry, entries, &task.to_string())?;
+        let entry = move_into(&entry, entries, task)?;
         Ok(ReleasedWorktree { folder, entry: Some(entry) })
     }
 
@@ -344,10 +345,10 @@ pub(super) fn entry_name(root: &Path) -> String {
     root.file_name().map_or_else(|| "task".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-fn move_into(path: &Path, folder: &Path, name: &str) -> Result<PathBuf> {
+fn move_into(path: &Path, folder: &Path, task: TaskId) -> Result<PathBuf> {
     let attempt = || format!("move `{}` away", path.display());
     fs::create_dir_all(folder).attempt(attempt)?;
-    let place = folder.join(free_name(folder, name.to_owned()));
+    let place = folder.join(next_name(folder, task)?);
     fs::rename(path, &place).attempt(attempt)?;
     Ok(place)
 }

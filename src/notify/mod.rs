@@ -2,10 +2,11 @@
 //!
 //! Each kind is told in its own way; data in, result out. Whoever calls decides when, gives the time
 //! limit, and records what came of it. A way that hangs is given up at the limit. Nothing here is
-//! retried, and nothing waits for an answer that nobody sends. opencode is absent on purpose: a plugin
-//! inside it follows the inbox (`src/setup/opencode.js`).
+//! retried, and nothing waits for an answer that nobody sends. opencode is told here only where somebody
+//! names its server: a plugin inside it follows the inbox (`src/setup/opencode.js`).
 
 mod claude;
+mod opencode;
 mod person;
 
 pub use person::{bell, desktop, terminal};
@@ -37,6 +38,12 @@ pub fn wake_of(
         "claude" if environment.text("CLAUDE_CODE_SESSION_ID") == Some(id) => Some(Wake::Claude {
             socket: environment.get("CLAUDE_CODE_MESSAGING_SOCKET")?.into(),
             token: environment.text("CLAUDE_CODE_MESSAGING_TOKEN")?.to_owned(),
+            session: id.to_owned(),
+        }),
+        "opencode" if is_plain(id) => Some(Wake::Opencode {
+            server: environment.text("OFFSHOOT_OPENCODE_SERVER")?.to_owned(),
+            password: environment.text("OPENCODE_SERVER_PASSWORD").map(str::to_owned),
+            user: environment.text("OPENCODE_SERVER_USERNAME").map(str::to_owned),
             session: id.to_owned(),
         }),
         _ => None,
@@ -79,6 +86,11 @@ pub fn wake(
             let sent = claude::Sent::new(token, session, message);
             let socket = socket.clone();
             within(limit, move || sent.to(&socket))
+        }
+        Wake::Opencode { server, user, password, session } => {
+            let user = user.as_deref().unwrap_or("opencode");
+            let login = password.as_deref().map(|password| (user, password));
+            opencode::Server { url: server, login }.tell(session, message.text, limit)
         }
     }
 }

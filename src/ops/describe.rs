@@ -5,7 +5,7 @@ use super::logs::last_lines;
 use crate::context::Context;
 use crate::diff::{DiffSummary, figures};
 use crate::error::{Error, Result};
-use crate::git::DiffRange;
+use crate::git::{Checkout, DiffRange};
 use crate::names::CommitId;
 use crate::outcome::Outcome;
 use crate::supervisor::{self, Precedence};
@@ -134,11 +134,28 @@ pub(super) fn describe_in_full(context: &Context, tasks: &[Task]) -> Result<Vec<
         }
     }
     tell_forecasts(context, tasks, &mut views);
+    for (task, view) in tasks.iter().zip(&mut views) {
+        tell_ways_on(context, task, view);
+    }
     for view in &mut views {
         view.told = context.store.told(view.id)?;
         view.warnings.extend(view.told.iter().filter_map(not_told));
     }
     Ok(views)
+}
+
+/// The commands that make sense amid a merge, or with a conflict ahead.
+fn tell_ways_on(context: &Context, task: &Task, view: &mut TaskView) {
+    if task.ended().is_none() || task.record.landing != Landing::Open {
+        return;
+    }
+    let checkout = context.repo.worktree_near(task.id(), &task.spec.worktree).ok().flatten();
+    let merging = |checkout: &Checkout| context.repo.merge_in_progress(checkout).ok().flatten();
+    if let Some(checkout) = checkout.filter(|checkout| merging(checkout).is_some()) {
+        view.next = task.next_amid_merge(&checkout.root);
+    } else if view.forecast.as_ref().is_some_and(|forecast| forecast.verdict == "conflicts") {
+        view.next = task.next_in_conflict();
+    }
 }
 
 /// That somebody could not be told.

@@ -5,7 +5,8 @@
 //! worktree that was changed after the end, or files of a person that are in the way, are found only by
 //! landing.
 
-use super::landing_order::most_together;
+use super::foresight::Foresight;
+use super::landing_order::{clusters, most_together};
 use super::recover::{ended, find, recover_if_possible};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -16,6 +17,7 @@ use crate::path::RepoPath;
 use crate::task::{Landing, Task};
 use crate::view::{ForecastReport, ForecastView, OverlapView, PairView, TaskForecast, TaskView};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// Tasks for one target, and what landing each of them would do.
 struct Group<'a> {
@@ -42,7 +44,9 @@ pub fn forecast(context: &Context, words: &[String]) -> Result<ForecastReport> {
     if words.is_empty() {
         asked.extend(tasks.iter().map(Task::id));
     }
-    let groups = groups(context, &tasks)?;
+    let foresight = Foresight::of(context);
+    let scratch = context.store.layout().scratch();
+    let groups = groups(context, &tasks, (&foresight, &scratch))?;
     let mut report = ForecastReport::empty();
     report.forecasts = tasks
         .iter()
@@ -52,6 +56,7 @@ pub fn forecast(context: &Context, words: &[String]) -> Result<ForecastReport> {
     for group in &groups {
         group.report_pairs(&asked, &mut report)?;
     }
+    keep(context, foresight, &tips(context, &tasks)?, groups);
     Ok(report)
 }
 
@@ -64,12 +69,35 @@ pub(super) fn tell_forecasts(context: &Context, tasks: &[Task], views: &mut [Tas
     }
     // Those beside which they would land.
     let Ok(mut all) = open_tasks(context) else { return };
+    let Ok(tips) = tips(context, &all) else { return };
     all.retain(|task| targets.contains(&task.spec.target));
+    let foresight = Foresight::of(context);
+    let scratch = context.store.layout().scratch();
     // Where landing itself would fail it says why; a view has nothing to tell then.
-    let Ok(groups) = groups(context, &all) else { return };
+    let Ok(groups) = groups(context, &all, (&foresight, &scratch)) else { return };
     for view in views {
         view.forecast = groups.iter().find_map(|group| group.view_of(view.id));
     }
+    keep(context, foresight, &tips, groups);
+}
+
+/// The commits on which tasks would land.
+fn tips(context: &Context, tasks: &[Task]) -> Result<BTreeSet<CommitId>> {
+    let targets: BTreeSet<_> = tasks.iter().filter_map(|task| task.spec.target.as_ref()).collect();
+    let tips = targets
+        .into_iter()
+        .filter_map(|target| context.repo.read_ref(&target.full_ref()).transpose());
+    tips.collect()
+}
+
+fn keep(
+    context: &Context,
+    foresight: Foresight,
+    tips: &BTreeSet<CommitId>,
+    groups: Vec<Group<'_>>,
+) {
+    let told = groups.into_iter().map(|group| (group.commit, group.forecaster.told()));
+    foresight.keep(context, tips, told.collect());
 }
 
 /// Ended tasks whose work waits for a decision, in the order in which they were dispatched.
@@ -101,7 +129,11 @@ fn refuse_unless_open(task: &Task) -> Result<()> {
 }
 
 /// The tasks by their targets; those whose target is not there are in no group.
-fn groups<'a>(context: &'a Context, tasks: &'a [Task]) -> Result<Vec<Group<'a>>> {
+fn groups<'a>(
+    context: &'a Context,
+    tasks: &'a [Task],
+    (foresight, scratch): (&Foresight, &'a Path),
+) -> Result<Vec<Group<'a>>> {
     let mut by_target: BTreeMap<&str, Vec<&Task>> = BTreeMap::new();
     for task in tasks {
         if let Some(target) = &task.spec.target {
@@ -112,8 +144,8 @@ fn groups<'a>(context: &'a Context, tasks: &'a [Task]) -> Result<Vec<Group<'a>>>
     for tasks in by_target.into_values() {
         let Some(target) = &tasks[0].spec.target else { continue };
         let Some(commit) = context.repo.read_ref(&target.full_ref())? else { continue };
-        let scratch = context.store.layout().scratch();
-        let forecaster = context.repo.forecaster(commit, &scratch)?;
+        let known = foresight.of_target(commit);
+        let forecaster = context.repo.forecaster(commit, scratch, known)?;
         let coming: Result<Vec<_>> = tasks.iter().map(|task| coming(context, task)).collect();
         let outlooks = forecaster.outlooks(&coming?)?;
         groups.push(Group { commit, forecaster, tasks, outlooks });
@@ -234,23 +266,25 @@ impl Group<'_> {
     }
 
     /// As many as land one after another. Three may conflict though any two of them do not, so those
-    /// that come close to two others are tried one on the other.
+    /// that hang together are tried one on the other.
     fn all_that_land(
         &self,
         outlooks: &[&Outlook],
         conflicts: &[(usize, usize)],
     ) -> Result<Vec<usize>> {
         let mut chosen = most_together(outlooks.len(), conflicts);
-        let close = |one: usize, other: usize| {
-            one != other && outlooks[one].may_conflict_with(outlooks[other])
+        let close = |one: &usize, other: &usize| {
+            let (one, other) = (outlooks[*one], outlooks[*other]);
+            one.may_conflict_with(other) || one.may_move_with(other)
         };
-        let is_crowded =
-            chosen.iter().any(|one| chosen.iter().filter(|other| close(*one, **other)).count() > 1);
-        if is_crowded {
-            let train: Vec<_> = chosen.iter().map(|at| outlooks[*at]).collect();
-            let mut lands = self.forecaster.train(&train)?.into_iter();
-            chosen.retain(|_| lands.next() == Some(true));
-        }
+        let crowds: Vec<_> =
+            clusters(&chosen, close).into_iter().filter(|crowd| crowd.len() > 2).collect();
+        let of = |crowd: &Vec<usize>| crowd.iter().map(|at| outlooks[*at]).collect();
+        let lands = self.forecaster.trains(&crowds.iter().map(of).collect::<Vec<_>>())?;
+        let tried = crowds.iter().flatten().zip(lands.iter().flatten());
+        let left_out: BTreeSet<_> =
+            tried.filter(|(_, lands)| !**lands).map(|(at, _)| *at).collect();
+        chosen.retain(|at| !left_out.contains(at));
         Ok(chosen)
     }
 }

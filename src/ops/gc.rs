@@ -160,11 +160,12 @@ fn landings(context: &Context, released: &[Task]) -> Result<Vec<Thing>> {
 
 /// What lies in a trash, and whose it is by its name.
 fn whose(trash: &Path, whole: fn(PathBuf) -> What) -> Result<Vec<(TaskId, PathBuf, What)>> {
-    let found =
-        git::trashed_in(trash)?.into_iter().map(|Trashed { path, task, is_half_deleted }| {
+    let found = git::trashed_in(trash)?.into_iter().map(
+        |Trashed { path, task, is_half_deleted, .. }| {
             let what = if is_half_deleted { What::HalfDeleted } else { whole };
             (task, path.clone(), what(path))
-        });
+        },
+    );
     Ok(found.collect())
 }
 

@@ -159,7 +159,7 @@ pub fn wait_for_entry(
     let deadline = limit.map(|limit| context.clock.deadline(limit));
     let watch = watch(context);
     loop {
-        let entries = gather(context, sessions, &BTreeSet::new(), &watch)?;
+        let entries = gather(context, sessions, &|_| true, &watch)?;
         if !entries.is_empty() || deadline.is_some_and(|deadline| deadline.has_passed()) {
             return Ok(entries);
         }
@@ -181,7 +181,7 @@ pub fn follow(
     let mut told = BTreeSet::new();
     let watch = watch(context);
     while watch::has_reader(output) {
-        let mut entries = gather(context, sessions, &told, &watch)?;
+        let mut entries = gather(context, sessions, &|entry| !told.contains(&key(entry)), &watch)?;
         if !entries.is_empty() {
             told.extend(entries.iter().map(key));
             for entry in &mut entries {
@@ -207,23 +207,24 @@ pub(super) fn text(context: &Context, entries: &[InboxEntryView]) -> String {
     notice::text(&views)
 }
 
-fn watch(context: &Context) -> Watch {
+/// What changes when something comes in.
+pub(super) fn watch(context: &Context) -> Watch {
     let layout = context.store.layout();
     Watch::on(&[layout.root(), &layout.journal()])
 }
 
 /// What is new now. When there is something, and siblings of it are still running, they are given a
 /// second to end too.
-fn gather(
+pub(super) fn gather(
     context: &Context,
     sessions: Sessions,
-    told: &BTreeSet<(u64, bool)>,
+    is_new: &dyn Fn(&InboxEntryView) -> bool,
     watch: &Watch,
 ) -> Result<Vec<InboxEntryView>> {
     let mut until: Option<Deadline> = None;
     loop {
         let mut entries = inbox(context, sessions)?;
-        entries.retain(|entry| !told.contains(&key(entry)));
+        entries.retain(is_new);
         let Some(first) = entries.first() else { return Ok(entries) };
         let until = *until.get_or_insert_with(|| {
             let waited = context.now().as_millis().saturating_sub(first.event.draft.at.as_millis());

@@ -29,7 +29,30 @@ pub(super) fn most_together(count: usize, conflicts: &[(usize, usize)]) -> Vec<u
     chosen.into_iter().collect()
 }
 
-/// All that hang together with one by conflicts.
+/// Those of `members` that hang together by ties, each group in the order of `members`.
+pub(super) fn clusters(
+    members: &[usize],
+    tied: impl Fn(&usize, &usize) -> bool,
+) -> Vec<Vec<usize>> {
+    let mut ties = vec![Set::new(); members.len()];
+    for one in 0..members.len() {
+        for other in one + 1..members.len() {
+            if tied(&members[one], &members[other]) {
+                ties[one].insert(other);
+                ties[other].insert(one);
+            }
+        }
+    }
+    let (mut left, mut found): (Set, Vec<_>) = ((0..members.len()).collect(), Vec::new());
+    while let Some(first) = left.first().copied() {
+        let cluster = reachable(first, &ties);
+        left.retain(|one| !cluster.contains(one));
+        found.push(cluster.into_iter().map(|at| members[at]).collect());
+    }
+    found
+}
+
+/// All that hang together with one.
 fn reachable(first: usize, rivals: &[Set]) -> Set {
     let (mut seen, mut next) = (Set::from([first]), vec![first]);
     while let Some(one) = next.pop() {

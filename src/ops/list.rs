@@ -5,8 +5,10 @@ use super::overlaps::tell_overlaps;
 use super::recover::recover_if_possible;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::task::StateName;
-use crate::view::TaskView;
+use crate::names::TaskId;
+use crate::task::{StateName, Task};
+use crate::view::{TaskRow, TaskView};
+use std::collections::HashMap;
 
 /// Which tasks are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +19,6 @@ pub enum Which {
     All,
 }
 
-/// How much is told of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    /// What the records hold; costs nothing more.
-    Figures,
-    /// The changed files too, which git has to be asked for.
-    Files,
-}
-
 /// A listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListRequest {
@@ -33,8 +26,6 @@ pub struct ListRequest {
     pub which: Which,
     /// Only these states; none means any.
     pub states: Vec<StateName>,
-    /// How much of each.
-    pub detail: Detail,
 }
 
 /// An answer that one bad record does not spoil.
@@ -46,7 +37,44 @@ pub struct Listing {
     pub unreadable: Vec<Error>,
 }
 
-/// The tasks that are wanted.
+/// The same as the rows of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// The tasks, in the order in which they were dispatched.
+    pub rows: Vec<TaskRow>,
+    /// What is wrong with records that could not be read.
+    pub unreadable: Vec<Error>,
+}
+
+/// The tasks that are wanted, each in so many words as a table has for it. Of those about which
+/// everything is decided no record is read, where what is kept of them tells enough.
+///
+/// # Errors
+/// `io` when the records cannot be listed.
+pub fn rows(context: &Context, request: &ListRequest) -> Result<Rows> {
+    recover_if_possible(context);
+    let (past, ids) = match request.which {
+        Which::Open => (HashMap::new(), context.store.open_ids()?),
+        Which::All => (context.store.history()?, context.store.all_ids()?),
+    };
+    let (past, others): (Vec<_>, Vec<_>) =
+        ids.into_iter().map(|id| past.get(&id).ok_or(id)).partition(Result::is_ok);
+    let (tasks, unreadable) = read(context, others.into_iter().filter_map(Result::err));
+    let teller = Teller::new(context);
+    let views = tasks.iter().map(|task| teller.describe_briefly(task));
+    let mut views = views.collect::<Result<Vec<_>>>()?;
+    tell_overlaps(context, &mut views);
+
+    let present = tasks.iter().zip(&views);
+    let present = present.map(|(task, view)| (task.spec.sequence, TaskRow::from(view)));
+    let past = past.into_iter().flatten().map(|past| (past.sequence, past.row.clone()));
+    let mut rows: Vec<_> = present.chain(past).collect();
+    rows.retain(|(_, row)| request.wants(row.state));
+    rows.sort_by_key(|(sequence, _)| *sequence);
+    Ok(Rows { rows: rows.into_iter().map(|(_, row)| row).collect(), unreadable })
+}
+
+/// The tasks that are wanted, with their files, which git has to be asked for.
 ///
 /// # Errors
 /// `io` when the records cannot be listed.
@@ -56,27 +84,27 @@ pub fn list(context: &Context, request: &ListRequest) -> Result<Listing> {
         Which::Open => context.store.open_ids()?,
         Which::All => context.store.all_ids()?,
     };
-    let (mut tasks, mut unreadable) = (Vec::new(), Vec::new());
-    for id in ids {
-        let task = match context.store.read(id) {
-            Ok(task) => task,
-            Err(error) => {
-                unreadable.push(error);
-                continue;
-            }
-        };
-        if request.states.is_empty() || request.states.contains(&task.record.state.name()) {
-            tasks.push(task);
-        }
-    }
+    let (mut tasks, unreadable) = read(context, ids.into_iter());
+    tasks.retain(|task| request.wants(task.record.state.name()));
     tasks.sort_by_key(|task| task.spec.sequence);
-    let teller = Teller::new(context);
-    let mut tasks = match request.detail {
-        Detail::Figures => {
-            tasks.iter().map(|task| teller.describe_briefly(task)).collect::<Result<Vec<_>>>()?
-        }
-        Detail::Files => teller.describe_each(&tasks)?,
-    };
+    let mut tasks = Teller::new(context).describe_each(&tasks)?;
     tell_overlaps(context, &mut tasks);
     Ok(Listing { tasks, unreadable })
+}
+
+fn read(context: &Context, ids: impl Iterator<Item = TaskId>) -> (Vec<Task>, Vec<Error>) {
+    let (mut tasks, mut unreadable) = (Vec::new(), Vec::new());
+    for id in ids {
+        match context.store.read(id) {
+            Ok(task) => tasks.push(task),
+            Err(error) => unreadable.push(error),
+        }
+    }
+    (tasks, unreadable)
+}
+
+impl ListRequest {
+    fn wants(&self, state: StateName) -> bool {
+        self.states.is_empty() || self.states.contains(&state)
+    }
 }

@@ -58,7 +58,7 @@ pub fn send(context: &Context, task: &str, message: &str) -> Result<TaskView> {
 }
 
 /// Leaves a message for a task that nobody changes meanwhile, and queues it where it has ended.
-fn leave_under_lock(context: &Context, lock: TaskLock, message: &str) -> Result<()> {
+pub(super) fn leave_under_lock(context: &Context, lock: TaskLock, message: &str) -> Result<()> {
     let store = &context.store;
     let task = store.read(lock.id())?;
     refuse_decided(&task)?;

@@ -159,10 +159,10 @@ fn push_by(context: &Context, session: Option<&str>, way: &Way) -> Result<()> {
         Way::Desktop => notify::desktop(&notice::title(&views), &text, &context.environment, PUSH),
         Way::Bell(terminal) => notify::bell(terminal),
     };
-    let is_kept_there = sent.is_ok() && channel == Channel::Codex;
+    let is_kept_there = sent.is_ok() && matches!(channel, Channel::Codex | Channel::Opencode);
     ends.iter().try_for_each(|end| note(context, end, channel, sent.clone()))?;
     if is_kept_there {
-        // Codex keeps its queue on disk, so the session will be told whatever happens here.
+        // Codex keeps its queue on disk, opencode its messages: the session is told whatever happens here.
         let told: Vec<_> = ends
             .into_iter()
             .map(|event| InboxEntryView { event, addressee: Addressee::You, text: None })

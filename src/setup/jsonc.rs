@@ -21,6 +21,13 @@ pub(super) fn put(text: &str, entries: &[Entry]) -> Result<String> {
                     None => drop(object.append(name, input(value))),
                 }
             }
+            Entry::Default(names, value) => {
+                let (name, folders) = names.split_last().expect("invariant: a name");
+                let object = inner(&top, folders)?;
+                if object.get(name).is_none() {
+                    drop(object.append(name, input(value)));
+                }
+            }
             Entry::Element { list, value, ours } => {
                 let (name, folders) = list.split_last().expect("invariant: a name");
                 let object = inner(&top, folders)?;
@@ -44,12 +51,25 @@ pub(super) fn put(text: &str, entries: &[Entry]) -> Result<String> {
     Ok(root.to_string())
 }
 
-/// The text without these entries, and without what was left empty around them.
-pub(super) fn take(text: &str, entries: &[Entry]) -> Result<String> {
+/// The text without these entries, and without what was left empty around them. A setting stays that
+/// was there `before`, or that is not as we set it.
+pub(super) fn take(text: &str, before: Option<&str>, entries: &[Entry]) -> Result<String> {
     let root = parse(text)?;
     let Some(top) = root.object_value() else { return Ok(text.to_owned()) };
+    // What cannot be read was not changed by us.
+    let before = before.and_then(|before| parse(before).ok()?.to_serde_value());
     for entry in entries {
-        let (Entry::Property(names, _) | Entry::Element { list: names, .. }) = entry;
+        let names = match entry {
+            Entry::Default(names, value) => {
+                let pointer: String = names.iter().map(|name| format!("/{name}")).collect();
+                let was_there = before.as_ref().and_then(|it: &Value| it.pointer(&pointer));
+                if was_there.is_some() || value_at(&top, names).as_ref() != Some(value) {
+                    continue;
+                }
+                names
+            }
+            Entry::Property(names, _) | Entry::Element { list: names, .. } => names,
+        };
         let (name, folders) = names.split_last().expect("invariant: a name");
         let Some(object) = folders.iter().try_fold(top.clone(), |it, name| it.object_value(name))
         else {
@@ -57,7 +77,7 @@ pub(super) fn take(text: &str, entries: &[Entry]) -> Result<String> {
         };
         let Some(property) = object.get(name) else { continue };
         match entry {
-            Entry::Property(..) => property.remove(),
+            Entry::Property(..) | Entry::Default(..) => property.remove(),
             Entry::Element { ours, .. } => {
                 let Some(list) = property.array_value() else { continue };
                 let elements = list.elements();
@@ -73,6 +93,12 @@ pub(super) fn take(text: &str, entries: &[Entry]) -> Result<String> {
         drop_empty(&top, folders);
     }
     Ok(root.to_string())
+}
+
+fn value_at(top: &CstObject, names: &[&str]) -> Option<Value> {
+    let (name, folders) = names.split_last()?;
+    let object = folders.iter().try_fold(top.clone(), |it, name| it.object_value(name))?;
+    object.get(name)?.to_serde_value()
 }
 
 fn drop_empty(top: &CstObject, folders: &[&str]) {
@@ -168,9 +194,28 @@ mod tests {
             for line in ["// mine", "// a comment", "// behind", "/* keep */", "[1, 2,]"] {
                 assert_eq!(with.contains(line), text.contains(line), "{with}");
             }
-            let without = take(&with, &entries()).expect("comes out");
+            let without = take(&with, Some(text), &entries()).expect("comes out");
             let value = |text: &str| parse(text).expect("is JSON").to_serde_value();
             assert_eq!(value(&without), value(text), "{without}");
+        }
+    }
+
+    #[test]
+    fn a_setting_of_the_persons_stays_whatever_it_is() {
+        let ours = [Entry::Default(vec!["tools", "shell", "told"], json!(true))];
+        for (text, is_added) in [
+            ("{}", true),
+            ("{\"tools\": {\"a\": 1}}", true),
+            ("{\"tools\": {\"shell\": {\"told\": false}}}", false),
+            ("{\"tools\": {\"shell\": {\"told\": true}}}", false),
+        ] {
+            let value = |text: &str| parse(text).expect("is JSON").to_serde_value();
+            let with = put(text, &ours).expect("fits");
+            assert_eq!(value(&with) != value(text), is_added, "{with}");
+            let without = take(&with, Some(text), &ours).expect("comes out");
+            assert_eq!(value(&without), value(text), "{without}");
+            let changed = with.replace("true", "\"mine\"");
+            assert_eq!(take(&changed, Some(text), &ours).expect("comes out"), changed);
         }
     }
 

@@ -82,7 +82,8 @@ impl Kept {
             let done = if original.is_some() { Done::Restored } else { Done::Removed };
             return Ok(step(original, done));
         }
-        let without = piece.take_out_of(there)?;
+        let original = read(&entry.join("before"))?;
+        let without = piece.take_out_of(there, original.as_deref())?;
         let done = match &without {
             None => Done::Removed,
             // A file of ours that the person changed is theirs now; another one has nothing of ours.

@@ -24,10 +24,31 @@ const SKILL: &str = include_str!("SKILL.md");
 /// What in the plugin stands for our program.
 const PROGRAM_IN_PLUGIN: &str = "const PROGRAM = \"offshoot\"";
 
-/// The events of Claude Code and of Codex whose hooks can tell a session something, and whether a hook
-/// for one names tools.
-const EVENTS: [(&str, bool); 4] =
-    [("PostToolUse", true), ("UserPromptSubmit", false), ("Stop", false), ("SessionStart", false)];
+/// The events of Claude Code and of Codex whose hooks can tell a session something.
+const EVENTS: [(&str, Matcher); 4] = [
+    ("PostToolUse", Some("*")),
+    ("UserPromptSubmit", None),
+    ("Stop", None),
+    ("SessionStart", None),
+];
+
+/// The same of Gemini; by the first our tools get to know which session calls them.
+const GEMINI_EVENTS: [(&str, Matcher); 5] = [
+    ("BeforeTool", Some("mcp_offshoot_.*")),
+    ("AfterTool", Some("*")),
+    ("BeforeAgent", None),
+    ("AfterAgent", None),
+    ("SessionStart", None),
+];
+
+/// The tools that a hook is called for, where it is one for tools.
+type Matcher = Option<&'static str>;
+
+const GEMINI_WHAT: &str =
+    "the MCP server, hooks, and two settings by which a command in the background wakes a session";
+
+/// How many seconds a hook of Claude Code may wait for an end. Its timers count milliseconds in 31 bits.
+const LONGEST_WAIT: u32 = 14 * 24 * 60 * 60;
 
 /// An agent that offshoot can be tied to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +110,8 @@ enum Content {
 enum Entry {
     /// A property, by the names that lead to it.
     Property(Vec<&'static str>, Value),
+    /// A setting of the agent's, which stays as it is where the person has set it.
+    Default(Vec<&'static str>, Value),
     /// An element of the list to which the names lead; what holds all of `ours` in one string is an
     /// earlier one of ours.
     Element { list: Vec<&'static str>, value: Value, ours: [String; 2] },
@@ -111,15 +134,15 @@ impl Piece {
     }
 
     /// The file's text without the piece; none when nothing else is in it, and the text as it is when
-    /// the person has made it their own.
+    /// the person has made it their own. `before` is what was in it before the piece was.
     ///
     /// # Errors
     /// `refused` when the file is not in its own format.
-    pub fn take_out_of(&self, text: &str) -> Result<Option<String>> {
+    pub fn take_out_of(&self, text: &str, before: Option<&str>) -> Result<Option<String>> {
         let done = match &self.content {
             Content::Whole(whole) if whole == text => Ok(None),
             Content::Whole(_) => Ok(Some(text.to_owned())),
-            Content::Json(entries) => jsonc::take(text, entries).map(Some),
+            Content::Json(entries) => jsonc::take(text, before, entries).map(Some),
             Content::Toml { table, .. } => tables::take(text, *table).map(Some),
         };
         done.map_err(|error| self.refuse(error))
@@ -179,11 +202,8 @@ pub fn pieces(
     let place = |in_repository: &str, personal: PathBuf| {
         root.map_or(personal, |root| root.join(in_repository))
     };
-    let hooks = |events: &[(&'static str, bool)], limit: u32| {
-        events
-            .iter()
-            .map(|(event, is_matched)| hook(agent, program, (event, *is_matched), limit))
-            .collect()
+    let hooks = |events: &[(&'static str, Matcher)], limit: u32| {
+        events.iter().map(|event| hook(agent, program, *event, limit)).collect()
     };
     let is_personal = root.is_none();
     let stdio = json!({"command": program, "args": ["mcp"]});
@@ -232,17 +252,12 @@ pub fn pieces(
             let path = place(".gemini/settings.json", homes.home.join(".gemini/settings.json"));
             let mut entries = vec![Entry::Property(vec!["mcpServers", "offshoot"], stdio)];
             if is_personal {
-                let events = [
-                    ("AfterTool", true),
-                    ("BeforeAgent", false),
-                    ("AfterAgent", false),
-                    ("SessionStart", false),
-                ];
                 // Gemini counts milliseconds.
-                let hooks: Vec<Entry> = hooks(&events, 10_000);
+                let hooks: Vec<Entry> = hooks(&GEMINI_EVENTS, 10_000);
                 entries.extend(hooks);
+                entries.extend(gemini_settings());
             }
-            let what = if is_personal { "the MCP server and hooks" } else { "the MCP server" };
+            let what = if is_personal { GEMINI_WHAT } else { "the MCP server" };
             pieces.push(Piece { path, what: what.to_owned(), content: Content::Json(entries) });
         }
     }
@@ -267,18 +282,36 @@ fn opencode_file(folder: &Path) -> PathBuf {
     there.unwrap_or_else(|| folder.join("opencode.json"))
 }
 
-/// The hook for one event; the ones of tools name which tools.
+/// What has the end of a command in the background told to an idle session (0.61; both are off by default):
+/// the first puts its output before the model, the second lets that begin a turn.
+fn gemini_settings() -> [Entry; 2] {
+    [
+        Entry::Default(vec!["tools", "shell", "backgroundCompletionBehavior"], json!("inject")),
+        Entry::Default(vec!["experimental", "modelSteering"], json!(true)),
+    ]
+}
+
+/// The hook for one event.
 fn hook(
     agent: Agent,
     program: &str,
-    (event, is_matched): (&'static str, bool),
+    (event, matcher): (&'static str, Matcher),
     limit: u32,
 ) -> Entry {
     let command = format!("{} hook {}", shell_word(program), agent.as_str());
     let ours = ["offshoot".to_owned(), format!(" hook {}", agent.as_str())];
     let mut value = json!({"hooks": [{"type": "command", "command": command, "timeout": limit}]});
-    if is_matched {
-        value = json!({"matcher": "*", "hooks": value["hooks"]});
+    if agent == Agent::Claude && event == "Stop" {
+        let waits = json!({
+            "type": "command", "command": format!("{command} --wait"), "timeout": LONGEST_WAIT,
+            // An agent that does not know the second takes the first: it is never kept from stopping.
+            "async": true, "asyncRewake": true,
+            "rewakeMessage": "offshoot tells:", "rewakeSummary": "offshoot: a task has ended",
+        });
+        value["hooks"].as_array_mut().expect("invariant: a list").push(waits);
+    }
+    if let Some(tools) = matcher {
+        value = json!({"matcher": tools, "hooks": value["hooks"]});
     }
     Entry::Element { list: vec!["hooks", event], value, ours }
 }

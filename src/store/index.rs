@@ -1,5 +1,6 @@
 //! The small folders by which tasks are found, and the names by which people find them.
 
+use super::history::Past;
 use super::records::no_such_task;
 use super::{Store, TaskLock, files};
 use crate::environment::Variable;
@@ -180,8 +181,12 @@ impl Store {
         for entry in self.other_queue_entries(task)? {
             files::remove(&self.layout.index(Index::Queue).join(entry))?;
         }
+        let filings = filings(task);
+        if filings.iter().all(|filing| !filing.wanted) {
+            self.note_past(&[Past::of(task)])?;
+        }
         // The mark of being changed goes last.
-        for filing in filings(task) {
+        for filing in filings {
             let path = self.layout.index(filing.index).join(filing.name);
             if filing.wanted { files::touch(&path) } else { files::remove(&path) }?;
         }
@@ -224,6 +229,7 @@ impl Store {
             return Ok(());
         }
         self.make_folders()?;
+        self.forget_history()?;
         self.rebuild_inbox()?;
         let mut tasks = Vec::new();
         for id in self.all_ids()? {

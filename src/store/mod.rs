@@ -10,6 +10,8 @@
 
 mod control;
 mod files;
+mod foreseen;
+mod history;
 mod inbox;
 mod index;
 mod inspect;
@@ -21,6 +23,7 @@ mod records;
 mod told;
 mod verdicts;
 
+pub use history::Past;
 pub use inbox::InboxEntry;
 pub use index::Queued;
 pub use inspect::{OpenToOthers, StrayEntry};

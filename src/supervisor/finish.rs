@@ -2,6 +2,7 @@
 //! change measured. Whatever goes wrong here is a warning; the work itself stays where it is.
 
 use super::Life;
+use super::merging::OpenMerge;
 use super::verify::{Laboratory, Proposal};
 use crate::clock::Clock;
 use crate::diff::{DiffSummary, figures};
@@ -29,6 +30,8 @@ struct Work {
     checkout: Option<Checkout>,
     head: CommitId,
     leftovers_committed: bool,
+    /// Whether a merge in progress in the worktree is part of `head`.
+    merged: bool,
     warnings: Vec<Warning>,
 }
 
@@ -149,7 +152,8 @@ impl Life {
                 warnings.push(missing(&spec.worktree));
             }
             let head = tip.unwrap_or(spec.base.commit);
-            return Ok(Work { checkout: None, head, leftovers_committed: false, warnings });
+            let (leftovers_committed, merged) = (false, false);
+            return Ok(Work { checkout: None, head, leftovers_committed, merged, warnings });
         };
         let head = self.repo.head_of(&git_dir).ok().and_then(|head| head.commit);
         let head = head.filter(|head| self.repo.tree_of(*head).is_ok());
@@ -157,6 +161,7 @@ impl Life {
             checkout: worktree_root_of(&git_dir).map(|root| Checkout { root, git_dir }),
             head: head.or(tip).unwrap_or(spec.base.commit),
             leftovers_committed: false,
+            merged: false,
             warnings: Vec::new(),
         };
         match work.checkout.clone() {
@@ -174,6 +179,9 @@ impl Life {
             }
         }
         self.move_branch(&mut work, tip)?;
+        if let (true, Some(checkout)) = (work.merged, &work.checkout) {
+            self.repo.close_merge(checkout)?;
+        }
         Ok(work)
     }
 
@@ -213,15 +221,32 @@ impl Life {
             });
         }
         let before = self.repo.tree_of(work.head)?;
-        if snapshot.tree == before {
+        let mut parents = vec![work.head];
+        let mut message = leftovers_message(&self.task.spec);
+        match self.open_merge((work.checkout.as_ref(), work.head), snapshot.tree) {
+            OpenMerge::None => {}
+            OpenMerge::Committed => work.merged = true,
+            OpenMerge::Resolved { theirs, said } => {
+                (work.merged, message) = (true, said.unwrap_or(message));
+                parents.push(theirs);
+            }
+            OpenMerge::Undecided(warning) => {
+                work.warnings.push(warning);
+                // With nothing else to keep it by, it is kept as it is.
+                if work.head != self.task.record.base {
+                    return Ok(());
+                }
+            }
+        }
+        if snapshot.tree == before && parents.len() == 1 {
             return Ok(());
         }
         let large = self.repo.large_files((before, snapshot.tree), self.config.large_file)?;
         work.warnings.extend(large_files(large));
         work.head = self.repo.create_commit(&NewCommit {
             tree: snapshot.tree,
-            parents: &[work.head],
-            message: &leftovers_message(&self.task.spec),
+            parents: &parents,
+            message: &message,
             author_of: None,
             signing: Signing::Never,
         })?;

@@ -17,6 +17,7 @@ mod heir;
 mod isolation;
 mod launch;
 mod logs;
+mod merging;
 mod prepare;
 mod protocol;
 mod queue;

@@ -32,8 +32,10 @@ pub use tell::{Channel, Tell, Told, Wake};
 pub use verification::{Judgement, Verification};
 pub use warning::{Warning, WarningKind};
 
+use crate::escape;
 use crate::names::{CommitId, TaskId, TaskName};
 use crate::outcome::Outcome;
+use std::path::Path;
 
 /// The version of every record that we write.
 pub const SCHEMA: u32 = 1;
@@ -135,6 +137,31 @@ impl Task {
             (TaskState::Ended { .. }, Landing::Discarded { .. }) => &["restore"],
         };
         verbs.iter().map(|verb| next_command(verb, &self.spec.name)).collect()
+    }
+}
+
+/// The same where git knows more than the record.
+impl Task {
+    /// The commands that make sense where landing the work would conflict with its target.
+    #[must_use]
+    pub fn next_in_conflict(&self) -> Vec<String> {
+        let [merge, rebase] = ["merge", "rebase"].map(|verb| next_command(verb, &self.spec.name));
+        let mut next = self.next();
+        if let (Some(at), None) = (next.iter().position(|one| *one == merge), self.snapshot()) {
+            next.retain(|one| *one != rebase);
+            let ways = ["merge --resolve", "send --conflict"];
+            next.splice(at..=at, ways.map(|verb| next_command(verb, &self.spec.name)));
+        }
+        next
+    }
+
+    /// The commands that make sense while a merge with the target is open in `worktree`.
+    #[must_use]
+    pub fn next_amid_merge(&self, worktree: &Path) -> Vec<String> {
+        let ours = |verb| next_command(verb, &self.spec.name);
+        let place = escape::shell_word(&worktree.to_string_lossy());
+        let give_up = format!("git -C {place} merge --abort");
+        vec![ours("merge --continue"), ours("send --conflict"), give_up, ours("discard")]
     }
 }
 

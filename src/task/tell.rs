@@ -61,6 +61,19 @@ pub enum Wake {
         /// The session.
         session: String,
     },
+    /// A server of opencode.
+    Opencode {
+        /// Where it is, as `http://HOST:PORT`.
+        server: String,
+        /// Who may reach it; `opencode` unless it was told otherwise.
+        #[serde(default)]
+        user: Option<String>,
+        /// By what, where not everybody may.
+        #[serde(default)]
+        password: Option<String>,
+        /// The session.
+        session: String,
+    },
 }
 
 impl Wake {
@@ -70,6 +83,7 @@ impl Wake {
         match self {
             Self::Codex { .. } => Channel::Codex,
             Self::Claude { .. } => Channel::Claude,
+            Self::Opencode { .. } => Channel::Opencode,
         }
     }
 }
@@ -91,6 +105,10 @@ pub enum Channel {
     Codex,
     /// The socket of a session of Claude Code.
     Claude,
+    /// The hook by which a session of Claude Code waits.
+    Rewake,
+    /// A server of opencode.
+    Opencode,
     /// A desktop notification.
     Desktop,
     /// A terminal's bell.
@@ -105,6 +123,8 @@ impl Channel {
             Self::OnDone => "the command of `--on-done`",
             Self::Codex => "the queue of the Codex session",
             Self::Claude => "the socket of the Claude session",
+            Self::Rewake => "the hook by which the Claude session waits",
+            Self::Opencode => "the server of the opencode session",
             Self::Desktop => "the desktop",
             Self::Bell => "the bell",
         }

@@ -19,6 +19,8 @@ pub enum WarningKind {
     SnapshotFailed,
     /// Processes of the task were still there when its agent had ended, and were ended.
     Stragglers,
+    /// A merge that was open in the worktree is not resolved, and no part of the result.
+    MergeUnresolved,
     /// The verify command could not be run on the result.
     NotVerified,
     /// Leftovers that were committed are larger than the configuration finds usual.

@@ -69,7 +69,7 @@ const ANYWHERE: &str = "*";
 /// Each package we depend on, and the rooms (`git`) or files (`git/land_journal`) that may name it.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("anstyle", &["cli"]),
-    ("base64", &["path", "diff"]),
+    ("base64", &["path", "diff", "notify"]),
     ("clap", &["cli", "mcp"]),
     ("clap_complete", &["cli"]),
     ("fs4", &["lock"]),
@@ -79,7 +79,9 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("jiff", &["timestamp", "clock"]),
     ("jsonc_parser", &["setup"]),
     ("libc", &["process"]),
+    ("libdeflater", &["git/pack"]),
     ("libgit2_sys", &["git"]),
+    ("memmap2", &["git/pack"]),
     ("rmcp", &["mcp"]),
     ("rustix", &["process", "watch", "git", "clock", "lock", "disk", "notify"]),
     ("serde", &[ANYWHERE]),
@@ -109,6 +111,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("tokio", &["supervisor", "mcp", "process/verb"]),
     ("toml", &["config"]),
     ("toml_edit", &["setup"]),
+    ("ureq", &["notify"]),
     ("uuid", &["names"]),
 ];
 

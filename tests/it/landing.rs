@@ -4,6 +4,7 @@
 mod applying;
 mod cut_off;
 mod giving_up;
+mod handing_back;
 mod hooking;
 mod merging;
 mod parts;

@@ -7,6 +7,7 @@ mod endings;
 mod faults;
 mod fixtures;
 mod forecast;
+mod foreseeing;
 mod git_landing;
 mod hostile;
 mod house;

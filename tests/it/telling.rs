@@ -2,8 +2,10 @@
 
 mod following;
 mod hooks;
+mod opencode;
 mod others;
 mod sessions;
+mod waking;
 
 use crate::sandbox::{Sandbox, TestRepo, text};
 use serde_json::Value;

@@ -111,6 +111,7 @@ fn what_the_person_wrote_since_stays_and_only_ours_is_taken_out() {
     };
     edit("home/.claude/settings.json", "say done", "say finished");
     edit("home/.codex/config.toml", "\"m\"", "\"n\"");
+    edit("home/.gemini/settings.json", "\"inject\"", "\"notify\"");
     edit("config/opencode/plugins/offshoot.js", "FIRST_PAUSE_MS = 2_000", "FIRST_PAUSE_MS = 9_000");
     for agent in AGENTS {
         setup(&sandbox, &["--remove", agent]).ok();
@@ -123,6 +124,8 @@ fn what_the_person_wrote_since_stays_and_only_ours_is_taken_out() {
     let toml = "# mine\nmodel = \"n\" # behind\n\n[mcp_servers.other]\ncommand = \"o\"\n";
     assert_eq!(read("home/.codex/config.toml"), toml);
     assert!(read("config/opencode/plugins/offshoot.js").contains("9_000"), "theirs now");
+    let gemini = read("home/.gemini/settings.json");
+    assert!(gemini.contains("\"notify\"") && !gemini.contains("modelSteering"), "{gemini}");
 }
 
 #[test]

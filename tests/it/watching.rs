@@ -3,6 +3,7 @@
 mod bulk;
 mod escaping;
 mod following;
+mod listing;
 mod refusing;
 mod waiting;
 

@@ -3,6 +3,7 @@
 
 mod changing;
 mod handing_over;
+mod packed;
 
 use offshoot::environment::Environment;
 use offshoot::git::{Checkout, NewWorktree, Repo};

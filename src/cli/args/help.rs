@@ -234,7 +234,10 @@ Example:
   echo '{\"hook_event_name\": \"Stop\", \"session_id\": \"s\"}' | offshoot hook claude
 
 Reads the hook's JSON on standard input and answers with what has ended since, if anything has.
-What it told counts as acknowledged. It never keeps an agent from going on.";
+What it told counts as acknowledged. It never keeps an agent from going on.
+
+With --wait it stays while a task of the session is under way, and wakes the session by ending with
+exit status 2 and the words on standard error; in Claude Code's terminal interface only.";
 pub(super) const LOCK: &str = "\
 Examples:
   offshoot lock acquire --purpose 'rename the parser' src/parser

@@ -81,6 +81,9 @@ pub(super) enum Verb {
     Hook {
         /// Which agent calls
         agent: Integration,
+        /// Wait in the background, and wake an idle session by ending with exit status 2 (Claude Code)
+        #[arg(long)]
+        wait: bool,
     },
     #[command(flatten)]
     Process(Process),

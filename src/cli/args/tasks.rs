@@ -6,7 +6,7 @@ use crate::cli::output::Format;
 use crate::error::Result;
 use crate::ops::diff::{Against, DiffRequest};
 use crate::ops::inbox::Sessions;
-use crate::ops::list::{Detail, ListRequest, Which};
+use crate::ops::list::{ListRequest, Which};
 use crate::ops::logs::{Follow, Form, LogsRequest, Stream};
 use crate::ops::wait::{Until, WaitRequest};
 use crate::task::{PausedSlot, RetryIn, StateName};
@@ -33,13 +33,9 @@ fn state_parser() -> impl TypedValueParser<Value = StateName> {
 
 impl ListArgs {
     /// The request.
-    pub(in crate::cli) fn into_request(self, format: Format) -> ListRequest {
+    pub(in crate::cli) fn into_request(self) -> ListRequest {
         let which = if self.all { Which::All } else { Which::Open };
-        let detail = match format {
-            Format::Text => Detail::Figures,
-            Format::Json => Detail::Files,
-        };
-        ListRequest { which, states: self.states, detail }
+        ListRequest { which, states: self.states }
     }
 }
 
@@ -102,17 +98,24 @@ pub(in crate::cli) struct SendArgs {
     /// A task's name, or the first four or more characters of its id
     pub(in crate::cli) task: String,
     /// What to tell it; `-` reads it from standard input
-    #[arg(value_name = "MESSAGE", allow_hyphen_values = true)]
-    message: String,
+    #[arg(
+        value_name = "MESSAGE",
+        allow_hyphen_values = true,
+        required_unless_present = "conflict"
+    )]
+    message: Option<String>,
+    /// Open the merge with the target in its worktree and tell it to resolve the conflicts
+    #[arg(long)]
+    pub(in crate::cli) conflict: bool,
 }
 
 impl SendArgs {
-    /// The message, as a prompt is read and checked.
+    /// The message, if there is one, as a prompt is read and checked.
     ///
     /// # Errors
     /// `usage` when it is too long or no text.
-    pub(in crate::cli) fn message(&self, input: &mut dyn Read) -> Result<String> {
-        whole_prompt(self.message.clone(), input)
+    pub(in crate::cli) fn message(&self, input: &mut dyn Read) -> Result<Option<String>> {
+        self.message.clone().map(|message| whole_prompt(message, input)).transpose()
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) use journaled::{Journey, move_branch, unmark};
 pub(super) use message::{message, trailers};
 pub(super) use own_branch::move_own_branch;
 pub use part::Part;
+pub(super) use resolve::{Opened, open_for_agent};
 pub use settled::Leftovers;
 pub(super) use settled::{Settled, settle, settled_tip, tip};
 pub use verify::{Attendance, Verify, end_of_log};
@@ -46,6 +47,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a result is planned again because the target moved in between.
 const PLANS: usize = 5;
+
+/// How often once more while nobody begins a commit in a checkout of the target; somebody who was about
+/// to move it may still come first.
+const HELD_PLANS: usize = 3;
 
 /// What the refs begin with that keep the ends of landings.
 pub(super) const PINS: &str = "refs/offshoot/landing/";
@@ -233,27 +238,62 @@ impl<'a> Candidate<'a> {
         lock: &TaskLock,
     ) -> Result<LandingView> {
         for _ in 0..PLANS {
-            let before = require_branch(context, &self.target)?;
-            match self.plan(context, request.strategy, before)? {
-                Plan::Ready(planned) if request.mode == Mode::DryRun => {
-                    return Ok(self.view(request, before, (planned.commit, Verdict::Planned)));
+            if let Some(view) = self.land_once(context, request, lock)? {
+                return Ok(view);
+            }
+        }
+        // Hooks are a person's programs, which may want the index themselves.
+        if request.hooks == Hooks::Skip {
+            for _ in 0..HELD_PLANS {
+                if let Some(view) = self.land_held(context, request, lock)? {
+                    return Ok(view);
                 }
-                Plan::Ready(planned) => {
-                    if let Some(view) = self.carry_out(context, request, lock, (before, planned))? {
-                        return Ok(view);
-                    }
-                }
-                Plan::UpToDate => {
-                    if request.mode == Mode::Land {
-                        self.record(context, request, lock, (0, before, before))?;
-                    }
-                    return Ok(self.view(request, before, (before, Verdict::UpToDate)));
-                }
-                Plan::Conflicts(conflicts) => return Ok(self.conflicts(request, before, conflicts)),
-                Plan::NotFastForward => return Err(self.not_fast_forward()),
             }
         }
         Err(self.keeps_moving())
+    }
+
+    /// Plans and lands. `None` when the target moved by itself in between.
+    fn land_once(
+        &self,
+        context: &Context,
+        request: &LandRequest,
+        lock: &TaskLock,
+    ) -> Result<Option<LandingView>> {
+        let before = require_branch(context, &self.target)?;
+        match self.plan(context, request.strategy, before)? {
+            Plan::Ready(planned) if request.mode == Mode::DryRun => {
+                Ok(Some(self.view(request, before, (planned.commit, Verdict::Planned))))
+            }
+            Plan::Ready(planned) => self.carry_out(context, request, lock, (before, planned)),
+            Plan::UpToDate => {
+                if request.mode == Mode::Land {
+                    self.record(context, request, lock, (0, before, before))?;
+                }
+                Ok(Some(self.view(request, before, (before, Verdict::UpToDate))))
+            }
+            Plan::Conflicts(conflicts) => Ok(Some(self.conflicts(request, before, conflicts))),
+            Plan::NotFastForward => Err(self.not_fast_forward()),
+        }
+    }
+
+    /// The same while nobody begins a commit in a checkout of the target.
+    fn land_held(
+        &self,
+        context: &Context,
+        request: &LandRequest,
+        lock: &TaskLock,
+    ) -> Result<Option<LandingView>> {
+        context.store.begin(lock)?;
+        let tried = {
+            let held = context.repo.hold(&context.store.layout().landings(), &self.target);
+            held.and_then(|_held| self.land_once(context, request, lock))
+        };
+        let is_recorded = |view: &LandingView| view.verdict != Verdict::Conflicts;
+        if !tried.as_ref().is_ok_and(|view| view.as_ref().is_some_and(is_recorded)) {
+            unmark(context, lock, self.task)?;
+        }
+        tried
     }
 
     fn not_fast_forward(&self) -> Error {
@@ -265,7 +305,10 @@ impl<'a> Candidate<'a> {
     }
 
     fn keeps_moving(&self) -> Error {
-        Error::busy(format!("`{}` keeps moving", self.target)).hint("try again")
+        let target = &self.target;
+        Error::busy(format!("`{target}` keeps moving: it was elsewhere after every plan"))
+            .hint(format!("`git log -5 {target}` shows who moves it"))
+            .hint("try again")
     }
 
     /// Moves the target. `None` when it moved by itself since the plan was made.

@@ -183,12 +183,8 @@ impl Candidate<'_> {
         (before, after, rest): (CommitId, CommitId, &Rest),
     ) -> Result<Option<u64>> {
         context.store.begin(lock)?;
+        self.settled.refuse_obstacles(context, self.task, rest.commit)?;
         self.settled.adopt(context, self.task)?;
-        let branch = &self.task.spec.branch;
-        context.repo.refuse_obstacles(
-            &context.store.layout().landings(),
-            (branch, self.settled.tip, rest.commit),
-        )?;
         move_branch(
             context,
             lock,

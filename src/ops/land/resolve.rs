@@ -6,25 +6,26 @@
 //! being done.
 
 use super::{
-    Candidate, Extent, LandRequest, Leftovers, Mode, finish_under, lock_landings, tip, unmark,
+    Candidate, Extent, Hooks, LandRequest, Leftovers, Mode, Verify, finish_under, lock_landings,
+    tip, unmark,
 };
 use crate::context::Context;
 use crate::error::Attempt;
 use crate::error::{Error, Result};
 use crate::git::{
-    Checkout, Expected, NewCommit, NewWorktree, OpenMerge, Signing, SnapshotRequest, SnapshotStart,
-    copy_index,
+    Checkout, Conflicted, Expected, NewCommit, NewWorktree, OpenMerge, Signing, SnapshotRequest,
+    SnapshotStart, copy_index,
 };
-use crate::landing::Verdict;
+use crate::landing::{Strategy, Verdict};
 use crate::layout::RepoLock;
-use crate::names::CommitId;
+use crate::names::{BranchName, CommitId};
 use crate::ops::base::require_branch;
 use crate::ops::describe::measure;
 use crate::ops::recover::take;
 use crate::ops::release;
 use crate::ops::several::each;
 use crate::store::TaskLock;
-use crate::task::{Change, Moved, MovedWork, Task};
+use crate::task::{Afterwards, Change, Moved, MovedWork, Task};
 use crate::view::LandingView;
 
 impl Candidate<'_> {
@@ -255,6 +256,55 @@ fn commit_resolved(
         author_of: None,
         signing: Signing::AsConfigured,
     })
+}
+
+/// A merge that is open in a task's worktree.
+pub(in crate::ops) struct Opened {
+    pub(in crate::ops) target: BranchName,
+    pub(in crate::ops) theirs: CommitId,
+    pub(in crate::ops) conflicted: Conflicted,
+}
+
+/// Opens the merge of a task with its target in its worktree; one that is open already goes on. The
+/// caller holds the landing lock.
+pub(in crate::ops) fn open_for_agent(
+    context: &Context,
+    lock: &TaskLock,
+    task: &Task,
+) -> Result<Opened> {
+    let request = LandRequest {
+        tasks: Vec::new(),
+        strategy: Strategy::Merge,
+        into: None,
+        mode: Mode::Land,
+        verify: Verify::Never,
+        worktree: Afterwards::Keep,
+        leftovers: Leftovers::Refuse,
+        extent: Extent::Resolve,
+        hooks: Hooks::Skip,
+    };
+    let (task, target) = Candidate::destination(&request, task)?;
+    let open = |task: &Task| match context.repo.worktree_of(task.id())? {
+        Some(checkout) => context.repo.merge_in_progress(&checkout),
+        None => Ok(None),
+    };
+    let mut theirs = open(task)?;
+    if theirs.is_none() {
+        Candidate::examine(context, &request, task)?.open(context, &request, lock)?;
+        theirs = open(task)?;
+    }
+    let conflicted = match theirs {
+        Some(theirs) => context.repo.conflicted_merge(tip(context, task)?, theirs)?,
+        None => None,
+    };
+    let (Some(theirs), Some(conflicted)) = (theirs, conflicted) else {
+        let name = task.name();
+        return Err(Error::refused(format!(
+            "the merge that is open in the worktree of `{name}` has no conflicts"
+        ))
+        .hint(format!("offshoot merge --continue {name}")));
+    };
+    Ok(Opened { target, theirs, conflicted })
 }
 
 impl LandRequest {

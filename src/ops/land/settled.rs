@@ -113,6 +113,21 @@ impl Settled {
         Ok(Self { tip: tip(context, task)?, leftovers: None })
     }
 
+    /// Refuses what would keep the task's branch and worktree from going on to a commit; nothing has
+    /// moved for the leftovers yet.
+    pub(in crate::ops) fn refuse_obstacles(
+        &self,
+        context: &Context,
+        task: &Task,
+        to: CommitId,
+    ) -> Result<()> {
+        let layout = context.store.layout();
+        let index = layout.task(task.id()).snapshot_index();
+        let coming = self.leftovers.as_ref().map(|(_, checkout)| (checkout, &*index));
+        let step = (&task.spec.branch, self.tip, to);
+        context.repo.refuse_obstacles(&layout.landings(), step, coming)
+    }
+
     /// Moves the task's branch to the leftovers' commit, for work that stays on its branch. Their files
     /// are in the worktree already, so only its index changes.
     pub(in crate::ops) fn adopt(&self, context: &Context, task: &Task) -> Result<()> {

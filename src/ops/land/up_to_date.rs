@@ -35,10 +35,13 @@ impl Candidate<'_> {
         let ends = (self.settled.tip, planned.commit);
         let moved = self
             .settled
-            .adopt(context, self.task)
+            .refuse_obstacles(context, self.task, planned.commit)
+            .and_then(|()| self.settled.adopt(context, self.task))
             .and_then(|()| move_own_branch(context, lock, self.task, ends, Some(base)));
-        if let Err(error) = moved {
+        if let Err(mut error) = moved {
             unmark(context, lock, self.task)?;
+            // It is the task's own branch that goes on, wherever the task is to land.
+            error.hints.retain(|hint| !hint.contains("--into"));
             return Err(error);
         }
         let head = planned.commit;

@@ -2,7 +2,7 @@
 
 use super::Sandbox;
 use offshoot::error::ErrorKind;
-use offshoot::git::{Coming, Forecast, Plan, PlanRequest};
+use offshoot::git::{Coming, Forecast, Foreseen, Plan, PlanRequest};
 use offshoot::landing::{ConflictKind, Strategy};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -120,7 +120,9 @@ fn conflicts_are_answers_and_change_nothing() {
     }
     let scratch = tempfile::tempdir().expect("a folder");
     let repo = sandbox.repo();
-    let forecaster = repo.forecaster(sandbox.at("main"), scratch.path()).expect("a forecaster");
+    let forecaster = repo
+        .forecaster(sandbox.at("main"), scratch.path(), Foreseen::default())
+        .expect("a forecaster");
     let coming = [Coming { tip: sandbox.at("task"), snapshot: None }];
     let outlook = forecaster.outlooks(&coming).expect("outlooks").remove(0).expect("a forecast");
     assert!(matches!(outlook.forecast, Forecast::Conflicts(list) if list.len() == 3));

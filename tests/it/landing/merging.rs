@@ -170,6 +170,7 @@ fn conflicts_are_an_answer_with_exit_3_and_change_nothing() {
     --- stderr
 
     hint: `offshoot merge --resolve t` opens the merge in the task's worktree, to be resolved there
+    hint: `offshoot send --conflict t` opens it there and hands it to the task's agent
     hint: `offshoot diff t` shows its change, `offshoot discard t` gives it up (it can be restored)
     ");
 }

@@ -148,7 +148,10 @@ fn a_rest_that_contradicts_the_target_stays_with_the_task() {
     repo.commit_all("main moves on");
     repo.offshoot(&["merge", "t"]).exits(3);
     repo.offshoot(&["merge", "t", "--only", "notes.txt"]).exits(3);
-    repo.offshoot(&["merge", "t", "--only", "new", "docs"]).ok();
+    let ran = repo.offshoot(&["merge", "t", "--only", "new", "docs"]).ok();
+    ran.says(
+        "the rest stays with `t` and conflicts with `main` in 1 path; `offshoot status t` shows",
+    );
     assert!(repo.exists("new/x"));
     let rest = repo.task("t");
     assert_eq!(paths(&rest), ["notes.txt"]);

@@ -195,3 +195,90 @@ fn while_a_person_commits_in_the_checkout_no_commit_is_lost() {
     }
     assert!(!Path::new(&repo.root().join(".git/index.lock")).exists());
 }
+
+/// A repository with a task whose every plan runs this script, in the shell of a merge driver: it is
+/// told how often by `$count`, and answers the merge afterwards as git would.
+fn at_every_plan<'s>(sandbox: &'s Sandbox, script: &str) -> TestRepo<'s> {
+    let repo = sandbox.repo("simple");
+    repo.write(".gitattributes", "notes.txt merge=meanwhile\n");
+    repo.commit_all("a driver");
+    let (file, plans) = (sandbox.root().join("driver"), sandbox.root().join("plans"));
+    let whole = format!(
+        "unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE GIT_OBJECT_DIRECTORY GIT_ATTR_SOURCE\n\
+         unset GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT\n\
+         echo >>'{0}'; count=$(wc -l <'{0}')\n\
+         (cd '{1}'; {script}) >&2\nexec git merge-file -q \"$1\" \"$2\" \"$3\"\n",
+        plans.display(),
+        repo.root().display()
+    );
+    std::fs::write(&file, whole).expect("the script");
+    let driver = format!("sh '{}' %A %O %B", file.display());
+    repo.git(&["config", "merge.meanwhile.driver", &driver]);
+    repo.dispatch_to_end("t", &["sh", "-c", "sed -i 's/^line 3$/task/' notes.txt"]);
+    let notes = repo.read("notes.txt").replace("line 18\n", "main\n");
+    repo.write("notes.txt", notes);
+    repo.commit_all("both sides change it");
+    drop(std::fs::remove_file(plans));
+    repo
+}
+
+fn plans(sandbox: &Sandbox) -> usize {
+    std::fs::read_to_string(sandbox.root().join("plans")).expect("it planned").lines().count()
+}
+
+#[test]
+fn whoever_commits_without_pause_is_landed_upon_in_the_end() {
+    let sandbox = Sandbox::new();
+    let refused = sandbox.root().join("refused");
+    let commit = format!("git commit -q --allow-empty -m mine || echo >>'{}'", refused.display());
+    let repo = at_every_plan(&sandbox, &commit);
+    let (code, landed) = landing(&repo, &["merge", "t"]);
+    assert_eq!((code, &landed["verdict"]), (0, &"landed".into()), "{landed:#}");
+    // Five plans were void; under the sixth nobody could begin to commit.
+    assert_eq!(plans(&sandbox), 6);
+    assert_eq!(std::fs::read_to_string(refused).expect("one was refused"), "\n");
+    assert_eq!(repo.git(&["log", "--format=%s", "main^1"]).matches("mine\n").count(), 5);
+    assert_eq!(landed["before"], repo.git(&["rev-parse", "main^1"]));
+    let notes = repo.read("notes.txt");
+    assert!(notes.contains("task\n") && notes.contains("main\n"), "{notes}");
+    assert_eq!((repo.status_porcelain(), repo.exists(".git/index.lock")), (String::new(), false));
+}
+
+#[test]
+fn whoever_moves_the_target_without_an_index_cannot_be_held() {
+    let sandbox = Sandbox::new();
+    let push = "new=$(git commit-tree -m mine -p HEAD HEAD^{tree}) && git update-ref HEAD $new";
+    let repo = at_every_plan(&sandbox, push);
+    let (code, document) = repo.offshoot_json_exit(&["merge", "t"]);
+    assert_eq!((code, &document["error"]["kind"]), (5, &"busy".into()), "{document:#}");
+    assert_eq!(plans(&sandbox), 8);
+    let said = document["error"].to_string();
+    assert!(said.contains("`main` keeps moving") && said.contains("git log -5 main"), "{said}");
+    assert_eq!((repo.status_porcelain(), repo.exists(".git/index.lock")), (String::new(), false));
+    assert_eq!(repo.git(&["log", "--format=%s", "main"]).matches("mine\n").count(), 8);
+    assert_eq!(repo.task("t")["landing"]["kind"], "open");
+    repo.offshoot(&["doctor"]).ok();
+}
+
+#[test]
+fn who_is_killed_while_nobody_may_commit_leaves_no_lock_for_long() {
+    let sandbox = Sandbox::new();
+    let pid = sandbox.root().join("pid");
+    let script = format!(
+        "if [ $count -lt 6 ]; then git commit -q --allow-empty -m mine; else \
+         while [ ! -s '{0}' ]; do sleep 0.02; done; kill -9 $(cat '{0}'); fi",
+        pid.display()
+    );
+    let repo = at_every_plan(&sandbox, &script);
+    let child = repo.offshoot_spawn(&["merge", "t"]);
+    std::fs::write(&pid, child.id().to_string()).expect("writes");
+    let ran = finish(child, "offshoot merge");
+    assert_ne!(ran.code, 0);
+    assert!(repo.exists(".git/index.lock"), "it held the index when it was killed");
+    repo.offshoot(&["list"]).ok();
+    assert_eq!((repo.status_porcelain(), repo.exists(".git/index.lock")), (String::new(), false));
+    repo.git(&["config", "--unset", "merge.meanwhile.driver"]);
+    repo.git(&["commit", "--quiet", "--allow-empty", "--message", "at last"]);
+    repo.offshoot(&["merge", "t"]).ok();
+    assert_eq!(repo.git(&["log", "--format=%s", "main^1"]).matches("mine\n").count(), 5);
+}

@@ -103,6 +103,19 @@ fn a_branch_is_brought_up_to_date_without_landing() {
     worktree.write("theirs.txt", "in the way\n");
     repo.offshoot(&[&line[..], &["--take-leftovers", "--dry-run"]].concat()).exits(3);
     std::fs::remove_file(worktree.root().join("theirs.txt")).expect("it was there");
+    // Leftovers that are taken along stay leftovers where something ignored is in the way.
+    worktree.write("later.txt", "later\n");
+    worktree.write("theirs.txt", "ignored\n");
+    std::fs::write(repo.root().join(".git/info/exclude"), "theirs.txt\n").expect("writes");
+    let (status, head) = (worktree.status_porcelain(), worktree.head());
+    let taking = [&line[..], &["--take-leftovers"]].concat();
+    let ran = refused(&sandbox, &repo, "dirty", "`theirs.txt`", &taking);
+    assert!(!ran.stderr.contains("--into"), "{}", ran.stderr);
+    assert_eq!((worktree.status_porcelain(), worktree.head()), (status, head));
+    for name in ["theirs.txt", "later.txt"] {
+        std::fs::remove_file(worktree.root().join(name)).expect("it was there");
+    }
+    std::fs::write(repo.root().join(".git/info/exclude"), "").expect("writes");
 
     let (code, moved) = landing(&repo, &line);
     assert_eq!((code, &moved["verdict"], &moved["id"]), (0, &"rebased".into(), &json!(null)));

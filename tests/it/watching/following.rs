@@ -183,6 +183,17 @@ fn a_person_at_a_terminal_is_asked_what_to_do() {
 }
 
 #[test]
+fn nobody_is_asked_in_the_terminal_of_a_coding_agents_command() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let line = ["run", "--name", "t", "--", &sandbox.agent("commit")];
+    // As Gemini CLI runs commands: nobody would answer, and it would wait for ever.
+    let mut command = repo.command(&line);
+    let ran = sandbox.finish_on_terminal(command.env("GEMINI_CLI", "1"), "").ok();
+    assert!(ran.stdout.contains("completed") && !ran.stdout.contains("(m)erge"), "{ran}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");

@@ -1,0 +1,187 @@
+//! What a tree holds, as a worktree is made of it: its folders, its files with where their content
+//! lies, and the index that goes with them. For trees that git would write just as they are stored;
+//! any other is told as none of ours.
+
+use super::error::GitAttempt;
+use super::index_file::{CachedTree, FileState, IndexEntry, IndexFile};
+use super::pack::{Kind, Packs, Place, Unpacker};
+use super::plain::attributes_are_plain;
+use super::repo::oid;
+use super::tree_check::name_is_safe;
+use crate::error::{Error, Result};
+use crate::names::ObjectId;
+
+pub(super) const FILE: u32 = 0o100_644;
+pub(super) const PROGRAM: u32 = 0o100_755;
+pub(super) const LINK: u32 = 0o120_000;
+const FOLDER: u32 = 0o040_000;
+
+/// Folders that lie deeper are left to git.
+const DEEPEST: usize = 200;
+
+/// A tree that is to be written.
+pub(super) struct TreePlan {
+    /// The entries' states are not known yet.
+    pub(super) index: IndexFile,
+    pub(super) folders: Vec<Folder>,
+    /// One for each entry of the index.
+    pub(super) files: Vec<PlannedFile>,
+}
+
+/// A folder of the tree; each comes after the one it lies in. The first is the root.
+pub(super) struct Folder {
+    pub(super) name: Vec<u8>,
+    /// The place of the one that it lies in.
+    pub(super) above: usize,
+}
+
+/// Where a file goes, and where its content is.
+pub(super) struct PlannedFile {
+    pub(super) folder: usize,
+    pub(super) content: Option<Place>,
+}
+
+/// Reads objects out of packs, and those that are not there through libgit2.
+pub(super) struct Objects<'a> {
+    packs: &'a Packs,
+    unpacker: Unpacker<'a>,
+    others: git2::Odb<'a>,
+    other: Vec<u8>,
+}
+
+impl<'a> Objects<'a> {
+    /// # Errors
+    /// `git` when there is no object database.
+    pub(super) fn of(repo: &'a git2::Repository, packs: &'a Packs) -> Result<Self> {
+        let others = repo.odb().git_attempt(|| "open the object database")?;
+        Ok(Self { packs, unpacker: Unpacker::new(packs), others, other: Vec::new() })
+    }
+
+    /// The content of an object that must be of this kind.
+    ///
+    /// # Errors
+    /// `git` when it is missing, damaged, or something else.
+    pub(super) fn read(&mut self, id: ObjectId, place: Option<Place>, kind: Kind) -> Result<&[u8]> {
+        // What cannot be read there, libgit2 finds elsewhere or says what is wrong.
+        let unpacked = place.and_then(|place| self.unpacker.read(place));
+        let found = match unpacked {
+            Some(kind) => kind,
+            None => {
+                let object = self.others.read(oid(id)).git_attempt(|| format!("read `{id}`"))?;
+                self.other.clear();
+                self.other.extend_from_slice(object.data());
+                match object.kind() {
+                    git2::ObjectType::Tree => Kind::Tree,
+                    git2::ObjectType::Blob => Kind::Blob,
+                    _ => Kind::Other,
+                }
+            }
+        };
+        if found != kind {
+            return Err(Error::git(format!("`{id}` is no {kind:?}").to_lowercase()));
+        }
+        Ok(if unpacked.is_some() { self.unpacker.content() } else { &self.other })
+    }
+}
+
+impl TreePlan {
+    /// Reads a tree; none if it holds what git alone writes as it should be.
+    ///
+    /// # Errors
+    /// `git` when an object cannot be read.
+    pub(super) fn read(objects: &mut Objects<'_>, tree: ObjectId) -> Result<Option<Self>> {
+        let root = CachedTree { name: Vec::new(), id: tree, files: 0, folders: Vec::new() };
+        let index = IndexFile { entries: Vec::new(), root: root.clone() };
+        let mut plan = Self { index, folders: Vec::new(), files: Vec::new() };
+        let top = Inside { above: 0, path: Vec::new(), depth: 0 };
+        let Some(root) = plan.add(objects, root, &top)? else { return Ok(None) };
+        plan.index.root = root;
+        // What is not sorted was made by hand; git sorts it or refuses.
+        let sorted = plan.index.entries.is_sorted_by(|one, next| one.path < next.path);
+        Ok(sorted.then_some(plan))
+    }
+
+    /// Adds a folder with all that is below it.
+    fn add(
+        &mut self,
+        objects: &mut Objects<'_>,
+        mut folder: CachedTree,
+        at: &Inside,
+    ) -> Result<Option<CachedTree>> {
+        if at.depth > DEEPEST {
+            return Ok(None);
+        }
+        let place = self.folders.len();
+        self.folders.push(Folder { name: folder.name.clone(), above: at.above });
+        let before = self.index.entries.len();
+        // Copied, since those below it are read while it is walked through.
+        let stored = objects.packs.find(folder.id);
+        let tree = objects.read(folder.id, stored, Kind::Tree)?.to_vec();
+        let mut rest = &tree[..];
+        while !rest.is_empty() {
+            let entry = TreeEntry::take(&mut rest);
+            let entry = entry.ok_or_else(|| Error::git(format!("`{}` is damaged", folder.id)))?;
+            let TreeEntry { mode, name, id } = entry;
+            if !name_is_safe(name, mode == LINK) {
+                return Ok(None);
+            }
+            let mut path = at.path.clone();
+            path.extend_from_slice(name);
+            match mode {
+                FOLDER => {
+                    path.push(b'/');
+                    let name = name.to_vec();
+                    let below = CachedTree { name, id, files: 0, folders: Vec::new() };
+                    let inside = Inside { above: place, path, depth: at.depth + 1 };
+                    match self.add(objects, below, &inside)? {
+                        Some(below) => folder.folders.push(below),
+                        None => return Ok(None),
+                    }
+                }
+                FILE | PROGRAM | LINK => {
+                    let content = objects.packs.find(id);
+                    if name == b".gitattributes"
+                        && (mode == LINK
+                            || !attributes_are_plain(objects.read(id, content, Kind::Blob)?))
+                    {
+                        return Ok(None);
+                    }
+                    let state = FileState::default();
+                    self.index.entries.push(IndexEntry { path, mode, id, state });
+                    self.files.push(PlannedFile { folder: place, content });
+                }
+                // A submodule, or a mode that git would correct.
+                _ => return Ok(None),
+            }
+        }
+        folder.files = self.index.entries.len() - before;
+        Ok(Some(folder))
+    }
+}
+
+/// Where a folder lies: in which one, the path that leads into it with a slash at the end, how deep.
+struct Inside {
+    above: usize,
+    path: Vec<u8>,
+    depth: usize,
+}
+
+/// An entry of a tree: `MODE SPACE NAME NUL ID`.
+struct TreeEntry<'a> {
+    mode: u32,
+    name: &'a [u8],
+    id: ObjectId,
+}
+
+impl<'a> TreeEntry<'a> {
+    fn take(rest: &mut &'a [u8]) -> Option<Self> {
+        let space = rest.iter().position(|byte| *byte == b' ')?;
+        let mode = std::str::from_utf8(&rest[..space]).ok()?;
+        let mode = u32::from_str_radix(mode, 8).ok()?;
+        let behind = &rest[space + 1..];
+        let end = behind.iter().position(|byte| *byte == 0)?;
+        let (id, others) = behind[end + 1..].split_first_chunk()?;
+        *rest = others;
+        Some(Self { mode, name: &behind[..end], id: ObjectId::from_bytes(*id) })
+    }
+}

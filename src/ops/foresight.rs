@@ -1,0 +1,67 @@
+//! What earlier forecasts came to, so that nothing is merged twice while neither the commits nor the way
+//! of merging change.
+//!
+//! Kept are answers about the tips that targets have now; a target that moves takes its own with it.
+
+use crate::context::Context;
+use crate::git::Foreseen;
+use crate::names::CommitId;
+use crate::task::SCHEMA;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known at the beginning of a forecast.
+pub(super) struct Foresight {
+    /// How git merges; none where nothing can be kept.
+    merging: Option<String>,
+    targets: BTreeMap<CommitId, Foreseen>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    schema: u32,
+    merging: String,
+    targets: BTreeMap<CommitId, Foreseen>,
+}
+
+impl Foresight {
+    /// All that still holds.
+    pub(super) fn of(context: &Context) -> Self {
+        // Who cannot tell how git merges merges.
+        let merging = context.repo.merging().ok().flatten();
+        let kept = || {
+            context.store.foreseen().filter(|kept: &Kept| Some(&kept.merging) == merging.as_ref())
+        };
+        let targets = merging.as_ref().and_then(|_| kept()).map(|kept| kept.targets);
+        Self { targets: targets.unwrap_or_default(), merging }
+    }
+
+    /// What is known of one target.
+    pub(super) fn of_target(&self, tip: CommitId) -> Foreseen {
+        self.targets.get(&tip).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what was told now with what was known, as far as it is about the present `tips`.
+    pub(super) fn keep(
+        self,
+        context: &Context,
+        tips: &BTreeSet<CommitId>,
+        told: Vec<(CommitId, Foreseen)>,
+    ) {
+        let Some(merging) = self.merging else { return };
+        let mut all = self.targets.clone();
+        all.retain(|tip, _| tips.contains(tip));
+        for (tip, told) in &told {
+            all.entry(*tip).or_default().extend(told.clone());
+        }
+        if all == self.targets {
+            return;
+        }
+        let mut kept = Kept { schema: SCHEMA, merging, targets: all };
+        // A forecast that cannot be kept is made again.
+        if let Ok(false) = context.store.note_foreseen(&kept) {
+            kept.targets = told.into_iter().collect();
+            drop(context.store.note_foreseen(&kept));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What a table tells of a task: so little that it can be kept for thousands of them in one file.
+
+use super::{LandingState, TaskView};
+use crate::diff::Figures;
+use crate::escape;
+use crate::names::{BranchName, TaskId, TaskName};
+use crate::outcome::Outcome;
+use crate::task::StateName;
+use crate::timestamp::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The most characters of what was asked for; no terminal shows more.
+const LONGEST_TITLE: usize = 500;
+
+/// A task in a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRow {
+    /// Its identity.
+    pub id: TaskId,
+    /// What people call it.
+    pub name: TaskName,
+    /// Where it stands.
+    pub state: StateName,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// What becomes of its work.
+    pub work: Work,
+    /// How much it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Figures>,
+    /// When it ended, started or was dispatched, whichever came last.
+    #[serde(serialize_with = "millis", deserialize_with = "from_millis")]
+    pub since: Timestamp,
+    /// What was asked for, made harmless: the first line of the prompt, or the command for a shell.
+    pub title: String,
+}
+
+/// What becomes of a task's work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// It is not done.
+    Going {
+        /// What it waits for.
+        waits_for: Option<String>,
+        /// How far it is.
+        phase: Option<String>,
+        /// Whether another task changes the same paths.
+        overlaps: bool,
+    },
+    /// It waits for a decision.
+    Open,
+    /// There is nothing to land.
+    Empty,
+    /// It is on its target.
+    Landed {
+        /// The landing's number.
+        id: Option<u64>,
+        /// Where it went.
+        target: BranchName,
+    },
+    /// It was given up.
+    Discarded,
+}
+
+impl From<&TaskView> for TaskRow {
+    fn from(task: &TaskView) -> Self {
+        let has_ended = task.outcome.is_some();
+        let diff = task.diff.as_ref().map(|diff| diff.summary.figures);
+        Self {
+            id: task.id,
+            name: task.name.clone(),
+            state: task.state,
+            outcome: task.outcome.clone(),
+            work: match &task.landing {
+                _ if !has_ended => Work::Going {
+                    waits_for: task.waiting_for.as_ref().map(|waiting| waiting.kind.to_owned()),
+                    phase: task.phase.map(str::to_owned),
+                    overlaps: !task.overlaps.is_empty(),
+                },
+                LandingState::Open => Work::Open,
+                LandingState::Empty => Work::Empty,
+                LandingState::Landed { id, target, .. } => {
+                    Work::Landed { id: *id, target: target.clone() }
+                }
+                LandingState::Discarded { .. } => Work::Discarded,
+            },
+            figures: diff.filter(|figures| figures.files > 0),
+            since: task.finished_at.or(task.started_at).unwrap_or(task.created_at),
+            title: task.title().chars().take(LONGEST_TITLE).collect(),
+        }
+    }
+}
+
+impl TaskView {
+    /// The first line of what was asked for, or the command as a shell takes it; made harmless.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let Some(prompt) = &self.prompt else {
+            let words: Vec<_> = self.command.iter().map(|word| escape::shell_word(word)).collect();
+            return words.join(" ");
+        };
+        let first = prompt.lines().map(str::trim).find(|line| !line.is_empty());
+        escape::line(first.unwrap_or_default())
+    }
+}
+
+/// A number: reading ten thousand written-out dates would take longer than all the rest.
+fn millis<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(moment.as_millis())
+}
+
+fn from_millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    i64::deserialize(deserializer).map(Timestamp::from_millis)
+}
