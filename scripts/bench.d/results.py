@@ -12,7 +12,7 @@ from pathlib import Path
 from figures import Row
 from peers import Peers
 from world import World, gate, say
-from worktrees import git_adds, git_removes
+from worktrees import free_folders, git_adds, git_removes
 
 OPEN_TASKS = 50
 
@@ -153,8 +153,7 @@ def end(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
         what = f"agent's end until `wait` answers, 11 of {files} files changed"
         rows.append(Row(f"end-{files}", what, mine, "`git add`, `commit` and `diff`", theirs))
         git_removes(world, repo, folder)
-        world.run(world.program, "-C", repo, "gc", OFFSHOOT_KEEP_FOLDERS_DAYS="0")
-        world.quiet()
+        free_folders(world, repo)
     return rows
 
 

@@ -191,9 +191,11 @@ def memory(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
     theirs = {"pueued": [private(peers.daemon)]} if peers.daemon else {}
     world.run(world.program, "cancel", "sleeper")
     world.quiet()
+    gate(idle == 0, f"{idle} processes of offshoot live while nothing runs")
+    # Less than that no clock tells.
+    tick = 1000 / os.sysconf("SC_CLK_TCK")
     return [
         Row("memory", "private memory of a running task's processes", [size], "(limit)", [5120], 1, others=theirs, unit="KiB"),
-        Row("processes", "processes of offshoot, one task running", [len(found)], "(limit)", [2], 1, unit=""),
-        Row("processes-idle", "the same while nothing runs", [idle], unit=""),
-        Row("cpu-idle", "processor time of theirs in 3 s", [used], unit="ms"),
+        Row("processes", "processes of offshoot, one task running (0 while none does)", [len(found)], "(limit)", [2], 1, unit=""),
+        Row("cpu-idle", "processor time of theirs in 3 s, nothing to do", [used], "(one tick)", [tick], 1, unit="ms"),
     ]  # fmt: skip

@@ -23,6 +23,15 @@ def git_removes(world: World, repo: Path, folder: Path) -> int:
     return world.timed("git", "-C", repo, "worktree", "remove", "--force", folder)
 
 
+def free_folders(world: World, repo: Path) -> int:
+    """How long it takes to free what released worktrees left; waits until it is gone."""
+    took = world.timed(world.program, "-C", repo, "gc", OFFSHOOT_KEEP_FOLDERS_DAYS="0")
+    world.quiet()
+    trash = repo.parent / f"{repo.name}.offshoots/.trash"
+    gate(not trash.exists() or not os.listdir(trash), "`gc` has left folders")
+    return took
+
+
 def gate_fresh(world: World, repo: Path, folder: Path) -> None:
     """It is at HEAD, its index is HEAD's tree, and it is clean."""
     head = world.run("git", "-C", repo, "rev-parse", "HEAD", "HEAD^{tree}").split()
@@ -144,7 +153,7 @@ def start(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
         mine, theirs = world.turns(ours, git)
         what = f"`dispatch` to the agent's first instruction, {files} files"
         rows.append(Row(f"start-{files}", what, mine, "`git worktree add`", theirs))
-        world.run(world.program, "-C", repo, "gc")
+        free_folders(world, repo)
     return rows
 
 
@@ -175,8 +184,7 @@ def at_once(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
         for name in names[:3]:
             gate_fresh(world, repo, repo.parent / f"{repo.name}.offshoots" / name)
         world.run(world.program, "-C", repo, "discard", *names)
-        world.run(world.program, "-C", repo, "gc", OFFSHOOT_KEEP_FOLDERS_DAYS="0")
-        world.quiet()
+        free_folders(world, repo)
         return took
 
     def git(run: int) -> float:
@@ -278,7 +286,7 @@ def remove(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
             return peers.wt_remove(repo, branch)
 
         def free(run: int) -> None:
-            freed.append(world.timed(world.program, "-C", repo, "gc", OFFSHOOT_KEEP_FOLDERS_DAYS="0"))
+            freed.append(free_folders(world, repo))
 
         freed: list[float] = []
         sides = [ours, git] + ([worktrunk] if peers.has("worktrunk") else [])
@@ -287,5 +295,4 @@ def remove(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
         git_words = "`git worktree remove`"
         rows.append(Row(f"remove-{files}", f"`discard` of a worktree of {files} files", mine, git_words, theirs, None, [], words))
         rows.append(Row(f"gc-{files}", "`gc` of such a worktree's folder", freed, git_words, theirs))
-        world.quiet()
     return rows
