@@ -6,6 +6,7 @@ None is needed: what is not installed has no figures. Their versions stand under
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -47,8 +48,9 @@ class Peers:
                 say(f"{crate} is skipped (--peers installs it)")
                 continue
             said = subprocess.run([found, "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
-            self.versions[crate] = said.split("\n", 1)[0].strip() or crate
-        if "pueue" in self.versions and not self.versions["pueue"].split()[-1].startswith("4."):
+            number = re.search(r"\d[\w.]*", said)
+            self.versions[crate] = number.group() if number else "unknown"
+        if not self.versions.get("pueue", "4.").startswith("4."):
             say("the pueue that is installed is not version 4; it is skipped")
             del self.versions["pueue"]
         self.daemon = self.start_daemon() if self.has("pueue") else None

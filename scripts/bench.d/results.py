@@ -108,14 +108,17 @@ def record(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
                 answers[side] = sorted(world.said().splitlines())
             gate(answers[0] == answers[1], "the figures are not git's")
 
-        mine, theirs = world.turns(ours, git, after=figures)
+        def floor(run: int) -> float:
+            return int(world.run(world.phases, "stat-floor", mine_at))
+
+        mine, theirs, floors = world.turns(ours, git, floor, after=figures)
         wanted = 0.65 if files >= 3000 else None
         what = f"50 changed files of {files} found, stored and committed"
-        rows.append(Row(f"record-{files}", what, mine, "`git add -A && git commit`", theirs, wanted))
+        rows.append(Row(f"record-{files}", what, mine, "`git add -A && git commit`", theirs, wanted, floors))
         what = f"their figures ({files} files)"
         rows.append(Row(f"diff-{files}", what, numbers[0], "`git diff --numstat`", numbers[1]))
         for folder in (mine_at, theirs_at):
-            gate("error" not in world.run("git", "-C", folder, "fsck", "--connectivity-only"), "fsck finds errors")
+            world.run("git", "-C", folder, "fsck", "--no-dangling")
             git_removes(world, repo, folder)
     return rows
 
@@ -149,9 +152,12 @@ def end(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
             steps = 'cd "$0" && git add -A && git commit -qm leftovers && git diff --numstat HEAD~1 HEAD'
             return world.timed("sh", "-c", steps, folder)
 
-        mine, theirs = world.turns(ours, git)
+        def floor(run: int) -> float:
+            return int(world.run(world.phases, "stat-floor", folder))
+
+        mine, theirs, floors = world.turns(ours, git, floor)
         what = f"agent's end until `wait` answers, 11 of {files} files changed"
-        rows.append(Row(f"end-{files}", what, mine, "`git add`, `commit` and `diff`", theirs))
+        rows.append(Row(f"end-{files}", what, mine, "`git add`, `commit` and `diff`", theirs, None, floors))
         git_removes(world, repo, folder)
         free_folders(world, repo)
     return rows

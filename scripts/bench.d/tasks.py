@@ -130,8 +130,8 @@ def ended(world: World, peers: Peers, count: int) -> list[Row]:
         def at(repo: Path):
             return lambda run: world.timed(world.program, "-C", repo, *words)
 
-        mine, theirs = world.turns(at(full), at(empty))
-        return Row(name, f"{what}, {count} ended tasks", mine, "with 1", theirs, target)
+        mine, theirs, floors = world.turns(at(full), at(empty), lambda run: world.timed("true"))
+        return Row(name, f"{what}, {count} ended tasks", mine, "with 1", theirs, target, floors)
 
     rows = [
         row("ended-list", "`list`", 2, "list"),
