@@ -17,10 +17,15 @@ from worktrees import free_folders, git_adds, git_removes
 OPEN_TASKS = 50
 
 
+def plain_files(world: World, folder: Path) -> list[str]:
+    """Those that are no symbolic links."""
+    entries = world.run("git", "-C", folder, "ls-files", "-s").splitlines()
+    return [line.split("\t", 1)[1] for line in entries if not line.startswith("120000")]
+
+
 def edit(world: World, folder: Path, changed: int, salt: str) -> None:
     """Changes files that are spread over the tree, adds two and deletes one: what a task leaves."""
-    paths = world.run("git", "-C", folder, "ls-files", "-s").splitlines()
-    paths = [line.split("\t", 1)[1] for line in paths if not line.startswith("120000")]
+    paths = plain_files(world, folder)
     chosen = random.Random(salt).sample(paths, min(changed + 1, len(paths) // 2))
     for path in chosen[1:]:
         with open(folder / path, "a") as file:
@@ -131,11 +136,13 @@ def end(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
         repo, at = world.repository(files), world.work / "at/end"
         folder = world.work / world.name("git-end")
         git_adds(world, repo, folder)
-        script = 'for f in $(git ls-files "*.rs" | head -n 10); do echo x >>"$f"; done; echo y >added; exec "$0" now "$1"'
+        script = 'at=$1; shift; for file; do echo x >>"$file"; done; echo y >added; exec "$0" now "$at"'
+        changed = plain_files(world, repo)[::20][:10]
 
         def ours(run: int) -> float:
             name = world.name("end")
-            world.run(world.program, "-C", repo, "dispatch", "--name", name, "--", "sh", "-c", script, world.phases, at)
+            agent = ["sh", "-c", script, world.phases, at, *changed]
+            world.run(world.program, "-C", repo, "dispatch", "--name", name, "--", *agent)
             world.run(world.program, "-C", repo, "wait", name)
             took = time.time_ns() - int(at.read_text())
             at.unlink()
@@ -147,7 +154,7 @@ def end(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
 
         def git(run: int) -> float:
             world.run("git", "-C", folder, "reset", "-q", "--hard", "main")
-            world.run("sh", "-c", f'cd "$2" && {script}', world.phases, at, folder)
+            world.run("env", "-C", folder, "sh", "-c", script, world.phases, at, *changed)
             at.unlink()
             steps = 'cd "$0" && git add -A && git commit -qm leftovers && git diff --numstat HEAD~1 HEAD'
             return world.timed("sh", "-c", steps, folder)
@@ -170,7 +177,7 @@ def forecast(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
     say(f"forecast: {count} open tasks on {files} files")
     repo = world.work / "forecast"
     world.run("git", "clone", "-q", "--local", world.repository(files), repo)
-    paths = [x for x in world.run("git", "-C", repo, "ls-files", "*.rs").splitlines()]
+    paths = plain_files(world, repo)
     common, names = paths[0], []
     for number in range(count):
         names.append(world.name("open"))
