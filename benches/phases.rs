@@ -14,8 +14,8 @@ use offshoot::diff::FileChange;
 use offshoot::environment::Environment;
 use offshoot::error::{Attempt, Error, Result};
 use offshoot::git::{
-    Checkout, DiffRange, Expected, NewCommit, NewWorktree, Signing, Snapshot, SnapshotRequest,
-    SnapshotStart, copy_index,
+    Checkout, DiffRange, Expected, NewCommit, NewWorktree, PoolOffer, Signing, Snapshot,
+    SnapshotRequest, SnapshotStart, copy_index,
 };
 use offshoot::layout::RepoLock;
 use offshoot::names::{BranchName, CommitId, TaskId};
@@ -82,12 +82,18 @@ fn seed_of(folder: &Path) -> PathBuf {
     folder.with_extension("seed")
 }
 
-/// A worktree of HEAD on a branch named like its folder, as `prepare` makes it.
+/// A worktree of HEAD on a branch named like its folder, as `prepare` makes it, out of the pool if that is
+/// on.
 fn worktree(repo: &Path, folder: &Path) -> Result<String> {
     let context = context(repo)?;
     let base = context.repo.resolve("HEAD")?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let branch = BranchName::new(&format!("bench/{name}"))?;
+    let spares = context.store.spares()?.into_iter();
+    let spares: Vec<_> =
+        spares.map(|spare| (spare.clone(), context.store.spare(&spare.name))).collect();
+    let pool = &context.config.pool;
+    let offer = PoolOffer { spares: &spares, umask: offshoot::process::umask(), keep: &pool.keep };
     fs::create_dir_all(context.store.layout().root())
         .attempt(|| "make the state folder".to_owned())?;
     let checkout = {
@@ -98,6 +104,7 @@ fn worktree(repo: &Path, folder: &Path) -> Result<String> {
             branch: &branch,
             base,
             intent: &folder.with_extension("intent"),
+            pool: pool.is_on().then_some(&offer),
         })?
     };
     copy_index(&checkout.git_dir.join("index"), &seed_of(folder))?;

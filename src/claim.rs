@@ -9,6 +9,7 @@
 
 use crate::error::{Error, Result};
 use crate::escape;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -16,8 +17,9 @@ use std::fmt;
 const LONGEST: usize = 4096;
 
 /// Paths of the repository, relative to its root.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline)]
 pub struct Claim(String);
 
 /// A piece of a claim as it is compared.

@@ -7,10 +7,12 @@
 
 mod agents;
 mod notify;
+mod pool;
 mod setup;
 mod trust;
 
 pub use notify::Notify;
+pub use pool::Pool;
 pub use trust::Trust;
 
 use crate::environment::Environment;
@@ -18,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::escape;
 use crate::task::{AgentName, PortRange, Preset, Setup};
 use notify::NotifyTable;
+use pool::PoolTable;
 use serde::Deserialize;
 use setup::SetupTable;
 use std::collections::BTreeMap;
@@ -56,6 +59,8 @@ pub struct Config {
     pub min_free_disk: u64,
     /// How long what was released is kept.
     pub keep: Keep,
+    /// The worktrees that are kept ready.
+    pub pool: Pool,
     /// Leftovers above this size, in bytes, are warned of.
     pub large_file: u64,
     /// What makes a fresh worktree ready.
@@ -117,6 +122,8 @@ struct ConfigFile {
     min_free_disk_mib: Option<u64>,
     #[serde(default)]
     keep: KeepFile,
+    #[serde(default)]
+    pool: PoolTable,
     large_file_mib: Option<u64>,
     verify: Option<String>,
     verify_timeout_seconds: Option<u64>,
@@ -151,6 +158,7 @@ impl Config {
             grace: GRACE,
             min_free_disk: FREE_DISK,
             keep: Keep::default(),
+            pool: Pool::default(),
             large_file: LARGE_FILE,
             setup: Setup::default(),
             verify: None,
@@ -203,6 +211,7 @@ impl Config {
             table.put_into(&mut self.setup, &mut self.ports).map_err(wrong)?;
         }
         file.notify.put_into(&mut self.notify).map_err(wrong)?;
+        file.pool.put_into(&mut self.pool).map_err(wrong)?;
         agents::put_into(&mut self.agents, file.agents).map_err(wrong)?;
         self.worktree_root = file.worktree_root.or(self.worktree_root.take());
         self.min_free_disk = file
@@ -266,6 +275,11 @@ fn from_environment(environment: &Environment) -> Result<ConfigFile> {
             folders_days: number("OFFSHOOT_KEEP_FOLDERS_DAYS")?,
             folders_bytes: number("OFFSHOOT_KEEP_FOLDERS_BYTES")?,
         },
+        pool: PoolTable {
+            size: number("OFFSHOOT_POOL_SIZE")?.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+            bytes: number("OFFSHOOT_POOL_BYTES")?,
+            keep: None,
+        },
         large_file_mib: number("OFFSHOOT_LARGE_FILE_MIB")?,
         verify: environment.text("OFFSHOOT_VERIFY").map(str::to_owned),
         verify_timeout_seconds: number("OFFSHOOT_VERIFY_TIMEOUT_SECONDS")?,
@@ -309,6 +323,8 @@ mod tests {
             "max_parallel =",
             "[keep]\nrefs_day = 1",
             "[keep]\nrefs_days = -1",
+            "[pool]\nsize = -1",
+            "[pool]\nkeep = [\"../x\"]",
         ] {
             write(wrong).expect("writes");
             assert!(Config::load(Some(folder.path()), &environment).is_err(), "{wrong}");

@@ -5,6 +5,7 @@
 //! where printing happens. Expected endings (conflicts, a task that failed, a time limit that
 //! passed) are answers, not errors, and have no kind here.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
@@ -12,8 +13,9 @@ use std::fmt;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What sort of refusal or fault it was; the `kind` of a JSON error document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum ErrorKind {
     /// The request makes sense, but carrying it out now would be wrong.
     Refused,
@@ -57,7 +59,7 @@ impl ErrorKind {
 }
 
 /// A refusal or a fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Error {
     /// Its sort, which decides the exit status.
     pub kind: ErrorKind,

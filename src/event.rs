@@ -6,10 +6,11 @@ use crate::names::{TaskId, TaskName};
 use crate::outcome::Outcome;
 use crate::task::StateName;
 use crate::timestamp::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A task was recorded and queued.
@@ -54,7 +55,7 @@ impl EventKind {
 }
 
 /// Which task an event is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskRef {
     /// Its identity.
     pub id: TaskId,
@@ -64,7 +65,7 @@ pub struct TaskRef {
 
 /// An event before the journal gave it its place; kept in the task's record (its outbox) until then,
 /// so that a state and the news of it are one write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Draft {
     /// The how-many-th event of its task this is, from 1; makes appending it again harmless.
     pub serial: u64,
@@ -93,7 +94,7 @@ pub struct Draft {
 }
 
 /// An event with its place in the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// The form of this document.
     pub schema: u32,

@@ -5,10 +5,11 @@
 
 use crate::names::{BranchName, CommitId, ObjectId};
 use crate::path::RepoPath;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the commit that the target moves to is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// A merge commit that names the task.
@@ -25,7 +26,7 @@ pub enum Strategy {
 }
 
 /// What came of an attempt to land.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The target has moved to the result.
@@ -47,7 +48,7 @@ pub enum Verdict {
 }
 
 /// A landing that has happened, as events and later landings name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LandingRef {
     /// Its number; none when the target held the work already.
     pub id: Option<u64>,
@@ -62,7 +63,7 @@ pub struct LandingRef {
 }
 
 /// Why git could not merge a path by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConflictKind {
     /// Both sides changed the same lines.
@@ -104,7 +105,8 @@ impl ConflictKind {
 }
 
 /// One path that git could not merge by itself, with the three versions of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(into = "ConflictForm")]
 pub struct Conflict {
     /// Where it is.
     pub path: RepoPath,
@@ -119,19 +121,21 @@ pub struct Conflict {
 }
 
 /// The contract's form: a path that is not UTF-8 carries its bytes beside the lossy text.
-impl Serialize for Conflict {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("path", &self.path.lossy())?;
-        if let Some(bytes) = self.path.base64_unless_utf8() {
-            map.serialize_entry("path_bytes", &bytes)?;
-        }
-        map.serialize_entry("kind", &self.kind)?;
-        map.serialize_entry("base", &self.base)?;
-        map.serialize_entry("ours", &self.ours)?;
-        map.serialize_entry("theirs", &self.theirs)?;
-        map.end()
+#[derive(Serialize, JsonSchema)]
+struct ConflictForm {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    kind: ConflictKind,
+    base: Option<ObjectId>,
+    ours: Option<ObjectId>,
+    theirs: Option<ObjectId>,
+}
+
+impl From<Conflict> for ConflictForm {
+    fn from(Conflict { path, kind, base, ours, theirs }: Conflict) -> Self {
+        let path_bytes = path.base64_unless_utf8();
+        Self { path: path.lossy(), path_bytes, kind, base, ours, theirs }
     }
 }
 

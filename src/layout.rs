@@ -148,6 +148,24 @@ impl Layout {
         self.root.join("scratch")
     }
 
+    /// Records of spare worktrees, which no task uses.
+    #[must_use]
+    pub fn pool(&self) -> PathBuf {
+        self.root.join("pool")
+    }
+
+    /// What a process in the background is to do, a file a chore.
+    #[must_use]
+    pub fn chores(&self) -> PathBuf {
+        self.root.join("chores")
+    }
+
+    /// Held by whoever does chores.
+    #[must_use]
+    pub fn upkeep(&self) -> PathBuf {
+        self.root.join("upkeep.lock")
+    }
+
     /// Which trees passed which verify command, and what the runs before landings wrote.
     #[must_use]
     pub fn verdicts(&self) -> PathBuf {

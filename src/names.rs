@@ -6,15 +6,19 @@
 
 use crate::error::{Error, Result};
 use crate::escape;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
 /// The identity of a task: a random UUID, never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
-pub struct TaskId(Uuid);
+#[schemars(inline)]
+pub struct TaskId(#[schemars(with = "String")] Uuid);
 
 impl TaskId {
     /// A new random identity.
@@ -53,8 +57,11 @@ impl FromStr for TaskId {
 }
 
 /// What people call a task: letters, digits, `.`, `_` and `-`, at most 64 of them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline)]
 pub struct TaskName(String);
 
 impl TaskName {
@@ -128,8 +135,11 @@ fn name_problem(text: &str) -> Option<&'static str> {
 }
 
 /// A local branch, without `refs/heads/`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline)]
 pub struct BranchName(String);
 
 impl BranchName {
@@ -180,8 +190,11 @@ fn branch_is_valid(text: &str) -> bool {
 }
 
 /// The id of a git object: 40 lowercase hexadecimal digits (SHA-1 repositories only).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline)]
 pub struct ObjectId([u8; 20]);
 
 impl ObjectId {
@@ -224,8 +237,11 @@ impl FromStr for ObjectId {
 }
 
 /// The id of a commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct CommitId(pub ObjectId);
 
 impl CommitId {

@@ -62,6 +62,9 @@ fn line(task: &TaskView) -> String {
         });
     }
     line.push('.');
+    if task.needs_input.is_some() {
+        line.push_str(" It asked something, or was not allowed something: see the result.");
+    }
     // Whoever reads this was told, whatever became of other ways.
     let of_work = task.warnings.iter().filter(|warning| warning.kind != WarningKind::NotTold);
     if let warnings @ 1.. = of_work.count() {

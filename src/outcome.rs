@@ -1,12 +1,13 @@
 //! How a task's attempt ended. Every ending has a name; there is no "unknown".
 
 use crate::escape;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Why an attempt ended; `outcome` in the contract.
 #[must_use]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Outcome {
     /// The agent exited by itself.

@@ -2,16 +2,34 @@
 
 use crate::escape;
 use base64::Engine;
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// A path inside a repository. Not every one is UTF-8, and none is changed on its way through us.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(into = "Form")]
 pub struct RepoPath(Vec<u8>);
+
+/// A plain string where the path is UTF-8, else the text as far as it goes and the bytes in base64.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Form {
+    Text(String),
+    Bytes { path: String, path_bytes: String },
+}
+
+impl From<RepoPath> for Form {
+    fn from(path: RepoPath) -> Self {
+        match path.base64_unless_utf8() {
+            None => Self::Text(path.lossy()),
+            Some(path_bytes) => Self::Bytes { path: path.lossy(), path_bytes },
+        }
+    }
+}
 
 impl RepoPath {
     /// The path with these bytes, as git gave them.
@@ -66,32 +84,11 @@ impl fmt::Display for RepoPath {
     }
 }
 
-/// A plain string where the path is UTF-8, else `{"path": lossy, "path_bytes": base64}`.
-impl Serialize for RepoPath {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.base64_unless_utf8() {
-            None => serializer.serialize_str(&self.lossy()),
-            Some(bytes) => {
-                let mut map = serializer.serialize_map(Some(2))?;
-                map.serialize_entry("path", &self.lossy())?;
-                map.serialize_entry("path_bytes", &bytes)?;
-                map.end()
-            }
-        }
-    }
-}
-
 impl<'de> Deserialize<'de> for RepoPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Text(String),
-            Bytes { path_bytes: String },
-        }
         match Form::deserialize(deserializer)? {
             Form::Text(text) => Ok(Self(text.into_bytes())),
-            Form::Bytes { path_bytes } => {
+            Form::Bytes { path_bytes, .. } => {
                 Self::from_base64(&path_bytes).map_err(serde::de::Error::custom)
             }
         }

@@ -9,8 +9,8 @@ mod setup;
 mod upkeep;
 
 pub use documents::{
-    Addressee, DiffEnds, ErrorDocument, EventList, InboxEntryView, InboxList, LandingList,
-    LockList, PatchList, PatchView, TaskList,
+    Addressee, AppliedDocument, DiffEnds, ErrorDocument, EventList, InboxEntryView, InboxList,
+    LandingList, LockList, LogLine, PatchList, PatchView, TaskList,
 };
 pub use forecast::{ForecastReport, PairView, TaskForecast};
 pub use row::{TaskRow, Work};
@@ -27,11 +27,12 @@ use crate::task::{
     Attempt, Landing, Phase, SCHEMA, StateName, Task, TaskState, Told, Usage, Verification, Warning,
 };
 use crate::timestamp::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::PathBuf;
 
 /// One task.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TaskView {
     /// The form of this document.
     pub schema: u32,
@@ -125,7 +126,7 @@ pub struct TaskView {
 }
 
 /// Where a task started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BaseView {
     /// The branch; none when detached.
     pub branch: Option<BranchName>,
@@ -136,7 +137,7 @@ pub struct BaseView {
 }
 
 /// Why a pending task does not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WaitingFor {
     /// `slot`, `task`, `claim` or `held`.
     pub kind: &'static str,
@@ -145,7 +146,7 @@ pub struct WaitingFor {
 }
 
 /// What a task changed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct DiffView {
     /// Its size.
     #[serde(flatten)]
@@ -155,7 +156,7 @@ pub struct DiffView {
 }
 
 /// What landing a task now would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ForecastView {
     /// The target's tip that this holds for.
     pub target_commit: CommitId,
@@ -168,7 +169,7 @@ pub struct ForecastView {
 }
 
 /// What another task changed too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct OverlapView {
     /// The other task.
     pub task: TaskName,
@@ -177,7 +178,7 @@ pub struct OverlapView {
 }
 
 /// What became of a task's work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LandingState {
     /// It waits for a decision.
@@ -207,7 +208,7 @@ pub enum LandingState {
 }
 
 /// One landing, done or refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LandingView {
     /// Its number; none when nothing moved.
     pub id: Option<u64>,

@@ -243,14 +243,12 @@ SETTINGS_OF_OPENCODE = """{
 }
 """
 
-def type_line(world, name, terminal, text):
-    shown = len(world.log(name))
-    # As a person types: what comes in one piece is taken for something that was pasted, or for keys.
+def type_line(terminal, text):
+    # As a person types: what comes in one piece is taken for something that was pasted, its end for a line's.
     for letter in text:
         os.write(terminal, letter.encode())
         time.sleep(0.02)
-    until(f"{name} shows what is typed", lambda: text.split()[-1] in world.log(name)[shown:])
-    time.sleep(0.5)
+    time.sleep(1)
     os.write(terminal, b"\r")
 
 
@@ -276,7 +274,7 @@ class Claude:
         until("Claude Code listens", lambda: "shortcuts" in self.world.log("claude"))
 
     def ask(self, text):
-        type_line(self.world, self.world.agent, self.session, text)
+        type_line(self.session, text)
 
     def said(self):
         """What the model was told and what it said: `(who, text)`, first all that it was told."""
@@ -314,7 +312,7 @@ class Gemini:
         # What is typed amid its work becomes a part of that.
         until("Gemini is idle", lambda: all(
             message["type"] == "gemini" and message["content"] for message in self.messages()[-1:]))
-        type_line(self.world, self.world.agent, self.session, text)
+        type_line(self.session, text)
 
     def said(self):
         """What the model was told and what it said: `(who, text)`, first all that it was told."""

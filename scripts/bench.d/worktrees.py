@@ -241,7 +241,7 @@ def pool(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
             world.run("git", "-C", repo, "reset", "-q", "--hard", back)
             spare(world.name("spare"))
             world.run("git", "-C", repo, "reset", "-q", "--hard", tip)
-            place = world.work / world.name("pooled")
+            place = repo.parent / f"{repo.name}.offshoots" / world.name("pooled")
             took = world.timed(world.phases, "worktree", repo, place, **on)
             gate(place.is_symlink(), "the worktree was not taken from the pool")
             gate_fresh(world, repo, place)

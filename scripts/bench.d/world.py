@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from typing import Callable
 
-import repository
-
 SOURCE = Path(__file__).resolve().parents[2]
 
 
@@ -75,7 +73,8 @@ class World:
         place = self.work / f"files{files}"
         if not place.exists():
             say(f"makes a repository of {files} files")
-            repository.make(place, files)
+            # At least ten commits, so that a base can lie behind; few beside few files.
+            self.run(SOURCE / "scripts/generate", place, files, min(200, max(10, files // 10)))
         return place
 
     def small(self, name: str) -> Path:

@@ -91,7 +91,7 @@ pub(super) const KNOWN: &[Known] = &[
     },
     Known {
         name: "cursor-agent",
-        command: "cursor-agent --print --output-format text --force {model} -- {prompt}",
+        command: "cursor-agent --print --output-format text --force --trust {model} -- {prompt}",
         go_on: "",
         model: "--model={model}",
         stream: StreamKind::Text,

@@ -15,8 +15,7 @@ use crate::ops::land::{Attendance, Extent, LandRequest};
 use crate::ops::restore::Worktree;
 use crate::ops::several::Several;
 use crate::ops::undo::UndoRequest;
-use crate::view::{LandingList, LandingState, LandingView, TaskList, TaskView};
-use serde::Serialize;
+use crate::view::{AppliedDocument, LandingList, LandingState, LandingView, TaskList, TaskView};
 
 /// How many lines of what a red verify command wrote are shown.
 const SHOWN: usize = 20;
@@ -149,20 +148,6 @@ fn tell_hints(output: &Output, hints: &[String]) {
     }
 }
 
-/// `{"schema":1,"applied":{…}}`.
-#[derive(Serialize)]
-struct AppliedDocument<'a> {
-    schema: u32,
-    applied: AppliedView<'a>,
-}
-
-#[derive(Serialize)]
-struct AppliedView<'a> {
-    task: &'a crate::names::TaskName,
-    paths: &'a [crate::path::RepoPath],
-    conflicts: &'a [crate::landing::Conflict],
-}
-
 /// `offshoot apply`.
 pub(super) fn apply(context: &Context, output: &Output, task: &str) -> Result<Exit> {
     let progress = Progress::start(output, "applying");
@@ -170,12 +155,8 @@ pub(super) fn apply(context: &Context, output: &Output, task: &str) -> Result<Ex
     progress.end();
     match output.format {
         Format::Json => {
-            let view = AppliedView {
-                task: &applied.task,
-                paths: &applied.paths,
-                conflicts: &applied.conflicts,
-            };
-            output.document(&AppliedDocument { schema: crate::task::SCHEMA, applied: view })?;
+            let (paths, conflicts) = (&applied.paths, &applied.conflicts);
+            output.document(&AppliedDocument::new(&applied.task, paths, conflicts))?;
         }
         Format::Text => {
             output.write(landing::of_applied(&applied, output.paint).as_bytes())?;
@@ -213,12 +194,14 @@ pub(super) fn discard(context: &Context, output: &Output, tasks: &[String]) -> R
 /// `offshoot restore`.
 pub(super) fn restore(context: &Context, output: &Output, tasks: &[String]) -> Result<Exit> {
     let restored = ops::restore::restore(context, tasks)?;
-    for new in restored.done.iter().filter(|task| task.worktree == Worktree::MadeAnew) {
-        output.tell(&format!(
-            "the worktree of `{}` is a new one: what it had not committed, and what git ignores, is \
-             not in it",
-            new.task.name
-        ));
+    for restored in &restored.done {
+        let what_is_missing = match restored.worktree {
+            Worktree::AsItWas => continue,
+            Worktree::PutTogether => "what `pool.keep` names stayed with the folder it had",
+            Worktree::MadeAnew => "what it had not committed, and what git ignores, is not in it",
+        };
+        let name = &restored.task.name;
+        output.tell(&format!("the worktree of `{name}` is a new one: {what_is_missing}"));
     }
     let done = restored.done.into_iter().map(|restored| restored.task).collect();
     let tasks = Several { done, stopped: restored.stopped };

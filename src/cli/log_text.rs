@@ -5,7 +5,7 @@
 
 use crate::escape;
 use crate::task::SCHEMA;
-use serde::Serialize;
+use crate::view::LogLine;
 
 /// The longest colour sequence that is waited for.
 const LONGEST_COLOUR: usize = 64;
@@ -101,16 +101,6 @@ fn without_colours(text: &str) -> String {
 /// reads documents has each of them in memory.
 const LONGEST_LINE: usize = 1024 * 1024;
 
-/// One line of a log as a document, or a piece of one that is too long.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Line {
-    schema: u32,
-    line: String,
-    /// Whether the next document goes on with the same line.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    continues: bool,
-}
-
 /// A log on its way into documents.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -119,29 +109,30 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Takes bytes, gives the lines that are whole.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<Line> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<LogLine> {
         self.held.extend_from_slice(bytes);
         let whole = self.held.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let rest = self.held.split_off(whole);
         let ready = std::mem::replace(&mut self.held, rest);
-        let mut lines: Vec<Line> = ready.split_inclusive(|byte| *byte == b'\n').map(line).collect();
+        let mut lines: Vec<LogLine> =
+            ready.split_inclusive(|byte| *byte == b'\n').map(line).collect();
         if self.held.len() >= LONGEST_LINE {
             let rest = self.held.split_off(complete(&self.held));
             let piece = line(&std::mem::replace(&mut self.held, rest));
-            lines.push(Line { continues: true, ..piece });
+            lines.push(LogLine { continues: true, ..piece });
         }
         lines
     }
 
     /// The last line, where it has no newline.
-    pub(super) fn end(self) -> Option<Line> {
+    pub(super) fn end(self) -> Option<LogLine> {
         (!self.held.is_empty()).then(|| line(&self.held))
     }
 }
 
-fn line(bytes: &[u8]) -> Line {
+fn line(bytes: &[u8]) -> LogLine {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    Line { schema: SCHEMA, line: String::from_utf8_lossy(bytes).into_owned(), continues: false }
+    LogLine { schema: SCHEMA, line: String::from_utf8_lossy(bytes).into_owned(), continues: false }
 }
 
 #[cfg(test)]
@@ -172,7 +163,7 @@ mod tests {
     fn a_line_too_long_for_one_document_is_told_in_pieces() {
         let (mut lines, long) = (Lines::default(), "ö".repeat(2 * LONGEST_LINE));
         let pieces = long.as_bytes().chunks(64 * 1024 + 1);
-        let mut told: Vec<Line> = pieces.flat_map(|piece| lines.push(piece)).collect();
+        let mut told: Vec<LogLine> = pieces.flat_map(|piece| lines.push(piece)).collect();
         told.extend(lines.push(b"end\n"));
         let (last, others) = told.split_last().expect("some");
         assert!(others.len() >= 2 && others.iter().all(|line| line.continues) && !last.continues);

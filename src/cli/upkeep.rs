@@ -67,7 +67,9 @@ pub(super) fn gc(context: &Context, output: &Output, args: &GcArgs) -> Result<Ex
             let things = sizes::many(freed.len(), "thing");
             output.tell(&match (args.mode(), freed.is_empty()) {
                 (_, true) => "nothing has expired".to_owned(),
-                (gc::Mode::Free, false) => format!("freed {things}, {total}"),
+                (gc::Mode::Free, false) => {
+                    format!("freed {things}, {total}; folders are deleted in the background")
+                }
                 (gc::Mode::DryRun, false) => format!("would free {things}, {total}"),
             });
         }

@@ -30,7 +30,7 @@ impl SetupTable {
     /// Puts its values in the place of those that were there.
     pub(super) fn put_into(self, setup: &mut Setup, ports: &mut PortRange) -> Result<()> {
         if let Some(copy) = self.copy {
-            copy.iter().try_for_each(|path| inside(path))?;
+            copy.iter().try_for_each(|path| inside(path, "setup.copy"))?;
             setup.copy = copy;
         }
         for (name, value) in self.env.unwrap_or_default() {
@@ -51,12 +51,13 @@ impl SetupTable {
     }
 }
 
-fn inside(path: &str) -> Result<()> {
+/// Refuses what is no path inside a repository; `key` is where it stands.
+pub(super) fn inside(path: &str, key: &str) -> Result<()> {
     let mut components = Path::new(path).components();
     let is_inside = components.all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if is_inside && !path.is_empty() && !path.contains('\0') {
         return Ok(());
     }
     let shown = escape::line(path);
-    Err(Error::usage(format!("`{shown}` in `setup.copy` is no path inside the repository")))
+    Err(Error::usage(format!("`{shown}` in `{key}` is no path inside the repository")))
 }

@@ -7,10 +7,11 @@ pub use patch::{FilePatch, Hunk, Line, LineKind};
 pub use words::{Piece, changed_words};
 
 use crate::path::RepoPath;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The size of a change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     /// Files that differ.
     pub files: usize,
@@ -21,7 +22,7 @@ pub struct Figures {
 }
 
 /// A task's change as a whole, without its files.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiffSummary {
     /// Its size.
     #[serde(flatten)]
@@ -33,7 +34,7 @@ pub struct DiffSummary {
 }
 
 /// What happened to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeStatus {
     /// It is new.
@@ -66,7 +67,8 @@ impl ChangeStatus {
 }
 
 /// One changed file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(into = "FileChangeForm")]
 pub struct FileChange {
     /// Where it is now, or was when it is gone.
     pub path: RepoPath,
@@ -86,28 +88,42 @@ pub struct FileChange {
     pub new_mode: u32,
 }
 
-/// The contract's form: paths that are not UTF-8 carry their bytes beside the lossy text.
-impl Serialize for FileChange {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("path", &self.path.lossy())?;
-        if let Some(bytes) = self.path.base64_unless_utf8() {
-            map.serialize_entry("path_bytes", &bytes)?;
+/// The contract's form: paths that are not UTF-8 carry their bytes beside the lossy text, modes are told where they
+/// differ.
+#[derive(Serialize, JsonSchema)]
+struct FileChangeForm {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    old_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_path_bytes: Option<String>,
+    status: ChangeStatus,
+    insertions: usize,
+    deletions: usize,
+    binary: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_mode: Option<String>,
+}
+
+impl From<FileChange> for FileChangeForm {
+    fn from(change: FileChange) -> Self {
+        let old_path = change.old_path.as_ref();
+        let mode = |mode: u32| (change.old_mode != change.new_mode).then(|| format!("{mode:06o}"));
+        Self {
+            path: change.path.lossy(),
+            path_bytes: change.path.base64_unless_utf8(),
+            old_path: old_path.map(RepoPath::lossy),
+            old_path_bytes: old_path.and_then(RepoPath::base64_unless_utf8),
+            status: change.status,
+            insertions: change.insertions,
+            deletions: change.deletions,
+            binary: change.binary,
+            old_mode: mode(change.old_mode),
+            new_mode: mode(change.new_mode),
         }
-        map.serialize_entry("old_path", &self.old_path.as_ref().map(RepoPath::lossy))?;
-        if let Some(bytes) = self.old_path.as_ref().and_then(RepoPath::base64_unless_utf8) {
-            map.serialize_entry("old_path_bytes", &bytes)?;
-        }
-        map.serialize_entry("status", &self.status)?;
-        map.serialize_entry("insertions", &self.insertions)?;
-        map.serialize_entry("deletions", &self.deletions)?;
-        map.serialize_entry("binary", &self.binary)?;
-        if self.old_mode != self.new_mode {
-            map.serialize_entry("old_mode", &format!("{:06o}", self.old_mode))?;
-            map.serialize_entry("new_mode", &format!("{:06o}", self.new_mode))?;
-        }
-        map.end()
     }
 }
 

@@ -1,8 +1,8 @@
 //! A file's change line by line, as git's hunks.
 
 use super::FileChange;
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// One changed file with its hunks; none for binary files and pure renames.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct FilePatch {
 }
 
 /// A run of changed lines with their context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Hunk {
     /// First line in the old file, from 1.
     pub old_start: u32,
@@ -31,7 +31,7 @@ pub struct Hunk {
 }
 
 /// Which side a line belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LineKind {
     /// On both sides.
@@ -43,7 +43,8 @@ pub enum LineKind {
 }
 
 /// One line of a hunk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(into = "LineForm")]
 pub struct Line {
     /// Which side it belongs to.
     pub kind: LineKind,
@@ -61,12 +62,16 @@ impl Line {
     }
 }
 
-impl Serialize for Line {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut line = serializer.serialize_struct("Line", 3)?;
-        line.serialize_field("kind", &self.kind)?;
-        line.serialize_field("text", &self.text())?;
-        line.serialize_field("no_newline", &self.no_newline)?;
-        line.end()
+/// The contract's form.
+#[derive(Serialize, JsonSchema)]
+struct LineForm {
+    kind: LineKind,
+    text: String,
+    no_newline: bool,
+}
+
+impl From<Line> for LineForm {
+    fn from(line: Line) -> Self {
+        Self { kind: line.kind, text: line.text(), no_newline: line.no_newline }
     }
 }

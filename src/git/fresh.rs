@@ -46,13 +46,7 @@ impl Repo {
         let entries = self.common_dir().join("worktrees");
         let entry = entries.join(free_name(&entries, entry_name(&root)));
         let filling = new.filling();
-        fs::create_dir_all(filling.join("logs")).attempt(attempt)?;
-        let write = |name: &str, text: &str| fs::write(filling.join(name), text).attempt(attempt);
-        write("HEAD", &format!("ref: {}\n", new.branch.full_ref()))?;
-        write("commondir", "../..\n")?;
-        write("gitdir", &format!("{}\n", root.join(".git").display()))?;
-        write("locked", "it is being made\n")?;
-        write("logs/HEAD", &self.first_move(new))?;
+        self.fill_entry(new, &root)?;
         fs::create_dir_all(&entries).attempt(attempt)?;
         // The folder first: an entry for one that somebody else made meanwhile would make it ours.
         fs::create_dir(&root).attempt(attempt)?;
@@ -68,6 +62,19 @@ impl Repo {
         fs::rename(&sibling, entry.join("index")).attempt(attempt)?;
         fs::remove_file(entry.join("locked")).attempt(attempt)?;
         Ok(Checkout { root, git_dir: entry })
+    }
+
+    /// Fills git's entry of a worktree at `root`, locked, elsewhere.
+    pub(super) fn fill_entry(&self, new: &NewWorktree<'_>, root: &Path) -> Result<()> {
+        let filling = new.filling();
+        let attempt = || format!("make `{}`", new.root.display());
+        fs::create_dir_all(filling.join("logs")).attempt(attempt)?;
+        let write = |name: &str, text: &str| fs::write(filling.join(name), text).attempt(attempt);
+        write("HEAD", &format!("ref: {}\n", new.branch.full_ref()))?;
+        write("commondir", "../..\n")?;
+        write("gitdir", &format!("{}\n", root.join(".git").display()))?;
+        write("locked", "it is being made\n")?;
+        write("logs/HEAD", &self.first_move(new))
     }
 
     /// The first line of the worktree's own reflog of HEAD.

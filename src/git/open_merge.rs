@@ -152,9 +152,11 @@ impl Repo {
     /// # Errors
     /// `git` when the index cannot be read.
     pub fn unmerged_in(&self, checkout: &Checkout) -> Result<Vec<RepoPath>> {
-        let command = self.git.at(&checkout.git_dir, "diff-files").work_tree(&checkout.root);
-        let output = command.args(["--name-only", "-z", "--diff-filter=U"]).run()?;
-        let mut paths: Vec<_> = output.fields().map(RepoPath::new).collect();
+        // Only the index is read; comparing files could run filters.
+        let command = self.git.at(&checkout.git_dir, "ls-files").work_tree(&checkout.root);
+        let output = command.args(["--unmerged", "-z"]).run()?;
+        let path = |stage: &[u8]| stage.splitn(2, |byte| *byte == b'\t').nth(1).map(RepoPath::new);
+        let mut paths: Vec<_> = output.fields().filter_map(path).collect();
         paths.dedup();
         Ok(paths)
     }
@@ -170,7 +172,7 @@ impl Repo {
         (ours, theirs): (CommitId, CommitId),
         tree: ObjectId,
     ) -> Result<Vec<RepoPath>> {
-        let mut unmerged = self.unmerged_in(checkout)?;
+        let unmerged = self.unmerged_in(checkout)?;
         if unmerged.is_empty() {
             return Ok(unmerged);
         }
@@ -186,7 +188,7 @@ impl Repo {
             }
         };
         let mut undecided = Vec::new();
-        for path in unmerged.drain(..) {
+        for path in unmerged {
             if is_undecided(&path)? {
                 undecided.push(path);
             }
@@ -265,11 +267,15 @@ impl Merger<'_> {
     }
 }
 
-/// Whether both ends of a conflict are marked in a text, as git marks them.
+/// Whether an end of a conflict is marked in a text, as git marks them: seven signs, or as many more as
+/// an attribute wants. One end alone is left where somebody edited without looking.
 fn has_markers(text: &[u8]) -> bool {
-    let is_there =
-        |mark: &[u8]| text.split(|byte| *byte == b'\n').any(|line| line.starts_with(mark));
-    is_there(b"<<<<<<< ") && is_there(b">>>>>>> ")
+    text.split(|byte| *byte == b'\n').any(|line| {
+        [b'<', b'>'].into_iter().any(|sign| {
+            let signs = line.iter().take_while(|byte| **byte == sign).count();
+            signs >= 7 && line.get(signs) == Some(&b' ')
+        })
+    })
 }
 
 /// Writes git's notes of a merge in progress.
@@ -286,4 +292,19 @@ fn note(merge: &OpenMerge<'_>, conflicts: &[Conflict]) -> Result<()> {
         written.attempt(|| format!("write `{}`", file.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_counts_even_where_the_other_end_is_gone() {
+        for text in ["a\n<<<<<<< ours\nb\n", "=======\n>>>>>>> theirs", "<<<<<<<<<< ours"] {
+            assert!(has_markers(text.as_bytes()), "{text}");
+        }
+        for text in ["", "Title\n=======\n", "<<<<<< six", "<<<<<<<", " <<<<<<< in", ">>>>>>>>"] {
+            assert!(!has_markers(text.as_bytes()), "{text}");
+        }
+    }
 }

@@ -26,8 +26,8 @@ use std::path::Path;
 /// Larger files are left to git, which need not hold them in memory.
 const LARGE: u64 = 64 * 1024 * 1024;
 
-/// With more unknown names than this git looks through the whole worktree for them.
-const MOST_UNKNOWN: usize = 500;
+/// With more bytes of unknown names than this git looks through the whole worktree for them.
+const MOST_UNKNOWN: usize = 64 * 1024;
 
 /// What is at a path: the mode as git keeps it and the content.
 type Kept = (u32, ObjectId);
@@ -59,10 +59,10 @@ impl Repo {
         (known, found): (&Known, &Differences),
     ) -> Result<Option<Recorded>> {
         let root = &request.checkout.root;
-        let below_known = |path: &[u8]| path.ends_with(b"/.git");
-        let odd =
-            found.unknown.len() > MOST_UNKNOWN || found.unknown.iter().any(|p| below_known(p));
-        if odd || !self.writes_plainly() {
+        let inside = found.unknown.iter().any(|path| path.ends_with(b"/.git"));
+        // A submodule is a folder here, and none of its files is ours.
+        let odd = known.index.entries.iter().any(|entry| !is_file(entry.mode));
+        if inside || odd || !self.writes_plainly() {
             return Ok(None);
         }
         let Some(committed) = self.committed_since(known.index.root.id, head)? else {
@@ -89,17 +89,18 @@ impl Repo {
         let gone = found.gone.iter().map(path_of).chain(committed.keys());
         outcome.extend(gone.map(|path| (path.clone(), None)));
         let mut attributes = BTreeMap::new();
+        let held = |path: &[u8]| match committed.get(path) {
+            Some(kept) => *kept,
+            None => known.entry(path).map(|entry| (entry.mode, entry.id)),
+        };
         for path in to_read {
-            match self.read_kept(root, path, &mut attributes)? {
+            match self.read_kept((root, path), held(path), &mut attributes)? {
                 Reading::Kept(seen) => drop(outcome.insert(path.to_owned(), Some(seen))),
                 Reading::Nothing => drop(outcome.insert(path.to_owned(), None)),
                 Reading::Gits => return Ok(None),
             }
         }
-        let tree = self.updated(head, &outcome, |path| match committed.get(path) {
-            Some(kept) => *kept,
-            None => known.entry(path).map(|entry| (entry.mode, entry.id)),
-        })?;
+        let tree = self.updated(head, &outcome, held)?;
         Ok(tree.map(|tree| Recorded { snapshot: Snapshot { tree, nested }, outcome }))
     }
 
@@ -123,7 +124,7 @@ impl Repo {
                 git2::Delta::Deleted => None,
                 _ => Some((u32::from(file.mode()), object_id(file.id()))),
             };
-            if kept.is_some_and(|(mode, _)| !matches!(mode, FILE | PROGRAM | LINK)) {
+            if kept.is_some_and(|(mode, _)| !is_file(mode)) {
                 return Ok(None);
             }
             // A change of kind may be told as one that goes and one that comes.
@@ -144,6 +145,9 @@ impl Repo {
         if paths.is_empty() {
             return Ok(Some((files, nested)));
         }
+        if paths.iter().map(|path| path.len() + 1).sum::<usize>() > MOST_UNKNOWN {
+            return Ok(None);
+        }
         // An index without anything: what is asked for is in none.
         forget_index(request.index)?;
         let git = self.git.at(&request.checkout.git_dir, "ls-files");
@@ -160,11 +164,11 @@ impl Repo {
         Ok(Some((files, nested)))
     }
 
-    /// Reads a file and puts its content into the object database.
+    /// Reads a file and puts its content into the object database, if it is not what is `held` there.
     fn read_kept(
         &self,
-        root: &Path,
-        path: &[u8],
+        (root, path): (&Path, &[u8]),
+        held: Option<Kept>,
         attributes: &mut BTreeMap<RepoPath, bool>,
     ) -> Result<Reading> {
         let path = RepoPath::new(path);
@@ -193,7 +197,11 @@ impl Repo {
         if mode != LINK && content.contains(&b'\r') {
             return Ok(Reading::Gits);
         }
-        let id = self.inner.blob(&content).git_attempt(|| format!("store `{path}`"))?;
+        let attempt = || format!("store `{path}`");
+        let id = git2::Oid::hash_object(git2::ObjectType::Blob, &content).git_attempt(attempt)?;
+        if held.is_none_or(|(_, held)| held != object_id(id)) {
+            self.inner.blob(&content).git_attempt(attempt)?;
+        }
         Ok(Reading::Kept(Seen { kept: (mode, object_id(id)), state }))
     }
 
@@ -335,6 +343,10 @@ fn has_plain_attributes(folder: &Path) -> bool {
             found.is_file() && fs::read(file).is_ok_and(|text| attributes_are_plain(&text))
         }
     }
+}
+
+fn is_file(mode: u32) -> bool {
+    matches!(mode, FILE | PROGRAM | LINK)
 }
 
 fn path_exists(root: &Path, path: &[u8]) -> bool {

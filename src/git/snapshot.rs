@@ -66,7 +66,8 @@ impl Repo {
                 copy_index(seed, index)?;
                 return Ok(Snapshot { tree, nested: Vec::new() });
             }
-            if let Some(recorded) = self.record(request, tree, (&known, &found))? {
+            // What fails here, git does too, or it says why not.
+            if let Ok(Some(recorded)) = self.record(request, tree, (&known, &found)) {
                 return self.write_recorded(index, known, recorded);
             }
             changed = Some((known, found.changed));

@@ -7,6 +7,7 @@
 use crate::error::{Attempt, Error, Result};
 use crate::names::TaskId;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,6 +15,10 @@ use std::path::{Path, PathBuf};
 
 /// What the name of a folder begins with whose deletion has begun.
 const DELETING: &str = ".deleting-";
+
+/// What the name of a folder ends with that holds what was beside the files of a commit, where the
+/// folder itself was given to another task.
+const REST: &str = ".rest";
 
 /// A released task's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +70,17 @@ pub fn trashed_in(trash: &Path) -> Result<Vec<Trashed>> {
 #[must_use]
 pub fn last_trashed(trash: &Path, task: TaskId) -> Option<PathBuf> {
     let folders = trashed_in(trash).ok()?.into_iter().filter(|it| it.task == task);
-    folders.filter(|it| !it.is_half_deleted).max_by_key(|it| it.number).map(|it| it.path)
+    let is_rest = |it: &Trashed| it.path.extension().is_some_and(|it| it == &REST[1..]);
+    let whole = folders.filter(|it| !it.is_half_deleted && !is_rest(it));
+    whole.max_by_key(|it| it.number).map(|it| it.path)
+}
+
+/// Where that lies which was beside the files of a commit in a folder.
+#[must_use]
+pub fn rest_of(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(REST);
+    folder.with_file_name(name)
 }
 
 /// The name by which a task's folder comes into a trash: above all that are there, half deleted or not,
@@ -85,8 +100,9 @@ pub(super) fn next_name(trash: &Path, task: TaskId) -> Result<String> {
     })
 }
 
-/// The task that `<id>` or `<id>-<number>` names, and the number.
+/// The task that `<id>` or `<id>-<number>` names, and the number; the rest of a folder is named after it.
 fn owner(name: &str) -> Option<(TaskId, u32)> {
+    let name = name.strip_suffix(REST).unwrap_or(name);
     let (id, rest) = name.split_at_checked(36)?;
     let task: TaskId = id.parse().ok().filter(|task: &TaskId| task.to_string() == id)?;
     match rest.strip_prefix('-') {
@@ -118,19 +134,28 @@ pub fn size_of(folder: &Path) -> u64 {
 }
 
 /// Takes a folder out of use: from here on it is only there to be deleted. The caller holds the
-/// task's lock.
+/// task's lock. `note` is told its new name before it has it.
 ///
 /// # Errors
-/// `io` when it cannot be renamed; then it is as it was.
-pub fn doom(folder: &Path) -> Result<PathBuf> {
+/// What `note` answers, `io` when it cannot be renamed; then it is as it was.
+pub fn doom(folder: &Path, note: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let wanted = format!("{DELETING}{name}");
     let taken = |name: &str| folder.with_file_name(name).symlink_metadata().is_ok();
     let numbered = (1u32..).map(|number| format!("{wanted}-{number}"));
     let free = std::iter::once(wanted.clone()).chain(numbered).find(|name| !taken(name));
     let doomed = folder.with_file_name(free.expect("invariant: some number is free"));
+    note(&doomed)?;
     fs::rename(folder, &doomed).attempt(|| format!("move `{}` away", folder.display()))?;
     Ok(doomed)
+}
+
+/// Whether a folder is only there to be deleted, by where it lies and what it is called.
+#[must_use]
+pub fn is_doomed(folder: &Path) -> bool {
+    let is_trash = |place: &Path| place.ends_with(".trash") || place.ends_with("trash");
+    let name = folder.file_name().and_then(OsStr::to_str);
+    folder.parent().is_some_and(is_trash) && name.is_some_and(|name| name.starts_with(DELETING))
 }
 
 /// Deletes a folder for good, folders in it that may not be written to included.
@@ -213,7 +238,7 @@ mod tests {
         came(&format!("{ID}-1"));
         // The first is gone, the second half so; a file has the next name.
         fs::remove_dir(inside(ID)).expect("removes");
-        doom(&inside(&format!("{ID}-1"))).expect("renames");
+        doom(&inside(&format!("{ID}-1")), |_| Ok(())).expect("renames");
         assert_eq!(last_trashed(trash.path(), task), None);
         fs::write(inside(&format!("{ID}-2")), "").expect("a file");
         came(&format!("{ID}-3"));
@@ -234,7 +259,15 @@ mod tests {
         std::os::unix::fs::symlink(&outside, folder.join("link")).expect("a link");
         assert!(size_of(&folder) >= 9000);
         fs::set_permissions(folder.join("cache"), fs::Permissions::from_mode(0o500)).expect("set");
-        let doomed = doom(&folder).expect("moves");
+        let noted = std::cell::RefCell::new(PathBuf::new());
+        let note = |path: &Path| {
+            assert!(folder.exists(), "it is told first");
+            noted.replace(path.to_owned());
+            Ok(())
+        };
+        let doomed = doom(&folder, note).expect("moves");
+        assert_eq!((noted.into_inner(), is_doomed(&doomed)), (doomed.clone(), false));
+        assert!(is_doomed(Path::new("/x/.trash/.deleting-x")) && !is_doomed(&folder));
         assert!(!folder.exists() && doomed.ends_with(format!("{DELETING}{ID}")));
         delete(&doomed).expect("deletes");
         delete(&doomed).expect("is gone already");

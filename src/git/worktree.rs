@@ -7,6 +7,7 @@
 //! looks like the tree itself, we make it (`fresh.rs`).
 
 use super::fresh::remove_folder;
+use super::pool::{PoolOffer, linked};
 use super::refs::Expected;
 use super::repo::{Checkout, Repo, worktree_root_of};
 use super::trash::next_name;
@@ -20,6 +21,9 @@ const OWNER: &str = "offshoot-task";
 
 /// The file in it that says that the worktree was made ready for an agent.
 const SET_UP: &str = "offshoot-set-up";
+
+/// The file in it that says that the worktree's folder may serve other tasks.
+const RECYCLED: &str = "offshoot-recycled";
 
 /// The file in it that says that something in the worktree is nowhere else.
 const ONLY_COPY: &str = "offshoot-only-copy";
@@ -59,8 +63,25 @@ pub fn is_only_copy(entry: &Path) -> bool {
     entry.join(ONLY_COPY).exists()
 }
 
+/// Notes of a released worktree, by its entry, that its folder is given to others; what is nowhere else
+/// was moved aside.
+///
+/// # Errors
+/// `io` when that cannot be written.
+pub fn mark_recycled(entry: &Path) -> Result<()> {
+    let mark = entry.join(RECYCLED);
+    fs::write(&mark, "the folder was given to others\n")
+        .attempt(|| format!("write `{}`", mark.display()))
+}
+
+/// Whether the folder of a released worktree was given to others.
+#[must_use]
+pub fn is_recycled(entry: &Path) -> bool {
+    entry.join(RECYCLED).exists()
+}
+
 /// A worktree to be made.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct NewWorktree<'a> {
     /// Whose it is.
     pub task: TaskId,
@@ -72,6 +93,8 @@ pub struct NewWorktree<'a> {
     pub base: CommitId,
     /// A file that exists while the worktree is being made, so that a half-made one is known as ours.
     pub intent: &'a Path,
+    /// Out of which it may be made, if other tasks are to have its folder after it.
+    pub pool: Option<&'a PoolOffer<'a>>,
 }
 
 /// A worktree taken from its place.
@@ -95,8 +118,12 @@ impl Repo {
             return forget(new.intent).map(|()| made);
         }
         if new.intent.exists() {
+            self.take_back_linked(new)?;
             self.take_back_filling(new)?;
-        } else if new.root.symlink_metadata().is_ok() {
+        } else {
+            self.drop_dangling(new.root)?;
+        }
+        if new.root.symlink_metadata().is_ok() {
             return Err(Error::refused(format!("`{}` is there already", new.root.display())));
         }
         let attempt = || format!("make `{}`", new.root.display());
@@ -105,13 +132,22 @@ impl Repo {
             fs::create_dir_all(parent).attempt(attempt)?;
         }
         self.create_branch(new)?;
-        let checkout = match self.make_fresh(new) {
-            Some(checkout) => checkout,
-            None => self.add_by_git(new)?,
+        let checkout = match self.take_spare(new)? {
+            Some(taken) => taken,
+            None => self.make_anew(new)?,
         };
         fs::write(checkout.git_dir.join(OWNER), new.task.to_string()).attempt(attempt)?;
         forget(new.intent)?;
         Ok(checkout)
+    }
+
+    fn make_anew(&self, new: &NewWorktree<'_>) -> Result<Checkout> {
+        let place = new.pool.map(|_| self.place_in_pool(new)).transpose()?;
+        let new = NewWorktree { root: place.as_deref().unwrap_or(new.root), ..*new };
+        match self.make_fresh(&new) {
+            Some(checkout) => Ok(checkout),
+            None => self.add_by_git(&new),
+        }
     }
 
     fn add_by_git(&self, new: &NewWorktree<'_>) -> Result<Checkout> {
@@ -176,7 +212,8 @@ impl Repo {
     /// # Errors
     /// `io` when the entries cannot be listed.
     pub fn entry_near(&self, task: TaskId, root: &Path) -> Result<Option<PathBuf>> {
-        let likely = self.common_dir().join("worktrees").join(entry_name(root));
+        let root = linked(root).unwrap_or_else(|| root.to_owned());
+        let likely = self.common_dir().join("worktrees").join(entry_name(&root));
         if owner_of(&likely) == Some(task) {
             return Ok(Some(likely));
         }

@@ -9,6 +9,7 @@
 
 mod answer;
 mod notes;
+mod schemas;
 mod tools;
 mod words;
 

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use super::words;
+use super::{schemas, words};
 
 /// The argument that names the session a call comes from. It is in no schema, so that no model makes
 /// one up; opencode's plugin adds it.
@@ -120,7 +120,11 @@ impl VerbTool {
             .read_only(self.only_looks())
             .destructive(is_in(ASKING_FIRST))
             .open_world(is_in(RUNNING));
-        Tool::new(self.name.clone(), description, self.schema()).with_annotations(hints)
+        let tool = Tool::new(self.name.clone(), description, self.schema()).with_annotations(hints);
+        match schemas::of_answer(&self.name) {
+            Some(schema) => tool.with_raw_output_schema(schema.into()),
+            None => tool,
+        }
     }
 
     fn schema(&self) -> JsonObject {

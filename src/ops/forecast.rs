@@ -6,6 +6,7 @@
 //! landing.
 
 use super::foresight::Foresight;
+use super::land::refuse_planted_programs;
 use super::landing_order::{clusters, most_together};
 use super::recover::{ended, find, recover_if_possible};
 use crate::context::Context;
@@ -31,7 +32,8 @@ struct Group<'a> {
 ///
 /// # Errors
 /// `refused` when a named task has not ended, was landed or discarded or changed nothing;
-/// `unsupported` when git is too old.
+/// `unsupported` when git is too old; `refused` while programs are in the configuration that an open
+/// task put there.
 pub fn forecast(context: &Context, words: &[String]) -> Result<ForecastReport> {
     recover_if_possible(context);
     let mut asked = BTreeSet::new();
@@ -140,6 +142,8 @@ fn groups<'a>(
             by_target.entry(target.as_str()).or_default().push(task);
         }
     }
+    // They would run for whichever tasks git merges.
+    tasks.iter().try_for_each(|task| refuse_planted_programs(context, task))?;
     let mut groups = Vec::new();
     for tasks in by_target.into_values() {
         let Some(target) = &tasks[0].spec.target else { continue };

@@ -6,15 +6,17 @@
 
 use super::land::{PINS, drop_landing_pins, lock_landings};
 use super::recover::recover;
+use super::recycle::{drop_spare, superfluous};
 use super::release::kept_refs;
+use super::upkeep;
 use crate::config::Keep;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::git::{self, Journaled, Trashed};
 use crate::lock::Wait;
 use crate::names::TaskId;
-use crate::store::TaskLock;
-use crate::task::{Custody, Landing, Task};
+use crate::store::{Chore, TaskLock, What as Work};
+use crate::task::{Custody, Landing, Spare, Task};
 use crate::timestamp::Timestamp;
 use crate::view::FreedView;
 use std::collections::BTreeSet;
@@ -60,6 +62,20 @@ pub fn gc(context: &Context, mode: Mode) -> Result<Collected> {
             Err(error) => collected.errors.push(error),
         }
     }
+    for spare in superfluous(context)? {
+        let freed = match mode {
+            Mode::DryRun => spare_view(context, &spare),
+            Mode::Free => spare_view(context, &spare)
+                .and_then(|view| drop_spare(context, &spare).map(|()| view)),
+        };
+        match freed {
+            Ok(view) => collected.freed.push(view),
+            Err(error) => collected.errors.push(error),
+        }
+    }
+    if mode == Mode::Free {
+        upkeep::start(context)?;
+    }
     Ok(collected)
 }
 
@@ -96,6 +112,12 @@ impl Thing {
     }
 }
 
+fn spare_view(context: &Context, spare: &Spare) -> Result<FreedView> {
+    let task = context.store.read(spare.task)?.name().clone();
+    let path = spare.folder.to_string_lossy().into_owned();
+    Ok(FreedView { what: "spare", path, bytes: spare.bytes, task })
+}
+
 /// Everything that is kept of released tasks. A record that cannot be read keeps what is its task's.
 fn held(context: &Context, errors: &mut Vec<Error>) -> Result<Vec<Thing>> {
     let mut released = Vec::new();
@@ -112,6 +134,10 @@ fn held(context: &Context, errors: &mut Vec<Error>) -> Result<Vec<Thing>> {
         trashed.splice(0..0, whose(&trash, What::Folder)?);
     }
     leave_only_copies(&mut trashed);
+    // What is being deleted was told before; what could not be deleted is tried here, and told.
+    let being_deleted: Vec<Work> =
+        context.store.chores()?.into_iter().map(|chore| chore.what).collect();
+    trashed.retain(|(_, path, _)| !being_deleted.contains(&Work::Delete(path.clone())));
     let mut things = landings(context, &released)?;
     for task in released {
         let since = released_at(&task);
@@ -220,8 +246,11 @@ fn expired(mut things: Vec<Thing>, keep: &Keep, now: Timestamp) -> Vec<Thing> {
     things.retain(|thing| match &thing.what {
         What::HalfDeleted(_) | What::Environment(_) => true,
         What::Folder(path) => gone.contains(path),
-        // An entry without its folder serves nobody.
-        What::Entry(_) => !kept.contains(&thing.task.id()),
+        // An entry without its folder serves nobody, but it says for a while where that went.
+        What::Entry(path) => {
+            let is_told = git::is_recycled(path) && !is_over(thing.since, keep.folders);
+            !kept.contains(&thing.task.id()) && !is_told
+        }
         What::Ref(_) | What::Landing { .. } => is_over(thing.since, keep.refs),
     });
     things
@@ -248,9 +277,9 @@ fn free(context: &Context, thing: &Thing) -> Result<()> {
     let lock = still_released(context, thing)?;
     match &thing.what {
         What::HalfDeleted(path) => git::delete(path),
-        What::Folder(path) => delete(lock, path),
+        What::Folder(path) => delete(context, &lock, path),
         What::Entry(path) => match git::owner_of(path) {
-            Some(owner) if owner == thing.task.id() => delete(lock, path),
+            Some(owner) if owner == thing.task.id() => delete(context, &lock, path),
             // It never said whose it is, so it is not ours to delete.
             _ => Err(Error::refused(format!("`{}` names no task as its owner", path.display()))
                 .hint("offshoot doctor")),
@@ -272,11 +301,10 @@ fn free(context: &Context, thing: &Thing) -> Result<()> {
     }
 }
 
-/// The lock is only needed until nobody can take the folder for something to bring back.
-fn delete(lock: TaskLock, path: &Path) -> Result<()> {
-    let doomed = git::doom(path)?;
-    drop(lock);
-    git::delete(&doomed)
+/// Nobody can take the folder for something to bring back from here on, and it goes in the background.
+fn delete(context: &Context, lock: &TaskLock, path: &Path) -> Result<()> {
+    let note = |doomed: &Path| context.store.note_chore(&Chore::delete(lock.id(), doomed));
+    git::doom(path, note).map(drop)
 }
 
 /// The task's lock, if it is still as it was looked at: somebody may have restored it meanwhile.

@@ -31,6 +31,7 @@ pub mod status;
 pub mod tell;
 pub mod trust;
 pub mod undo;
+pub mod upkeep;
 pub mod wait;
 
 mod base;
@@ -41,4 +42,5 @@ mod lending;
 mod overlaps;
 mod place;
 mod recover;
+mod recycle;
 mod release;

@@ -1,4 +1,5 @@
-//! What this program is when it is not a command: a task's supervisor or its shim, and a
+//! What this program is when it is not a command: a task's supervisor or its shim, who tells of ends,
+//! who does chores; and a
 //! command that it gives to itself.
 
 use crate::environment::Environment;
@@ -24,6 +25,14 @@ pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
 /// When the record cannot be read.
 pub fn tell(state: &Path, id: TaskId, environment: &Environment) -> Result<()> {
     crate::ops::tell::tell(state, id, environment.clone())
+}
+
+/// Does what nobody waits for; see [`crate::ops::upkeep::upkeep`].
+///
+/// # Errors
+/// When it cannot be told what is to be done.
+pub fn upkeep(state: &Path, environment: &Environment) -> Result<()> {
+    crate::ops::upkeep::upkeep(state, environment.clone())
 }
 
 /// Watches over an agent; see [`crate::supervisor::shim`].

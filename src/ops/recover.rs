@@ -60,6 +60,7 @@ pub(super) fn recover(context: &Context) -> Result<()> {
     // What cannot be removed yet is tried again by the next command.
     let _ = Laboratory { store, repo, config }.sweep();
     supervisor::pump(store, config)?;
+    super::upkeep::start(context)?;
     supervisor::tell_of_ends(store)
 }
 

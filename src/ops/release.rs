@@ -3,11 +3,11 @@
 //!
 //! Every step may be repeated, so a release that was cut off is simply done again.
 
-use super::restore;
+use super::{recycle, restore};
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::git::{
-    Checkout, Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart, last_trashed,
+    Checkout, Expected, NewCommit, Signing, SnapshotRequest, SnapshotStart, home_of, last_trashed,
 };
 use crate::layout::RepoLock;
 use crate::names::{CommitId, TaskId};
@@ -70,6 +70,8 @@ fn let_go(context: &Context, lock: &TaskLock, task: &Task, custody: Custody) -> 
     context.store.forget_environment(lock)?;
     let task = context.store.commit(lock, task, Change::Released(custody))?;
     context.store.settle(lock, &task)?;
+    // Without it the folder stays in the trash.
+    let _ = recycle::later(context, &task);
     Ok(task)
 }
 
@@ -210,6 +212,7 @@ fn move_worktree(context: &Context, task: &Task) -> Result<Custody> {
     let entries = context.store.layout().trash();
     let released = {
         let _repo = context.store.lock(RepoLock::Repo)?;
+        context.repo.unlink_worktree(task.id(), &task.spec.worktree)?;
         context.repo.release_worktree(task.id(), &trash, &entries)?
     };
     // A release that was cut off after moving finds nothing to move, but what it moved.
@@ -231,7 +234,7 @@ pub(super) fn kept_refs(task: &Task) -> String {
 /// Beside the worktree, on its file system; a person may have moved it elsewhere (`git worktree move`).
 fn trash(context: &Context, task: &Task) -> Result<PathBuf> {
     let place = context.repo.worktree_of(task.id())?.map(|checkout| checkout.root);
-    Ok(place.as_ref().unwrap_or(&task.spec.worktree).with_file_name(".trash"))
+    Ok(home_of(place.as_ref().unwrap_or(&task.spec.worktree)).join(".trash"))
 }
 
 /// Where the task's branch is checked out besides its own worktree, if it is.

@@ -6,7 +6,7 @@ use super::release::{base_pin, release_again};
 use super::several::{Several, each};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::git::{Expected, NewWorktree, ReleasedWorktree};
+use crate::git::{self, Expected, NewWorktree, ReleasedWorktree};
 use crate::layout::RepoLock;
 use crate::names::CommitId;
 use crate::store::TaskLock;
@@ -28,6 +28,8 @@ pub struct Restored {
 pub enum Worktree {
     /// The one that it had, with everything in it.
     AsItWas,
+    /// A new one with all that was in it but what the pool keeps for others.
+    PutTogether,
     /// A new one at the result: what git ignores, and what was not committed, is not in it.
     MadeAnew,
 }
@@ -145,6 +147,19 @@ pub(super) fn bring_back(
         let base = task.spec.base.commit;
         context.repo.set_ref(&pin, Expected::Absent, base, "offshoot: base of a task")?;
     }
+    let (root, worktree) = bring_back_folder(context, task, (custody, tip))?;
+    if let Some(folder) = &custody.folder {
+        git::put_back(&git::rest_of(folder), &root)?;
+    }
+    Ok((root, worktree))
+}
+
+/// The caller holds the repository's lock.
+fn bring_back_folder(
+    context: &Context,
+    task: &Task,
+    (custody, tip): (&Custody, CommitId),
+) -> Result<(PathBuf, Worktree)> {
     // One that was restored before this was cut off is there already.
     if let Some(there) = context.repo.worktree_of(task.id())? {
         return Ok((there.root, Worktree::AsItWas));
@@ -162,8 +177,10 @@ pub(super) fn bring_back(
         branch: &task.spec.branch,
         base: tip,
         intent: &layout.intent(),
+        pool: None,
     })?;
-    Ok((made.root, Worktree::MadeAnew))
+    let given_away = custody.entry.as_ref().is_some_and(|entry| git::is_recycled(entry));
+    Ok((made.root, if given_away { Worktree::PutTogether } else { Worktree::MadeAnew }))
 }
 
 fn bring_back_branch(context: &Context, task: &Task, tip: CommitId) -> Result<()> {

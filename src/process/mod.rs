@@ -9,6 +9,7 @@ mod identity;
 mod reap;
 mod spawn;
 mod tree;
+mod users;
 mod verb;
 
 pub use bounded::run_bounded;
@@ -22,4 +23,5 @@ pub use spawn::{
     Spawn, become_ourselves, complain_to, pager, set_subreaper, set_umask, take_standard_input,
 };
 pub use tree::{ProcessTree, TreeSignal, carries, hold, wait_until_ended};
+pub use users::is_in_use;
 pub use verb::{Orphaned, Spoken, verb};

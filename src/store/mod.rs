@@ -8,6 +8,7 @@
 //!
 //! Deliberately absent: any decision about what a task should do next; that is the verbs' business.
 
+mod chores;
 mod control;
 mod files;
 mod foreseen;
@@ -20,9 +21,11 @@ mod messages;
 mod paths;
 mod ports;
 mod records;
+mod spares;
 mod told;
 mod verdicts;
 
+pub use chores::{Chore, What};
 pub use history::Past;
 pub use inbox::InboxEntry;
 pub use index::Queued;
@@ -30,6 +33,7 @@ pub use inspect::{OpenToOthers, StrayEntry};
 pub use journal::JournalReader;
 pub use paths::PathsLock;
 pub use records::{Naming, NewTask, Placing, TaskLock};
+pub use spares::SPARE_INDEX;
 pub use verdicts::{Subject, Trial};
 
 use crate::clock::Clock;

@@ -323,7 +323,7 @@ impl Life {
         let head = self.repo.head_of(&checkout.git_dir).ok().and_then(|head| head.branch);
         if head.as_ref() != Some(&self.task.spec.branch) {
             self.repo.attach_head(checkout, &self.task.spec.branch)?;
-        } else if !work.leftovers_committed {
+        } else if !work.leftovers_committed && !work.merged {
             return Ok(());
         }
         let index = self.store.layout().task(self.task.id()).snapshot_index();

@@ -12,7 +12,7 @@ use crate::escape;
 use crate::git::{
     Checkout, Fingerprint, Landing, MainCheckout, MainFile, Repo, StashEntry, changed_names,
 };
-use crate::names::{BranchName, CommitId};
+use crate::names::{BranchName, CommitId, TaskId};
 use crate::path::RepoPath;
 use crate::store::Store;
 use crate::task::{SCHEMA, Task, Warning, WarningKind};
@@ -228,7 +228,12 @@ pub fn planted_programs(store: &Store, repo: &Repo, task: &Task) -> Result<Vec<S
     if !warnings.iter().any(|warning| warning.kind == WarningKind::ConfigChanged) {
         return Ok(Vec::new());
     }
-    let Some(note) = store.fingerprint::<Note>(task.id())? else { return Ok(Vec::new()) };
+    changed_programs(store, repo, task.id())
+}
+
+/// The same, whatever was warned of before.
+pub(super) fn changed_programs(store: &Store, repo: &Repo, task: TaskId) -> Result<Vec<String>> {
+    let Some(note) = store.fingerprint::<Note>(task)? else { return Ok(Vec::new()) };
     let now = repo.configuration();
     let mut keys = changed_names(&note.fingerprint.config, &now);
     keys.retain(|key| now.contains_key(key) && names_a_program(key));

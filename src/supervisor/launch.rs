@@ -70,15 +70,17 @@ pub(super) fn lives_apart(task: TaskId, pid: i32) -> bool {
 /// open, not by its program: that may have been replaced by a newer one meanwhile.
 pub(super) fn is_supervisor(pid: i32) -> bool {
     let Some(words) = process::arguments(pid) else { return false };
-    let [verb, _, state, id] = words.as_slice() else { return false };
-    let Some(task) = id.to_str().and_then(|id| id.parse::<TaskId>().ok()) else { return false };
-    let Some(common) = Path::new(state).parent() else { return false };
-    let layout = Layout::of(common).task(task);
+    let [verb, _, state, id @ ..] = words.as_slice() else { return false };
+    let Some(layout) = Path::new(state).parent().map(Layout::of) else { return false };
+    let task = || Some(layout.task(id.first()?.to_str()?.parse::<TaskId>().ok()?));
     let lock = match verb.to_str() {
-        Some("supervise") => layout.lock(),
-        // Whoever tells of a task's end goes on when the task around it has ended.
-        Some("tell") => layout.telling(),
-        _ => return false,
+        Some("supervise") => task().map(|task| task.lock()),
+        // Whoever tells of a task's end goes on when the task around it has ended, and so does who
+        // does chores.
+        Some("tell") => task().map(|task| task.telling()),
+        Some("upkeep") => Some(layout.upkeep()),
+        _ => None,
     };
+    let Some(lock) = lock else { return false };
     FileLock::is_held(&lock).unwrap_or(false) && process::has_open(pid, &lock)
 }

@@ -2,6 +2,7 @@
 //! committed it, and one that did not must not have its conflict markers taken for work.
 
 use super::Life;
+use super::isolation::changed_programs;
 use crate::error::Result;
 use crate::git::Checkout;
 use crate::names::{CommitId, ObjectId};
@@ -34,6 +35,11 @@ impl Life {
             };
             if self.repo.is_ancestor(theirs, head)? {
                 return Ok(OpenMerge::Committed);
+            }
+            // To see what is decided the merge is made once more, which a driver of the agent's could
+            // have a part in.
+            if !changed_programs(&self.store, &self.repo, self.task.id())?.is_empty() {
+                return Ok(OpenMerge::None);
             }
             let undecided = self.repo.undecided_in(checkout, (head, theirs), tree)?;
             if undecided.is_empty() {

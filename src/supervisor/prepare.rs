@@ -5,11 +5,11 @@ use super::protocol::{DONE, GO, MARK, Plan, Report};
 use crate::disk;
 use crate::environment::Environment;
 use crate::error::{Attempt, Error, ErrorKind, Result};
-use crate::git::{Checkout, NewWorktree, copy_index};
+use crate::git::{Checkout, NewWorktree, PoolOffer, copy_index};
 use crate::layout::RepoLock;
 use crate::outcome::Outcome;
 use crate::process::Spawn;
-use crate::task::{Change, ProcessIdentity};
+use crate::task::{Change, ProcessIdentity, Spare};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -83,6 +83,10 @@ impl Life {
             || self.repo.worktree_near(spec.id, &spec.worktree)?.is_none();
         let checkout = {
             let _repo = self.store.lock(RepoLock::Repo)?;
+            let spares = self.spares()?;
+            let keep = &self.config.pool.keep;
+            let offer = PoolOffer { spares: &spares, umask: spec.umask, keep };
+            let offer = self.config.pool.is_on().then_some(offer);
             self.repo.create_worktree(&NewWorktree {
                 task: spec.id,
                 root: &spec.worktree,
@@ -90,6 +94,7 @@ impl Life {
                 // A worktree that was lost is made again where its work had come to.
                 base: self.task.record.head.unwrap_or(spec.base.commit),
                 intent: &layout.intent(),
+                pool: offer.as_ref(),
             })?
         };
         if is_new {
@@ -97,6 +102,15 @@ impl Life {
             copy_index(&checkout.git_dir.join("index"), &layout.index())?;
         }
         Ok(checkout)
+    }
+
+    /// The worktrees that other tasks had and that this one may take.
+    fn spares(&self) -> Result<Vec<(Spare, PathBuf)>> {
+        if !self.config.pool.is_on() {
+            return Ok(Vec::new());
+        }
+        let spares = self.store.spares()?.into_iter();
+        Ok(spares.map(|spare| (spare.clone(), self.store.spare(&spare.name))).collect())
     }
 
     fn start_agent(&mut self, checkout: &Checkout) -> Result<()> {

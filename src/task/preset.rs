@@ -6,6 +6,7 @@ use super::{Task, TaskSpec};
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::names::TaskId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,7 +69,7 @@ pub struct FollowUp {
 }
 
 /// What an agent's model was given and gave, as the agent says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// Tokens read, those from a cache included.
     pub input_tokens: u64,

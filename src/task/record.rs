@@ -7,6 +7,7 @@ use crate::landing::{LandingRef, Strategy};
 use crate::names::{BranchName, CommitId, TaskId};
 use crate::outcome::Outcome;
 use crate::timestamp::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -80,7 +81,7 @@ pub struct TaskRecord {
 }
 
 /// One ended attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// Its number, from 1.
     pub attempt: u32,

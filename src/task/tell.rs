@@ -2,6 +2,7 @@
 
 use super::ProcessIdentity;
 use crate::timestamp::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -96,7 +97,7 @@ impl fmt::Debug for Wake {
 }
 
 /// A way of telling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// The command of `--on-done`.
@@ -132,7 +133,7 @@ impl Channel {
 }
 
 /// How telling of one end went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Told {
     /// The form of this record.
     pub schema: u32,

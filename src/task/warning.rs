@@ -1,10 +1,11 @@
 //! What a person should know about a task's work though it is no failure.
 
 use crate::path::RepoPath;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The sort of a warning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WarningKind {
     /// A repository inside the worktree was left out of the result.
@@ -42,7 +43,7 @@ pub enum WarningKind {
 }
 
 /// One warning.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
     /// Its sort.
     pub kind: WarningKind,

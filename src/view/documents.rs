@@ -6,14 +6,17 @@ use crate::claim::Claim;
 use crate::diff::{FileChange, FilePatch};
 use crate::error::Error;
 use crate::event::Event;
+use crate::landing::Conflict;
 use crate::names::{CommitId, TaskName};
+use crate::path::RepoPath;
 use crate::path_lock::PathLock;
 use crate::task::SCHEMA;
 use crate::timestamp::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// `{"schema":1,"tasks":[…]}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct TaskList<'a> {
     schema: u32,
     tasks: &'a [TaskView],
@@ -22,14 +25,14 @@ pub struct TaskList<'a> {
 }
 
 /// `{"schema":1,"events":[…]}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct EventList<'a> {
     schema: u32,
     events: &'a [Event],
 }
 
 /// Whose an entry of the inbox is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Addressee {
     /// The caller's session dispatched the task.
@@ -43,7 +46,7 @@ pub enum Addressee {
 }
 
 /// An entry of the inbox.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct InboxEntryView {
     /// The event.
     #[serde(flatten)]
@@ -56,7 +59,7 @@ pub struct InboxEntryView {
 }
 
 /// `{"schema":1,"events":[…]}` of the inbox.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct InboxList<'a> {
     schema: u32,
     events: &'a [InboxEntryView],
@@ -71,14 +74,14 @@ impl<'a> InboxList<'a> {
 }
 
 /// `{"schema":1,"locks":[…]}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct LockList {
     schema: u32,
     locks: Vec<LockView>,
 }
 
 /// One lock on paths.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LockView {
     paths: Vec<Claim>,
     owner: String,
@@ -88,7 +91,7 @@ struct LockView {
 }
 
 /// `{"schema":1,"landings":[…]}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct LandingList<'a> {
     schema: u32,
     landings: &'a [LandingView],
@@ -96,8 +99,34 @@ pub struct LandingList<'a> {
     error: Option<&'a Error>,
 }
 
+/// `{"schema":1,"applied":{…}}`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AppliedDocument<'a> {
+    schema: u32,
+    applied: AppliedView<'a>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct AppliedView<'a> {
+    task: &'a TaskName,
+    paths: &'a [RepoPath],
+    conflicts: &'a [Conflict],
+}
+
+/// One line of a log as a document, or a piece of one that is too long.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LogLine {
+    /// The form of this document.
+    pub schema: u32,
+    /// The line without its end; what is not UTF-8 is replaced.
+    pub line: String,
+    /// Whether the next document goes on with the same line.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
+}
+
 /// `{"schema":1,…,"patches":[…]}`: a task's diff with its hunks.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct PatchList<'a> {
     schema: u32,
     task: &'a TaskName,
@@ -109,7 +138,7 @@ pub struct PatchList<'a> {
 }
 
 /// One file's hunks.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct PatchView<'a> {
     #[serde(flatten)]
     change: &'a FileChange,
@@ -117,7 +146,7 @@ pub struct PatchView<'a> {
 }
 
 /// `{"schema":1,"error":{…}}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ErrorDocument<'a> {
     schema: u32,
     error: &'a Error,
@@ -171,6 +200,14 @@ impl<'a> LandingList<'a> {
     #[must_use]
     pub fn stopped_by(self, error: Option<&'a Error>) -> Self {
         Self { error, ..self }
+    }
+}
+
+impl<'a> AppliedDocument<'a> {
+    /// A document of what was put into a checkout.
+    #[must_use]
+    pub fn new(task: &'a TaskName, paths: &'a [RepoPath], conflicts: &'a [Conflict]) -> Self {
+        Self { schema: SCHEMA, applied: AppliedView { task, paths, conflicts } }
     }
 }
 

@@ -4,10 +4,11 @@ use crate::landing::Conflict;
 use crate::names::{BranchName, CommitId, TaskName};
 use crate::path::RepoPath;
 use crate::task::SCHEMA;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// `{"schema":1,"forecasts":[…],"pairs":[…],"order":[…]}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ForecastReport {
     /// The form of this document.
     pub schema: u32,
@@ -20,7 +21,7 @@ pub struct ForecastReport {
 }
 
 /// What landing one task now would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TaskForecast {
     /// The task's name.
     pub task: TaskName,
@@ -40,7 +41,7 @@ pub struct TaskForecast {
 }
 
 /// Two tasks with the same target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PairView {
     /// Their names, in the order in which they were dispatched.
     pub tasks: [TaskName; 2],

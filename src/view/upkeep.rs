@@ -3,10 +3,11 @@
 use crate::error::Error;
 use crate::names::TaskName;
 use crate::task::SCHEMA;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One inconsistency.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FindingView {
     /// Its sort, one word with underscores.
     pub kind: &'static str,
@@ -24,7 +25,7 @@ pub struct FindingView {
 }
 
 /// `{"schema":1,"findings":[…]}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FindingList<'a> {
     schema: u32,
     findings: &'a [FindingView],
@@ -39,11 +40,11 @@ impl<'a> FindingList<'a> {
 }
 
 /// Something that was freed, or would be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FreedView {
-    /// `folder`, `entry`, `ref`, `landing`, `environment` or `half_deleted`.
+    /// `folder`, `entry`, `ref`, `landing`, `environment`, `spare` or `half_deleted`.
     pub what: &'static str,
-    /// Where it is, or the name of the ref.
+    /// Where it is or was, or the name of the ref.
     pub path: String,
     /// How much it takes on disk; of refs nothing, since git frees what they kept.
     pub bytes: u64,
@@ -52,7 +53,7 @@ pub struct FreedView {
 }
 
 /// `{"schema":1,"freed":[…]}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FreedList<'a> {
     schema: u32,
     freed: &'a [FreedView],

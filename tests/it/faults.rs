@@ -9,6 +9,7 @@
 //! cannot be traced, the tests say so in one line and pass.
 
 mod picture;
+mod pool;
 mod sweep;
 mod world;
 
@@ -121,6 +122,7 @@ scenarios! {
     merge: diverged, "merge" "t";
     fast_forward: task, "merge" "--ff-only" "t";
     rebase: diverged, "rebase" "t";
+    squash: diverged, "merge" "--squash" "t";
     merge_into_two_checkouts: twice, "merge" "t";
     merge_where_nothing_is_checked_out: nowhere, "merge" "t";
     merge_and_keep: diverged, "merge" "--keep" "t";

@@ -84,6 +84,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("memmap2", &["git/pack"]),
     ("rmcp", &["mcp"]),
     ("rustix", &["process", "watch", "git", "clock", "lock", "disk", "notify"]),
+    ("schemars", &[ANYWHERE]),
     ("serde", &[ANYWHERE]),
     (
         "serde_json",

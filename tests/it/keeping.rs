@@ -1,6 +1,7 @@
 //! What is kept stays in order: `doctor` finds what was damaged and mends it, `gc` frees what has
 //! expired and nothing else.
 
+mod background;
 mod by_hand;
 mod collecting;
 mod finding;

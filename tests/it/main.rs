@@ -16,6 +16,7 @@ mod keeping;
 mod landing;
 mod limits;
 mod mcp;
+mod pool;
 mod recovery;
 mod sandbox;
 mod scarcity;

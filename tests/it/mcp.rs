@@ -70,6 +70,13 @@ fn every_verb_is_a_tool_and_every_option_an_argument() {
         assert!(!names.contains(hidden), "`{hidden}` is a tool");
     }
     for tool in tools {
+        // An object, as the protocol wants it: the tool's own document, or that of an error.
+        let answer = &tool["outputSchema"];
+        assert_eq!(
+            (&answer["type"], answer["anyOf"].as_array().map(Vec::len)),
+            (&json!("object"), Some(2)),
+            "{tool:#}"
+        );
         let schema = &tool["inputSchema"];
         assert_eq!(schema["type"], "object", "{tool:#}");
         assert_eq!(schema["properties"]["directory"]["type"], "string", "{tool:#}");

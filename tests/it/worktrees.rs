@@ -99,7 +99,8 @@ impl World {
         let branch = BranchName::new("offshoot/t").expect("a name");
         let base = self.git(&["rev-parse", "HEAD"]).parse().expect("a commit");
         let (root, intent) = (self.worktree(), self.intent());
-        let new = NewWorktree { task, root: &root, branch: &branch, base, intent: &intent };
+        let new =
+            NewWorktree { task, root: &root, branch: &branch, base, intent: &intent, pool: None };
         self.repo().create_worktree(&new)
     }
 

@@ -110,6 +110,13 @@ pub(super) enum Process {
         /// The task
         id: TaskId,
     },
+    /// Do what nobody waits for; only offshoot itself calls this
+    #[command(hide = true)]
+    Upkeep {
+        /// The state directory
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+    },
     /// Hold one agent's process tree; only offshoot itself calls this
     #[command(hide = true)]
     Shim(Rest),

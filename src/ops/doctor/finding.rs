@@ -52,6 +52,8 @@ pub(super) enum Fix {
     KeepResult(TaskId, CommitId),
     /// Moves git's entry of a worktree that is gone out of git's way.
     PutEntryAway(TaskId),
+    /// Tidies up the pool.
+    SweepPool,
     /// Closes a file or folder to others.
     Close(OpenToOthers),
 }
@@ -82,6 +84,7 @@ impl Fix {
             Self::MakeBranch(_, head) => format!("make the branch again at {}", head.short()),
             Self::KeepResult(_, head) => format!("keep {} by a ref", head.short()),
             Self::PutEntryAway(_) => "move the entry out of git's way".to_owned(),
+            Self::SweepPool => "delete what is in the pool and cannot be taken".to_owned(),
             Self::Close(place) => format!("set its mode to {:04o}", place.wanted),
         }
     }

@@ -234,9 +234,13 @@ pub(super) fn folders_of_nobody(look: &Look<'_>) -> Result<Vec<Finding>> {
         .collect();
     // Every worktree that git knows is somebody's; ours were looked at before.
     owned.extend(context.repo.checkouts()?.into_iter().map(|checkout| checkout.root));
-    let trash = root.join(".trash");
-    let mut folders: Vec<PathBuf> =
-        children(&root)?.into_iter().filter(|it| *it != trash).collect();
+    let [trash, trees, pool] = [".trash", ".trees", ".pool"].map(|name| root.join(name));
+    let mut folders = children(&root)?;
+    folders.retain(|it| ![&trash, &trees, &pool].contains(&it));
+    folders.extend(children(&trees)?);
+    let spares = context.store.spares()?;
+    owned.extend(spares.iter().map(|spare| resolved(&spare.folder)));
+    folders.extend(children(&pool)?);
     folders.retain(|folder| !owned.contains(&resolved(folder)));
     let trashed = git::trashed_in(&trash)?;
     let ours = |folder: &PathBuf| {
@@ -248,6 +252,23 @@ pub(super) fn folders_of_nobody(look: &Look<'_>) -> Result<Vec<Finding>> {
         Finding::new("foreign_folder", message, Mend::Nobody)
     });
     Ok(found.collect())
+}
+
+/// Spare worktrees whose folder is gone, and those that are not ready while nobody is at work on them.
+pub(super) fn pool_is_untidy(look: &Look<'_>) -> Result<Vec<Finding>> {
+    let store = &look.context.store;
+    if store.is_kept_up()? {
+        return Ok(Vec::new());
+    }
+    let spares = store.spares()?;
+    let gone = spares.iter().filter(|spare| !spare.folder.is_dir());
+    let gone = gone.map(|spare| format!("the spare worktree `{}` is gone", spare.folder.display()));
+    let unready = store.unready_spares()?;
+    let unready = unready.iter().map(|(name, _)| {
+        format!("the spare worktree `{name}` was left behind by who made it ready")
+    });
+    let told = |text| Finding::new("stray_spare", text, Mend::Ours(Fix::SweepPool));
+    Ok(gone.chain(unready).map(told).collect())
 }
 
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {

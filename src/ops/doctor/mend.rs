@@ -8,6 +8,7 @@ use crate::layout::RepoLock;
 use crate::names::{CommitId, TaskId};
 use crate::ops::land;
 use crate::ops::recover::{forget_pin, recover, take};
+use crate::ops::recycle::sweep;
 use crate::ops::release::{base_pin, keep_commit, release};
 use crate::task::Task;
 
@@ -48,6 +49,11 @@ impl Fix {
                 keep_commit(context, &task, *head)
             }
             Self::PutEntryAway(id) => put_entry_away(context, *id),
+            Self::SweepPool => match store.lock_chores()? {
+                Some(_chores) => sweep(context),
+                // Whoever does chores tidies up.
+                None => Ok(()),
+            },
             Self::Close(place) => store.close_to_others(place),
         }
     }

@@ -37,7 +37,7 @@ pub enum Mode {
 /// A check: what it finds is told in this order, and mended in this order.
 type Check = fn(&Look<'_>) -> Result<Vec<Finding>>;
 
-const CHECKS: [Check; 23] = [
+const CHECKS: [Check; 24] = [
     surroundings::git_is_too_old,
     surroundings::locks_are_not_kept,
     surroundings::others_may_look,
@@ -60,6 +60,7 @@ const CHECKS: [Check; 23] = [
     work::worktree_is_gone,
     leftovers::worktrees_without_task,
     leftovers::released_unrecorded,
+    leftovers::pool_is_untidy,
     leftovers::locks_of_git,
 ];
 

@@ -23,7 +23,7 @@ pub(super) use own_branch::move_own_branch;
 pub use part::Part;
 pub(super) use resolve::{Opened, open_for_agent};
 pub use settled::Leftovers;
-pub(super) use settled::{Settled, settle, settled_tip, tip};
+pub(super) use settled::{Settled, refuse_planted_programs, settle, settled_tip, tip};
 pub use verify::{Attendance, Verify, end_of_log};
 
 use crate::context::Context;

@@ -7,7 +7,7 @@
 
 use super::{
     Candidate, Extent, Hooks, LandRequest, Leftovers, Mode, Verify, finish_under, lock_landings,
-    tip, unmark,
+    refuse_planted_programs, tip, unmark,
 };
 use crate::context::Context;
 use crate::error::Attempt;
@@ -96,6 +96,7 @@ impl Candidate<'_> {
                 branch: &task.spec.branch,
                 base: self.settled.tip,
                 intent: &context.store.layout().task(task.id()).intent(),
+                pool: None,
             })?
         };
         let moved =
@@ -284,6 +285,7 @@ pub(in crate::ops) fn open_for_agent(
         hooks: Hooks::Skip,
     };
     let (task, target) = Candidate::destination(&request, task)?;
+    refuse_planted_programs(context, task)?;
     let open = |task: &Task| match context.repo.worktree_of(task.id())? {
         Some(checkout) => context.repo.merge_in_progress(&checkout),
         None => Ok(None),

@@ -159,7 +159,7 @@ impl Settled {
 
 /// Refuses while the repository's configuration has programs from the time of the task's run: git would
 /// run them to make the result and to write it out.
-fn refuse_planted_programs(context: &Context, task: &Task) -> Result<()> {
+pub(in crate::ops) fn refuse_planted_programs(context: &Context, task: &Task) -> Result<()> {
     let keys = planted_programs(&context.store, &context.repo, task)?;
     let Some(first) = keys.first() else { return Ok(()) };
     let shown: Vec<_> = keys.iter().map(|key| format!("`{}`", escape::line(key))).collect();

@@ -46,7 +46,8 @@ fn what_an_agent_asks_is_told_as_it_happens_and_shown() {
     let config = writing("copilot", denied, 0).replace("exit 0", "exec \"$@\"");
     let config = config.replace("''']", &format!("''', \"sh\", {}\"true\"]", &wait[1..]));
     sandbox.write_config(&config);
-    repo.offshoot(&["dispatch", "--name", "t", "--agent", "a", "Do it"]).ok();
+    let mut dispatch = repo.command(&["dispatch", "--name", "t", "--agent", "a", "Do it"]);
+    sandbox.finish_command(dispatch.env("OFFSHOOT_PARENT", "claude:s")).ok();
     crate::sandbox::wait_until("the question", || repo.told("t").contains(&"needs_input".into()));
     let task = repo.task("t");
     assert_eq!(
@@ -59,6 +60,11 @@ fn what_an_agent_asks_is_told_as_it_happens_and_shown() {
     assert!(shown.contains("asks      may it touch x\n"), "{shown}");
     assert!(shown.contains("offshoot send t"), "{shown}");
     assert_eq!(repo.told("t"), ["dispatched", "started", "needs_input", "finished"]);
+    // Whoever is told of the end is told of that too.
+    let input = br#"{"session_id": "s", "hook_event_name": "Stop"}"#;
+    let mut hook = repo.command(&["hook", "claude"]);
+    let ran = sandbox.finish_reading(hook.env("OFFSHOOT_PARENT", "claude:s"), input).ok();
+    assert!(ran.stdout.contains("not allowed something: see the result."), "{ran}");
 }
 
 #[test]

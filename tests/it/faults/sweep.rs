@@ -109,12 +109,12 @@ pub(super) fn sweep(scenario: &Scenario) {
 }
 
 /// A number by which what bears this name differs from others.
-fn turn_of(name: &str) -> usize {
+pub(super) fn turn_of(name: &str) -> usize {
     name.bytes().map(usize::from).sum()
 }
 
 /// Some calls of 1 to `calls`, evenly spread; another `turn` takes others.
-fn spread(calls: usize, most: usize, turn: usize) -> Vec<usize> {
+pub(super) fn spread(calls: usize, most: usize, turn: usize) -> Vec<usize> {
     if most >= calls {
         return (1..=calls).collect();
     }

@@ -86,7 +86,9 @@ fn an_agent_that_knows_no_git_resolves_its_conflict_and_it_lands() {
 #[test]
 fn what_the_agent_did_not_decide_stays_open() {
     let sandbox = Sandbox::new();
-    let (repo, task) = task_in_conflict(&sandbox, "echo more > more.txt");
+    // Half of the markers go, by an edit that knows nothing of them.
+    let edit = "echo more > more.txt; sed -i '/^<<<<<<</d' notes.txt";
+    let (repo, task) = task_in_conflict(&sandbox, edit);
     let head = task["head"].clone();
     // Opened by a person, who then hands it on.
     repo.offshoot(&["merge", "--resolve", "t"]).ok();
@@ -131,6 +133,33 @@ fn a_merge_that_the_agent_commits_itself_is_left_alone() {
     assert_eq!(worktree.git(&["log", "-1", "--format=%s %P"]).split_whitespace().count(), 5);
     assert_eq!(task["warnings"], json!([]));
     assert_eq!(landing(&repo, &["merge", "t"]).0, 0);
+}
+
+#[test]
+fn a_program_that_the_agent_planted_has_no_part_in_it() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.root().join("ran");
+    let plant = format!(
+        "git config merge.evil.driver 'touch {}; exit 1'; \
+         echo 'notes.txt merge=evil' >>\"$(git rev-parse --git-common-dir)\"/info/attributes",
+        ran.display()
+    );
+    let (repo, task) = task_in_conflict(&sandbox, &plant);
+    std::fs::create_dir_all(repo.root().join(".git/info")).expect("a folder");
+    repo.offshoot(&["send", "--conflict", "t"]).ok();
+    let planted = repo.wait_for("t");
+    let keys = &planted["warnings"].to_string();
+    assert!(keys.contains("config_changed") && planted["forecast"].is_null(), "{planted:#}");
+    for line in [&["forecast"][..], &["status", "t"], &["list"], &["merge", "--continue", "t"]] {
+        repo.offshoot(line);
+    }
+    for line in [&["forecast"][..], &["send", "--conflict", "t"]] {
+        repo.offshoot(line).exits(1).says("would run").says("merge.evil.driver");
+    }
+    assert!(!ran.exists(), "it was run");
+    repo.git(&["config", "--remove-section", "merge.evil"]);
+    repo.git(&["merge-base", "--is-ancestor", text(&task["head"]), "offshoot/t"]);
+    repo.offshoot(&["forecast"]).ok();
 }
 
 #[test]

@@ -250,6 +250,23 @@ fn repositories_inside_are_named_and_left_out() {
 }
 
 #[test]
+fn submodules_stay_as_the_commit_has_them() {
+    let world = World::new();
+    let head = world.git(&["rev-parse", "HEAD"]);
+    world.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{head},sub")]);
+    world.git(&["commit", "-q", "-m", "a submodule"]);
+    for name in ["a.txt", "new"] {
+        let (made, snapshot) =
+            snapshot_after(&world, |made| write(made.root.join(name), "changed\n"));
+        let listed = world.git(&["ls-tree", &snapshot.tree.to_string(), "sub", name]);
+        assert!(listed.contains(&format!("160000 commit {head}\tsub")), "{listed}");
+        assert!(listed.contains("blob"), "{listed}");
+        world.git(&["worktree", "remove", "--force", made.root.to_str().expect("UTF-8")]);
+        world.git(&["branch", "-q", "-D", "offshoot/t"]);
+    }
+}
+
+#[test]
 fn only_what_changed_is_stored() {
     let world = World::new();
     for number in 0..1500 {
