@@ -41,6 +41,14 @@ struct Seen {
 /// What becomes of the entries of the index, by path; none is gone.
 type Outcome = BTreeMap<Vec<u8>, Option<Seen>>;
 
+/// What git does not ignore.
+#[derive(Default)]
+struct Others {
+    files: Vec<Vec<u8>>,
+    /// Repositories.
+    nested: Vec<RepoPath>,
+}
+
 /// A worktree's content in the object database, and what its index must be told.
 pub(super) struct Recorded {
     snapshot: Snapshot,
@@ -82,8 +90,8 @@ impl Repo {
                 unknown.push(path);
             }
         }
-        let Some((others, nested)) = self.not_ignored(request, &unknown)? else { return Ok(None) };
-        to_read.extend(others.iter().map(Vec::as_slice));
+        let Some(others) = self.not_ignored(request, &unknown)? else { return Ok(None) };
+        to_read.extend(others.files.iter().map(Vec::as_slice));
 
         let mut outcome = Outcome::new();
         let gone = found.gone.iter().map(path_of).chain(committed.keys());
@@ -101,7 +109,8 @@ impl Repo {
             }
         }
         let tree = self.updated(head, &outcome, held)?;
-        Ok(tree.map(|tree| Recorded { snapshot: Snapshot { tree, nested }, outcome }))
+        Ok(tree
+            .map(|tree| Recorded { snapshot: Snapshot { tree, nested: others.nested }, outcome }))
     }
 
     /// What a commit has in another way than the index, by path; none for what is gone there.
@@ -140,10 +149,10 @@ impl Repo {
         &self,
         request: &SnapshotRequest<'_>,
         paths: &[&[u8]],
-    ) -> Result<Option<(Vec<Vec<u8>>, Vec<RepoPath>)>> {
-        let (mut files, mut nested) = (Vec::new(), Vec::new());
+    ) -> Result<Option<Others>> {
+        let mut others = Others::default();
         if paths.is_empty() {
-            return Ok(Some((files, nested)));
+            return Ok(Some(others));
         }
         if paths.iter().map(|path| path.len() + 1).sum::<usize>() > MOST_UNKNOWN {
             return Ok(None);
@@ -157,11 +166,11 @@ impl Repo {
         let output = git.args(paths.iter().map(|path| std::ffi::OsStr::from_bytes(path))).run()?;
         for path in output.fields() {
             match path.strip_suffix(b"/") {
-                Some(repository) => nested.push(RepoPath::new(repository)),
-                None => files.push(path.to_owned()),
+                Some(repository) => others.nested.push(RepoPath::new(repository)),
+                None => others.files.push(path.to_owned()),
             }
         }
-        Ok(Some((files, nested)))
+        Ok(Some(others))
     }
 
     /// Reads a file and puts its content into the object database, if it is not what is `held` there.

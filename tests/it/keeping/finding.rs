@@ -186,8 +186,7 @@ fn landings_that_were_cut_off_or_not_recorded_are_finished() {
     assert_eq!(repo.task("t")["landing"]["kind"], "landed");
 
     let other = repo.dispatch_to_end("other", &[&sandbox.agent("commit"), "other"]);
-    // Its end is on record a moment before its supervisor has told of it.
-    wait_until("the end is told", || !index(&repo, "active", &other).exists());
+    wait_until("the supervisor's end", || sandbox.processes().is_empty());
     let head = repo.head();
     let journal = json!({"schema": 1, "phase": "preparing", "number": 2, "task": other["id"],
         "target": "main", "before": head, "after": other["head"], "strategy": "merge",
