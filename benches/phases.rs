@@ -88,7 +88,7 @@ fn worktree(repo: &Path, folder: &Path) -> Result<String> {
     let context = context(repo)?;
     let base = context.repo.resolve("HEAD")?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let branch = BranchName::new(&format!("bench/{name}"))?;
+    let branch = BranchName::new(format!("bench/{name}"))?;
     let spares = context.store.spares()?.into_iter();
     let spares: Vec<_> =
         spares.map(|spare| (spare.clone(), context.store.spare(&spare.name))).collect();
