@@ -142,6 +142,24 @@ pub fn umask() -> Option<u32> {
     u32::from_str_radix(line.trim(), 8).ok()
 }
 
+/// Whether a process is stopped, or will be before it runs another instruction: the parent of vfork(2)
+/// sleeps in the kernel until its child, stopped before it could start its program, goes on. One that is gone
+/// stands still.
+pub(super) fn stands_still(pid: i32) -> bool {
+    Stat::read(pid).is_none_or(|stat| stat.is_stopped() || (stat.state == b'D' && must_stop(pid)))
+}
+
+/// Whether `SIGSTOP` waits for a process to leave the kernel.
+fn must_stop(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pending = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:")));
+    let stop = 1u64 << (rustix::process::Signal::STOP.as_raw() - 1);
+    let mut masks = pending.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    masks.any(|mask| mask & stop != 0)
+}
+
 /// The fields of `/proc/PID/stat` that matter here (proc(5)).
 pub(super) struct Stat {
     pub(super) parent: i32,
@@ -166,7 +184,7 @@ impl Stat {
         })
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         matches!(self.state, b'T' | b't' | b'Z' | b'X')
     }
 

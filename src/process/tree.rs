@@ -4,7 +4,7 @@
 //! that is excluded is left alone with all that descends from it (a task dispatched inside a task has
 //! a supervisor of its own).
 
-use super::identity::Stat;
+use super::identity::{Stat, stands_still};
 use crate::clock::{Clock, Deadline};
 use crate::error::{Attempt, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -138,7 +138,7 @@ impl<'a> ProcessTree<'a> {
     pub fn stop(&self) {
         for _ in 0..STOP_ROUNDS {
             let _ = self.signal(TreeSignal::Stop);
-            if self.pids().iter().all(|pid| Stat::read(*pid).is_none_or(|stat| stat.is_stopped())) {
+            if self.pids().into_iter().all(stands_still) {
                 return;
             }
             std::thread::sleep(STOP_PAUSE);
