@@ -64,6 +64,8 @@ pub fn wait(
     let mut lending = Lending::possible(context);
     let read = |id: &TaskId| context.store.read(*id);
     let mut tasks: Vec<Task> = ids.iter().map(read).collect::<Result<_>>()?;
+    // What the records tell is enough for progress; git is asked once, at the end.
+    let mut views: Vec<TaskView> = tasks.iter().map(TaskView::of).collect();
     let mut look = context.clock.deadline(LOOK);
     loop {
         let ended = tasks.iter().filter(|task| task.ended().is_some()).count();
@@ -76,8 +78,6 @@ pub fn wait(
             return Ok(Waited { tasks: describe_in_full(context, &tasks)?, timed_out });
         }
         std::mem::replace(&mut recovered, Ok(()))?;
-        // What the records tell is enough for progress; git is asked once, at the end.
-        let views: Vec<TaskView> = tasks.iter().map(TaskView::of).collect();
         progress(&views);
         lending.lend(context)?;
         watch.wait(deadline)?;
@@ -86,13 +86,16 @@ pub fn wait(
             // while ends no waiting.
             recover_if_possible(context);
             tasks = ids.iter().map(read).collect::<Result<_>>()?;
+            views = tasks.iter().map(TaskView::of).collect();
             look = context.clock.deadline(LOOK);
         }
         // Among many tasks only those are read again of which the journal tells.
         let told: HashSet<TaskId> =
             news.read_new()?.iter().map(|event| event.draft.task.id).collect();
-        for task in tasks.iter_mut().filter(|task| told.contains(&task.id())) {
+        let pairs = tasks.iter_mut().zip(&mut views);
+        for (task, view) in pairs.filter(|(task, _)| told.contains(&task.id())) {
             *task = context.store.read(task.id())?;
+            *view = TaskView::of(task);
         }
     }
 }
