@@ -85,15 +85,19 @@ pub fn wait(
             // A supervisor that died changes no file; somebody has to notice. A disk that is full for a
             // while ends no waiting.
             recover_if_possible(context);
-            tasks = ids.iter().map(read).collect::<Result<_>>()?;
-            views = tasks.iter().map(TaskView::of).collect();
-            look = context.clock.deadline(LOOK);
         }
-        // Among many tasks only those are read again of which the journal tells.
+        // Among many tasks only those are read again of which the journal tells; and once a second those
+        // that have not ended, since nobody may have been there to tell.
         let told: HashSet<TaskId> =
             news.read_new()?.iter().map(|event| event.draft.task.id).collect();
-        let pairs = tasks.iter_mut().zip(&mut views);
-        for (task, view) in pairs.filter(|(task, _)| told.contains(&task.id())) {
+        let all = look.has_passed();
+        if all {
+            look = context.clock.deadline(LOOK);
+        }
+        for (task, view) in tasks.iter_mut().zip(&mut views) {
+            if !told.contains(&task.id()) && (!all || task.ended().is_some()) {
+                continue;
+            }
             *task = context.store.read(task.id())?;
             *view = TaskView::of(task);
         }
