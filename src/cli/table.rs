@@ -14,7 +14,8 @@ use anstyle::Style;
 pub(super) const LONGEST_TITLE: usize = 40;
 /// The fewest characters of it, however narrow a terminal is.
 const SHORTEST_TITLE: usize = 12;
-const BETWEEN: &str = "  ";
+/// How many spaces stand between two columns.
+const BETWEEN: usize = 2;
 
 /// The table with its header; on a terminal it is `columns` wide.
 pub(super) fn of_tasks(
@@ -32,7 +33,7 @@ pub(super) fn of_tasks(
             *width = (*width).max(cell.chars().count());
         }
     }
-    let others: usize = widths[..5].iter().map(|width| width + BETWEEN.len()).sum();
+    let others: usize = widths[..5].iter().map(|width| width + BETWEEN).sum();
     let longest = columns.map_or(LONGEST_TITLE, |columns| columns.saturating_sub(others));
     for row in &mut rows {
         row[5] = shortened(&row[5], longest.max(SHORTEST_TITLE));
@@ -40,27 +41,36 @@ pub(super) fn of_tasks(
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let task = index.checked_sub(1).and_then(|index| tasks.get(index));
-        text.push_str(&line(row, &widths, task, paint));
-        text.push('\n');
+        write_line(&mut text, row, &widths, styles(task), paint);
     }
     text
 }
 
-fn line(row: &[String; 6], widths: &[usize; 6], task: Option<&TaskRow>, paint: Paint) -> String {
-    let styles = match task {
+fn styles(task: Option<&TaskRow>) -> [Style; 6] {
+    let none = Style::new();
+    match task {
         None => [FAINT; 6],
-        Some(task) => {
-            let (state, none) = (state_style(task.state), Style::new());
-            [STRONG, state, none, none, FAINT, none]
-        }
-    };
-    let mut cells = Vec::new();
-    for (index, cell) in row.iter().enumerate() {
-        let last = index + 1 == row.len();
-        let padding = if last { 0 } else { widths[index] - cell.chars().count() };
-        cells.push(paint.apply(styles[index], cell) + &" ".repeat(padding));
+        Some(task) => [STRONG, state_style(task.state), none, none, FAINT, none],
     }
-    cells.join(BETWEEN).trim_end().to_owned()
+}
+
+fn write_line(
+    text: &mut String,
+    row: &[String; 6],
+    widths: &[usize; 6],
+    styles: [Style; 6],
+    paint: Paint,
+) {
+    let mut padding = 0;
+    for ((cell, width), style) in row.iter().zip(widths).zip(styles) {
+        if !cell.is_empty() {
+            text.extend(std::iter::repeat_n(' ', padding));
+            text.push_str(&paint.apply(style, cell));
+            padding = 0;
+        }
+        padding += width - cell.chars().count().min(*width) + BETWEEN;
+    }
+    text.push('\n');
 }
 
 fn row(task: &TaskRow, now: Timestamp) -> [String; 6] {

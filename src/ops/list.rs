@@ -53,12 +53,12 @@ pub struct Rows {
 /// `io` when the records cannot be listed.
 pub fn rows(context: &Context, request: &ListRequest) -> Result<Rows> {
     recover_if_possible(context);
-    let (past, ids) = match request.which {
+    let (mut past, ids) = match request.which {
         Which::Open => (HashMap::new(), context.store.open_ids()?),
         Which::All => (context.store.history()?, context.store.all_ids()?),
     };
     let (past, others): (Vec<_>, Vec<_>) =
-        ids.into_iter().map(|id| past.get(&id).ok_or(id)).partition(Result::is_ok);
+        ids.into_iter().map(|id| past.remove(&id).ok_or(id)).partition(Result::is_ok);
     let (tasks, unreadable) = read(context, others.into_iter().filter_map(Result::err));
     let teller = Teller::new(context);
     let views = tasks.iter().map(|task| teller.describe_briefly(task));
@@ -67,7 +67,7 @@ pub fn rows(context: &Context, request: &ListRequest) -> Result<Rows> {
 
     let present = tasks.iter().zip(&views);
     let present = present.map(|(task, view)| (task.spec.sequence, TaskRow::from(view)));
-    let past = past.into_iter().flatten().map(|past| (past.sequence, past.row.clone()));
+    let past = past.into_iter().flatten().map(|past| (past.sequence, past.row));
     let mut rows: Vec<_> = present.chain(past).collect();
     rows.retain(|(_, row)| request.wants(row.state));
     rows.sort_by_key(|(sequence, _)| *sequence);
