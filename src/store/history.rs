@@ -21,7 +21,6 @@ pub struct Past {
     /// The task's sequence number.
     pub sequence: u64,
     /// What a table tells.
-    #[serde(flatten)]
     pub row: TaskRow,
 }
 
