@@ -26,7 +26,8 @@ def multiply(world: World, repo: Path, name: str, count: int) -> None:
     lines, cursor = [line for line in journal if task in line], json.loads(journal[-1])["cursor"]
     refs = world.run("git", "-C", repo, "for-each-ref", "--format=%(objectname) %(refname)", "refs/offshoot")
     refs = [line for line in refs.splitlines() if task in line]
-    wanted, told = [], []
+    listed = [line for line in (state / "history.jsonl").read_text().splitlines() if task in line]
+    wanted, told, rows = [], [], []
     for number in range(count):
         copy, called = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{task}{number}")), f"{name}-{number}"
 
@@ -44,8 +45,12 @@ def multiply(world: World, repo: Path, name: str, count: int) -> None:
         for line in lines:
             cursor += 1
             told.append(json.dumps(json.loads(rewritten(line)) | {"cursor": cursor}, separators=(",", ":")))
-    with open(state / "journal.jsonl", "a") as file:
-        file.writelines(f"{line}\n" for line in told)
+        for line in listed:
+            row = json.loads(rewritten(line)) | {"sequence": said["sequence"]}
+            rows.append(json.dumps(row, separators=(",", ":")))
+    for name, more in (("journal.jsonl", told), ("history.jsonl", rows)):
+        with open(state / name, "a") as file:
+            file.writelines(f"{line}\n" for line in more)
     (state / "sequence").write_text(f"{sequence + count:020}")
     (world.work / "refs").write_text("\n".join(wanted) + "\n")
     world.run("sh", "-c", 'git -C "$0" update-ref --stdin <"$1"', repo, world.work / "refs")

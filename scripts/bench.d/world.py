@@ -191,12 +191,16 @@ def build() -> tuple[Path, Path]:
 
     def made(given: str, *target: str) -> Path:
         if given in os.environ:
-            return Path(os.environ[given]).resolve(strict=True)
+            if not os.access(os.environ[given], os.X_OK):
+                sys.exit(f"error: `{given}` names no program: `{os.environ[given]}`")
+            return Path(os.environ[given]).resolve()
         say(f"builds {target[-1]}")
         command = ["cargo", "build", "--quiet", "--locked", "--release", "--message-format", "json", *target]
-        lines = subprocess.run(command, cwd=SOURCE, check=True, stdout=subprocess.PIPE, text=True).stdout
+        done = subprocess.run(command, cwd=SOURCE, check=False, stdout=subprocess.PIPE, text=True)
         wanted = f'"name":"{target[-1]}"'
-        found = [line for line in lines.splitlines() if wanted in line and '"executable":"' in line]
+        found = [line for line in done.stdout.splitlines() if wanted in line and '"executable":"' in line]
+        if done.returncode or not found:
+            sys.exit(f"error: {target[-1]} cannot be built; `{' '.join(command)}` says why")
         return Path(found[-1].split('"executable":"', 1)[1].split('"', 1)[0])
 
     return made("OFFSHOOT_BIN", "--bin", "offshoot"), made("OFFSHOOT_PHASES", "--bench", "phases")
