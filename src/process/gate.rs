@@ -1,6 +1,7 @@
 //! A process that waits at a pipe before it becomes its program: fork(2) without exec, since starting
 //! this program once more only to have it wait takes longer than all that the wait is for.
 
+use super::identity::rename_argument;
 use super::spawn::become_program;
 use crate::error::{Attempt, Error, Result};
 use std::fs::File;
@@ -20,6 +21,8 @@ const CANNOT_RUN: i32 = 127;
 /// What a gated process becomes, and what it leaves on the way.
 #[derive(Debug)]
 pub struct Gated<'a> {
+    /// An argument of this process, and what others see in its place: a word of the same length.
+    pub called: (&'a str, &'a str),
     /// The program and its arguments.
     pub command: &'a [String],
     /// Where it starts.
@@ -81,6 +84,8 @@ impl Gated<'_> {
 
     /// Returns an exit status when it does not become the program.
     fn wait_and_become(&self, mut waiting: PipeReader) -> i32 {
+        // Where a process cannot be renamed it looks like its parent for a moment.
+        let _ = rename_argument(self.called.0, self.called.1);
         if self.take_place().is_err() {
             return CANNOT_RUN;
         }

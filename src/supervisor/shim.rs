@@ -94,6 +94,7 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
             append(&self.plan.errors)?
         };
         let gated = Gated {
+            called: ("shim", "gate"),
             command: &self.plan.command,
             folder: &self.plan.folder,
             output,
