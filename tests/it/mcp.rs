@@ -239,8 +239,16 @@ fn a_completion_goes_along_with_the_next_answer_once() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
     let mut client = client(&repo);
-    client.document("dispatch", &json!({"name": "task-123", "command": ["touch", "new.txt"]}));
-    client.document("dispatch", &json!({"name": "shown", "command": ["true"]}));
+    // Neither may end before both are dispatched: the answer to that would tell.
+    let gate = sandbox.gate("both");
+    let held = |words: &[&str]| {
+        let wait = [sandbox.agent("wait_for_gate"), gate.argument()];
+        wait.into_iter().chain(words.iter().map(|word| (*word).to_owned())).collect::<Vec<_>>()
+    };
+    client
+        .document("dispatch", &json!({"name": "task-123", "command": held(&["touch", "new.txt"])}));
+    client.document("dispatch", &json!({"name": "shown", "command": held(&["true"])}));
+    gate.open();
     repo.wait_for("task-123");
     repo.wait_for("shown");
 

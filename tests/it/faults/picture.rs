@@ -1,7 +1,7 @@
 //! What there is, as text: equal before two runs of a verb and equal after them, whatever the time.
 
 use super::world::World;
-use crate::sandbox::TestRepo;
+use crate::sandbox::{TestRepo, wait_until};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -9,6 +9,9 @@ use std::path::Path;
 
 /// Everything that people and git see: files byte for byte, indexes, refs, the tasks and their news.
 pub(super) fn picture(world: &World) -> String {
+    // What a verb leaves to a process in the background belongs to it.
+    let deletes = |(_, line): &(_, String)| line.starts_with("offshoot upkeep");
+    wait_until("the end of the chores", || !world.sandbox.processes().iter().any(deletes));
     let repo = world.repo();
     let mut text = String::new();
     for place in checkouts(&repo) {
