@@ -165,13 +165,24 @@ def end_group(child):
             continue
 
 
-class Opencode:
-    """A session of `opencode serve`, which runs plugins and MCP servers as its terminal interface does."""
+class Session:
+    """What the sessions of all agents have in common."""
 
-    call = staticmethod(lambda verb, args: {"tool": f"offshoot_{verb}", "args": args})
-    write = {"tool": "write", "args": {"filePath": "{cwd}/answer.txt", "content": "forty-two\n"}}
+    # How an agent calls our tools, and what its model does besides behind the dispatches.
+    tool = "mcp__offshoot__{}"
     waits = []
     session = None
+
+    @classmethod
+    def call(cls, verb, args):
+        return {"tool": cls.tool.format(verb), "args": args}
+
+
+class Opencode(Session):
+    """A session of `opencode serve`, which runs plugins and MCP servers as its terminal interface does."""
+
+    tool = "offshoot_{}"
+    write = {"tool": "write", "args": {"filePath": "{cwd}/answer.txt", "content": "forty-two\n"}}
 
     def __init__(self, world, model):
         self.world = world
@@ -252,13 +263,10 @@ def type_line(terminal, text):
     os.write(terminal, b"\r")
 
 
-class Claude:
+class Claude(Session):
     """A session of `claude` on a terminal; a hook that waits wakes it while it is idle."""
 
-    call = staticmethod(lambda verb, args: {"tool": f"mcp__offshoot__{verb}", "args": args})
     write = {"tool": "Write", "args": {"file_path": "{cwd}/answer.txt", "content": "forty-two\n"}}
-    waits = []
-    session = None
 
     def __init__(self, world, model):
         self.world = world
@@ -288,14 +296,13 @@ class Claude:
         return said
 
 
-class Gemini:
+class Gemini(Session):
     """A session of `gemini` on a terminal; what wakes it while it is idle are waits in the background."""
 
-    call = staticmethod(lambda verb, args: {"tool": f"mcp_offshoot_{verb}", "args": args})
+    tool = "mcp_offshoot_{}"
     write = {"tool": "write_file", "args": {"file_path": "{cwd}/answer.txt", "content": "forty-two\n"}}
     waits = [{"tool": "run_shell_command", "args": {"command": f"offshoot wait {name}",
                                                     "is_background": True}} for name in NAMES]
-    session = None
 
     def __init__(self, world, model):
         self.world = world
@@ -361,13 +368,11 @@ class ClaudePrint(Claude):
         return said
 
 
-class Codex:
+class Codex(Session):
     """A thread of `codex app-server`, which is what its terminal interface runs on; woken by `codex queue`."""
 
     call = staticmethod(lambda verb, args: {"tool": verb, "namespace": "mcp__offshoot", "args": args})
     write = {"tool": "exec_command", "args": {"cmd": "echo forty-two > answer.txt"}}
-    waits = []
-    session = None
     asked = 0
 
     def __init__(self, world, model):
