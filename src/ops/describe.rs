@@ -139,7 +139,7 @@ pub(super) fn describe_in_full(context: &Context, tasks: &[Task]) -> Result<Vec<
     }
     for view in &mut views {
         view.told = context.store.told(view.id)?;
-        view.warnings.extend(view.told.iter().filter_map(not_told));
+        view.warnings.extend(not_told(&view.told));
     }
     Ok(views)
 }
@@ -158,11 +158,14 @@ fn tell_ways_on(context: &Context, task: &Task, view: &mut TaskView) {
     }
 }
 
-/// That somebody could not be told.
-fn not_told(told: &Told) -> Option<Warning> {
-    let error = told.error.as_ref()?;
-    let message = format!("{}: {error}", told.channel.words());
-    Some(Warning::new(WarningKind::NotTold, message))
+/// Who could not be told: of each way the last try counts.
+fn not_told(told: &[Told]) -> impl Iterator<Item = Warning> {
+    told.iter().enumerate().filter_map(move |(index, last)| {
+        let is_same = |later: &Told| (later.cursor, later.channel) == (last.cursor, last.channel);
+        let error = last.error.as_ref().filter(|_| !told[index + 1..].iter().any(is_same))?;
+        let message = format!("{}: {error}", last.channel.words());
+        Some(Warning::new(WarningKind::NotTold, message))
+    })
 }
 
 /// What a task's change is between; none before it has a result.

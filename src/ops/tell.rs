@@ -3,7 +3,9 @@
 //!
 //! It is started once the end is in record, journal and inbox. A mark (`untold`) stays until all are
 //! told, so that the next command starts it again if it died: everybody is told at least once. Ends of
-//! one session within a second are one message. What came of each way is noted beside the task.
+//! one session within a second are one message. What came of each way is noted beside the task. What
+//! could not be pushed is tried again when the session is told of something else: no timer runs for it,
+//! and whatever becomes of it, the entry is in the inbox.
 
 use super::describe::describe_in_full;
 use super::inbox::{TOGETHER, has_siblings, take_note};
@@ -29,6 +31,9 @@ const ON_DONE: Duration = Duration::from_secs(5 * 60);
 
 /// How long telling a session, a desktop or a terminal may take.
 const PUSH: Duration = Duration::from_secs(10);
+
+/// How often an end is pushed by one way that fails: at once, and together with later ones.
+const TRIES: usize = 3;
 
 /// Whom a person's notifications are told as, where a session's are told by its name.
 const PERSON: &str = "person";
@@ -59,7 +64,7 @@ pub fn tell(state: &Path, id: TaskId, environment: Environment) -> Result<()> {
 
 fn on_done(context: &Context, task: &Task, end: &Event) -> Result<()> {
     let Some(command) = &task.spec.tell.on_done else { return Ok(()) };
-    if was_told(context, end, Channel::OnDone)? {
+    if !tries(context, end, Channel::OnDone)?.is_empty() {
         return Ok(());
     }
     let ran = run_on_done(context, task, command, end);
@@ -126,13 +131,17 @@ impl Way {
     }
 }
 
-/// Tells everything that this session waits for and was not told by this way.
+/// Tells everything that this session waits for and was not told by this way, also what failed before.
 fn push_by(context: &Context, session: Option<&str>, way: &Way) -> Result<()> {
     let channel = way.channel();
     let mut ends = Vec::new();
     let mut tasks: Vec<Task> = Vec::new();
     for end in context.store.inbox()? {
-        if end.draft.parent.as_deref() != session || was_told(context, &end, channel)? {
+        if end.draft.parent.as_deref() != session {
+            continue;
+        }
+        let tried = tries(context, &end, channel)?;
+        if tried.len() >= TRIES || tried.iter().any(|told| told.delivered) {
             continue;
         }
         let Ok(task) = context.store.read(end.draft.task.id) else { continue };
@@ -172,9 +181,11 @@ fn push_by(context: &Context, session: Option<&str>, way: &Way) -> Result<()> {
     Ok(())
 }
 
-fn was_told(context: &Context, end: &Event, channel: Channel) -> Result<bool> {
-    let told = context.store.told(end.draft.task.id)?;
-    Ok(told.iter().any(|told| told.cursor == end.cursor && told.channel == channel))
+/// What came of telling of an end by one way so far.
+fn tries(context: &Context, end: &Event, channel: Channel) -> Result<Vec<Told>> {
+    let mut told = context.store.told(end.draft.task.id)?;
+    told.retain(|told| told.cursor == end.cursor && told.channel == channel);
+    Ok(told)
 }
 
 fn note(context: &Context, end: &Event, channel: Channel, result: Result<()>) -> Result<()> {

@@ -217,6 +217,67 @@ fn a_session_that_refuses_is_told_of_later_and_its_task_is_as_it_was() {
 }
 
 #[test]
+fn what_a_session_was_refused_comes_with_its_next_end_and_not_for_ever() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let calls = sandbox.root().join("calls");
+    let open = sandbox.root().join("open");
+    let script = format!(
+        "printf '%s\\n' \"$5\" >> {}; test -e {} || exit 1",
+        calls.display(),
+        open.display()
+    );
+    let path = with_codex(&sandbox, &script);
+    let dispatch = |name: &str| {
+        let mut command = repo.command(&["dispatch", "--name", name, "--", "true"]);
+        sandbox.finish_command(command.env("CODEX_THREAD_ID", "th-1").env("PATH", &path)).ok();
+        told(&repo, name, 1);
+    };
+    let warnings =
+        |name: &str| repo.task(name)["warnings"].as_array().expect("a list").len();
+    for name in ["a", "b", "c", "d"] {
+        dispatch(name);
+    }
+    // Each try is on record; of those by one way the last counts.
+    assert_eq!((told(&repo, "a", 3).len(), told(&repo, "d", 1).len()), (3, 1));
+    assert_eq!(warnings("a"), 1);
+    std::fs::write(&open, "").expect("writes");
+    dispatch("e");
+    wait_until("an empty queue", || inbox_of(&sandbox, &repo, "codex:th-1") == ["a", "b"]);
+    let said = repo.read(text(&json!(calls)));
+    let times = |name: &str| said.matches(&format!("[offshoot] {name} completed")).count();
+    assert_eq!(["a", "b", "c", "d", "e"].map(times), [3, 3, 3, 2, 1], "{said}");
+    assert_eq!((warnings("b"), warnings("c"), warnings("d")), (1, 0, 0));
+}
+
+#[test]
+fn a_session_that_hangs_delays_nothing_and_is_given_up() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let gate = sandbox.gate("never-opened");
+    let wait = format!("exec {} {} true", sandbox.agent("wait_for_gate"), gate.argument());
+    let path = with_codex(&sandbox, &wait);
+    let commit = sandbox.agent("commit");
+    let mut command = repo.command(&["dispatch", "--name", "t", "--", &commit, "t"]);
+    command.env("CODEX_THREAD_ID", "th-1").env("PATH", &path).env("OFFSHOOT_MAX_PARALLEL", "1");
+    sandbox.finish_command(&mut command).ok();
+    gate.wait_for_arrival();
+    // It holds no slot, and what was told of is free to be landed; another session is told meanwhile.
+    assert_eq!(repo.task("t")["state"], "completed");
+    let done = sandbox.root().join("done");
+    let on_done = format!("touch {}", done.display());
+    let line = ["dispatch", "--name", "next", "--on-done", &on_done, "--", "true"];
+    sandbox.finish_command(repo.command(&line).env("OFFSHOOT_MAX_PARALLEL", "1")).ok();
+    wait_until("the other one is told", || done.exists());
+    repo.offshoot(&["merge", "t"]).ok();
+    assert!(repo.task("t")["told"].is_null(), "it hangs still");
+    let delivery = told(&repo, "t", 1)[0].clone();
+    assert_eq!((&delivery["channel"], &delivery["delivered"]), (&json!("codex"), &json!(false)));
+    assert_eq!(inbox_of(&sandbox, &repo, "codex:th-1"), ["t"]);
+    assert_eq!(repo.task("t")["state"], "completed");
+}
+
+#[test]
 fn a_person_who_asked_for_it_hears_the_bell_and_a_missing_desktop_is_said() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
