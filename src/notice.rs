@@ -22,6 +22,15 @@ pub fn text(tasks: &[TaskView]) -> String {
     tasks.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// The line about what the agent of a running task asks. Its beginning is not that of a task's end.
+#[must_use]
+pub fn question(name: &str) -> String {
+    format!(
+        "{MARK} `{name}` asks something, or was not allowed something, and nobody answers it there. \
+         Next: offshoot status {name} | offshoot send {name} | offshoot cancel {name}"
+    )
+}
+
 /// A few words for where there is room for a title only.
 #[must_use]
 pub fn title(tasks: &[TaskView]) -> String {

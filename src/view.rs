@@ -10,7 +10,7 @@ mod upkeep;
 
 pub use documents::{
     Addressee, AppliedDocument, DiffEnds, ErrorDocument, EventList, InboxEntryView, InboxList,
-    LandingList, LockList, LogLine, PatchList, PatchView, TaskList,
+    LandingList, LockList, LogLine, PatchList, PatchView, QuestionView, TaskList,
 };
 pub use forecast::{ForecastReport, PairView, TaskForecast};
 pub use row::{TaskRow, Work};

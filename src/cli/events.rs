@@ -1,10 +1,12 @@
 //! An event as a line: place in the journal, time, task, what happened.
 
 use super::figures;
-use super::paint::{FAINT, Paint, STRONG};
+use super::paint::{BUSY, FAINT, Paint, STRONG};
 use super::table;
+use crate::escape;
 use crate::event::{Event, EventKind};
 use crate::outcome::Outcome;
+use crate::view::QuestionView;
 
 /// The line, without a newline; `at` is the event's time as people read it.
 pub(super) fn line(event: &Event, at: &str, paint: Paint) -> String {
@@ -33,6 +35,12 @@ pub(super) fn line(event: &Event, at: &str, paint: Paint) -> String {
         }
     }
     line
+}
+
+/// What the agent of a running task asks, as a line without a newline.
+pub(super) fn question(asked: &QuestionView, paint: Paint) -> String {
+    let name = paint.apply(STRONG, asked.task.name.as_str());
+    format!("{} {name} asks: {}", paint.apply(BUSY, "   ?"), escape::line(&asked.question))
 }
 
 fn preposition(event: EventKind) -> &'static str {

@@ -186,8 +186,11 @@ fn carry_out(
 fn carry_on(process: Process, environment: &Environment) -> Result<Exit> {
     match process {
         Process::Supervise { state, id } => processes::supervise(&state, id).map(|()| Exit::Done),
-        Process::Tell { state, id } => {
+        Process::Tell { state, id, question: false } => {
             processes::tell(&state, id, environment).map(|()| Exit::Done)
+        }
+        Process::Tell { state, id, question: true } => {
+            processes::tell_question(&state, id, environment).map(|()| Exit::Done)
         }
         Process::Upkeep { state } => processes::upkeep(&state, environment).map(|()| Exit::Done),
         Process::Shim(_) => processes::shim(output::reports()).map(|()| Exit::Done),

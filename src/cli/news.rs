@@ -11,7 +11,7 @@ use crate::error::{Attempt, Error, Result};
 use crate::event::Event;
 use crate::ops;
 use crate::ops::inbox::Beside;
-use crate::view::{EventList, InboxEntryView, InboxList};
+use crate::view::{EventList, InboxEntryView, InboxList, QuestionView};
 use std::io::Read;
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use std::path::Path;
 pub(super) fn inbox(context: &Context, output: &Output, args: &InboxArgs) -> Result<Exit> {
     if let Some(cursors) = &args.ack {
         let gone = ops::inbox::acknowledge(context, cursors)?;
-        return show(context, output, &gone, "nothing to acknowledge").map(|()| Exit::Done);
+        return show(context, output, (&gone, &[]), "nothing to acknowledge").map(|()| Exit::Done);
     }
     if args.follow {
         return follow(context, output, args);
@@ -33,7 +33,8 @@ pub(super) fn inbox(context: &Context, output: &Output, args: &InboxArgs) -> Res
             (entries, Exit::TimedOut)
         }
     };
-    show(context, output, &entries, "nothing new")?;
+    let asked = ops::questions::questions(context, args.sessions())?;
+    show(context, output, (&entries, &asked), "nothing new")?;
     if entries.is_empty() {
         return Ok(empty);
     }
@@ -46,9 +47,8 @@ pub(super) fn inbox(context: &Context, output: &Output, args: &InboxArgs) -> Res
 
 fn follow(context: &Context, output: &Output, args: &InboxArgs) -> Result<Exit> {
     let stdout = output::answers();
-    ops::inbox::follow(context, args.sessions(), &stdout, &mut |entries| match output.format {
-        Format::Json => output.document(&InboxList::new(entries)),
-        Format::Text => entries.iter().try_for_each(|entry| line(context, output, &entry.event)),
+    ops::inbox::follow(context, args.sessions(), &stdout, &mut |entries, asked| {
+        show(context, output, (entries, asked), "")
     })?;
     Ok(Exit::Done)
 }
@@ -130,16 +130,19 @@ fn complain_of(error: &Error, output: &Output) -> Exit {
 fn show(
     context: &Context,
     output: &Output,
-    entries: &[InboxEntryView],
+    (entries, asked): (&[InboxEntryView], &[QuestionView]),
     nothing: &str,
 ) -> Result<()> {
     match output.format {
-        Format::Json => output.document(&InboxList::new(entries)),
-        Format::Text if entries.is_empty() => {
+        Format::Json => output.document(&InboxList::new(entries, asked)),
+        Format::Text if entries.is_empty() && asked.is_empty() => {
             output.tell(nothing);
             Ok(())
         }
-        Format::Text => entries.iter().try_for_each(|entry| line(context, output, &entry.event)),
+        Format::Text => {
+            entries.iter().try_for_each(|entry| line(context, output, &entry.event))?;
+            asked.iter().try_for_each(|asked| output.line(&render::question(asked, output.paint)))
+        }
     }
 }
 

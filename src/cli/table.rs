@@ -94,7 +94,7 @@ fn state(task: &TaskRow) -> String {
 /// Where the work stands: how far it is, what it waits for, what became of it.
 fn work(work: &Work) -> String {
     match work {
-        Work::Going { waits_for, phase, overlaps } => {
+        Work::Going { waits_for, phase, overlaps, asks } => {
             let waiting = waits_for.as_deref().map(|kind| match kind {
                 "held" => "held".to_owned(),
                 kind => format!("for {kind}"),
@@ -102,6 +102,9 @@ fn work(work: &Work) -> String {
             let mut words = waiting.or_else(|| phase.clone()).unwrap_or_default();
             if *overlaps {
                 words.push_str(", overlaps");
+            }
+            if *asks {
+                words.push_str(", asks");
             }
             words
         }

@@ -1,4 +1,5 @@
-//! Completions that a session has not been told of yet, as lines that go along with any answer.
+//! Completions that a session has not been told of yet, and what agents ask meanwhile, as lines that go
+//! along with any answer.
 //!
 //! They come from the inbox and stay there until somebody acknowledges them, so none is lost when an
 //! answer does not arrive. A server tells each once; so it does when an answer shows the ended task.
@@ -40,23 +41,35 @@ impl Told {
                 news.push(line_of(name, event));
             }
         }
+        for asked in inbox["questions"].as_array().into_iter().flatten() {
+            let [id, name] = ["id", "name"].map(|key| asked["task"][key].as_str().unwrap_or(""));
+            let is_new = told.insert(format!("{id} asks in {}", asked["attempt"]));
+            if is_new && !shown.contains(id) {
+                news.push(format!(
+                    "by the way: the agent of `{name}` asks something, or was not allowed something; \
+                     `status` shows it"
+                ));
+            }
+        }
         let more = news.len().saturating_sub(MOST_LINES);
         news.truncate(MOST_LINES);
         if more > 0 {
-            news.push(format!("by the way: {more} more have ended; `inbox` lists them"));
+            news.push(format!("by the way: there are {more} more; `inbox` lists them"));
         }
         answer.notes.extend(news);
     }
 }
 
-/// Ids or names of tasks whose end the answer itself tells.
+/// Ids or names of tasks whose end, or question, the answer itself tells.
 fn shown_by(answer: &Answer) -> HashSet<String> {
     let list = |key: &str| answer.document.get(key).and_then(Value::as_array).into_iter().flatten();
-    let has_ended = |task: &&Value| {
-        matches!(task["state"].as_str(), Some("completed" | "failed" | "cancelled"))
+    let is_told = |task: &&Value| {
+        let has_ended =
+            matches!(task["state"].as_str(), Some("completed" | "failed" | "cancelled"));
+        has_ended || task["needs_input"].is_string()
     };
     let itself = Value::Object(answer.document.clone());
-    let tasks = list("tasks").chain([&itself]).filter(has_ended).map(|task| &task["id"]);
+    let tasks = list("tasks").chain([&itself]).filter(is_told).map(|task| &task["id"]);
     let landed = list("landings").map(|landing| &landing["task"]);
     let events = list("events").map(|event| &event["task"]["id"]);
     tasks.chain(landed).chain(events).filter_map(Value::as_str).map(str::to_owned).collect()

@@ -6,6 +6,7 @@
 //! process is known and those that were left inside a process that lives on.
 
 use super::describe::describe_in_full;
+use super::questions::{is_closed, questions};
 use super::recover::recover_if_possible;
 use crate::agent;
 use crate::clock::Deadline;
@@ -14,9 +15,8 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lock::Wait;
 use crate::notice;
-use crate::process;
 use crate::task::{Change, TaskState};
-use crate::view::{Addressee, InboxEntryView};
+use crate::view::{Addressee, InboxEntryView, QuestionView};
 use crate::watch::{self, Watch};
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
@@ -40,6 +40,22 @@ pub enum Sessions {
     All,
 }
 
+impl Sessions {
+    /// Whether news of that addressee is among them.
+    pub(super) fn want(self, addressee: Addressee, context: &Context) -> bool {
+        match (self, addressee) {
+            // What others left is no business of an agent that works on a task.
+            (Self::Owed, Addressee::Anybody) => {
+                context.environment.get("OFFSHOOT_TASK_ID").is_none()
+            }
+            (Self::All, _) | (_, Addressee::You | Addressee::Anybody) => true,
+            (Self::Mine, Addressee::Person) => true,
+            (Self::Mine, Addressee::Other) => agent::parent_session(&context.environment).is_none(),
+            (Self::Owed, Addressee::Person | Addressee::Other) => false,
+        }
+    }
+}
+
 /// What nobody has acknowledged, oldest first.
 ///
 /// # Errors
@@ -59,28 +75,29 @@ fn addressed(
         return Ok(Vec::new());
     }
     let me = agent::parent_session(&context.environment);
-    let works_on_a_task = context.environment.get("OFFSHOOT_TASK_ID").is_some();
     let mut wanted = Vec::new();
     for event in entries {
-        let addressee = match (&event.draft.parent, &me) {
-            (None, _) => Addressee::Person,
-            (Some(parent), Some(me)) if parent == me => Addressee::You,
-            (Some(_), _) if is_anybodys(context, &event) => Addressee::Anybody,
-            (Some(_), _) => Addressee::Other,
-        };
-        let is_wanted = match (sessions, addressee) {
-            // What others left is no business of an agent that works on a task.
-            (Sessions::Owed, Addressee::Anybody) => !works_on_a_task,
-            (Sessions::All, _) | (_, Addressee::You | Addressee::Anybody) => true,
-            (Sessions::Mine, Addressee::Person) => true,
-            (Sessions::Mine, Addressee::Other) => me.is_none(),
-            (Sessions::Owed, Addressee::Person | Addressee::Other) => false,
-        };
-        if is_wanted {
+        let parent = event.draft.parent.as_deref();
+        let addressee = addressee(parent, me.as_deref(), || is_anybodys(context, &event));
+        if sessions.want(addressee, context) {
             wanted.push(InboxEntryView { event, addressee, text: None });
         }
     }
     Ok(wanted)
+}
+
+/// Whose the news is of a task that `parent` dispatched, as `me` sees it.
+pub(super) fn addressee(
+    parent: Option<&str>,
+    me: Option<&str>,
+    is_anybodys: impl FnOnce() -> bool,
+) -> Addressee {
+    match parent {
+        None => Addressee::Person,
+        Some(_) if parent == me => Addressee::You,
+        Some(_) if is_anybodys() => Addressee::Anybody,
+        Some(_) => Addressee::Other,
+    }
 }
 
 fn is_anybodys(context: &Context, event: &Event) -> bool {
@@ -89,12 +106,7 @@ fn is_anybodys(context: &Context, event: &Event) -> bool {
         return true;
     }
     match context.store.read(event.draft.task.id) {
-        // Of a process in another container nobody here can tell; then time decides.
-        Ok(task) => task
-            .spec
-            .tell
-            .session
-            .is_some_and(|session| process::is_alive(&session).is_ok_and(|alive| !alive)),
+        Ok(task) => is_closed(&task),
         Err(_) => true,
     }
 }
@@ -167,8 +179,11 @@ pub fn wait_for_entry(
     }
 }
 
-/// Gives entries to `sink` as they come, each once, siblings together, until nobody reads `output` any
-/// more. Nothing is acknowledged: whoever reads does that once it was told.
+/// Gets what a follower is given: entries, and what agents ask.
+pub type Sink<'a> = &'a mut dyn FnMut(&[InboxEntryView], &[QuestionView]) -> Result<()>;
+
+/// Gives entries to `sink` as they come, each once, siblings together, and what agents ask meanwhile,
+/// until nobody reads `output` any more. Nothing is acknowledged: whoever reads does that once it was told.
 ///
 /// # Errors
 /// `io` when the journal cannot be read; whatever `sink` refuses.
@@ -176,18 +191,20 @@ pub fn follow(
     context: &Context,
     sessions: Sessions,
     output: &impl AsFd,
-    sink: &mut dyn FnMut(&[InboxEntryView]) -> Result<()>,
+    sink: Sink<'_>,
 ) -> Result<()> {
-    let mut told = BTreeSet::new();
+    let (mut told, mut heard) = (BTreeSet::new(), BTreeSet::new());
     let watch = watch(context);
     while watch::has_reader(output) {
         let mut entries = gather(context, sessions, &|entry| !told.contains(&key(entry)), &watch)?;
-        if !entries.is_empty() {
+        let mut asked = questions(context, sessions)?;
+        asked.retain(|asked| heard.insert((asked.task.id, asked.attempt)));
+        if !entries.is_empty() || !asked.is_empty() {
             told.extend(entries.iter().map(key));
             for entry in &mut entries {
                 entry.text = Some(text(context, std::slice::from_ref(entry)));
             }
-            sink(&entries)?;
+            sink(&entries, &asked)?;
         }
         watch.wait(None)?;
     }

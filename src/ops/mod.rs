@@ -22,6 +22,7 @@ pub mod lock;
 pub mod logs;
 pub mod pager;
 pub mod processes;
+pub mod questions;
 pub mod restore;
 pub mod retry;
 pub mod send;

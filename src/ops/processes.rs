@@ -27,6 +27,14 @@ pub fn tell(state: &Path, id: TaskId, environment: &Environment) -> Result<()> {
     crate::ops::tell::tell(state, id, environment.clone())
 }
 
+/// Tells what a task's agent asks; see [`crate::ops::tell::tell_question`].
+///
+/// # Errors
+/// When the record cannot be read or somebody could not be told.
+pub fn tell_question(state: &Path, id: TaskId, environment: &Environment) -> Result<()> {
+    crate::ops::tell::tell_question(state, id, environment.clone())
+}
+
 /// Does what nobody waits for; see [`crate::ops::upkeep::upkeep`].
 ///
 /// # Errors

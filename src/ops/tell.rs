@@ -1,11 +1,12 @@
-//! Telling of a task's end, by a process of its own (`offshoot tell`), so that nothing that hangs or
-//! fails here delays a task, keeps a slot or changes an outcome.
+//! Telling of a task's end, or of what its agent asks, by a process of its own (`offshoot tell`), so that
+//! nothing that hangs or fails here delays a task, keeps a slot or changes an outcome.
 //!
 //! It is started once the end is in record, journal and inbox. A mark (`untold`) stays until all are
 //! told, so that the next command starts it again if it died: everybody is told at least once. Ends of
 //! one session within a second are one message. What came of each way is noted beside the task. What
 //! could not be pushed is tried again when the session is told of something else: no timer runs for it,
-//! and whatever becomes of it, the entry is in the inbox.
+//! and whatever becomes of it, the entry is in the inbox. A question is pushed once, with no mark: whoever
+//! did not hear of it is told with the end.
 
 use super::describe::describe_in_full;
 use super::inbox::{TOGETHER, has_siblings, take_note};
@@ -92,11 +93,39 @@ fn run_on_done(context: &Context, task: &Task, command: &str, end: &Event) -> Re
     })
 }
 
+/// Tells what the agent of the task `id` asks while it runs.
+///
+/// # Errors
+/// When the record cannot be read or somebody could not be told.
+pub fn tell_question(state: &Path, id: TaskId, environment: Environment) -> Result<()> {
+    let common = state.parent().ok_or_else(|| Error::internal("no state folder was named"))?;
+    let context = Context::open(common, environment)?;
+    let task = context.store.read(id)?;
+    let Some(question) = context.store.last_question(id)? else { return Ok(()) };
+    let session = task.spec.parent.as_deref().unwrap_or(PERSON);
+    let ways = ways(&context, &task)?;
+    let Some(_lock) = context.store.lock_session(session, Wait::Forever)? else { return Ok(()) };
+    let title = format!("{} asks something", task.name());
+    let text = notice::question(task.name().as_str());
+    ways.iter().try_for_each(|way| {
+        let sent = way.send(&context, &title, &text, &question);
+        note(&context, &question, way.channel(), sent)
+    })
+}
+
+/// By what the session is woken, or the person told.
+fn ways(context: &Context, task: &Task) -> Result<Vec<Way>> {
+    let tell = &task.spec.tell;
+    let mut ways: Vec<Way> = context.store.wake(task.id())?.map(Way::Wake).into_iter().collect();
+    ways.extend(tell.desktop.then_some(Way::Desktop));
+    ways.extend(tell.bell.clone().map(Way::Bell));
+    Ok(ways)
+}
+
 /// Wakes the session, or tells the person; together with siblings that end within a second.
 fn push(context: &Context, task: &Task) -> Result<()> {
-    let wake = context.store.wake(task.id())?;
-    let tell = &task.spec.tell;
-    if wake.is_none() && !tell.desktop && tell.bell.is_none() {
+    let ways = ways(context, task)?;
+    if ways.is_empty() {
         return Ok(());
     }
     let session = task.spec.parent.as_deref();
@@ -109,9 +138,6 @@ fn push(context: &Context, task: &Task) -> Result<()> {
     while !until.has_passed() && has_siblings(context, session)? {
         watch.wait(Some(until))?;
     }
-    let mut ways: Vec<Way> = wake.map(Way::Wake).into_iter().collect();
-    ways.extend(tell.desktop.then_some(Way::Desktop));
-    ways.extend(tell.bell.clone().map(Way::Bell));
     ways.iter().try_for_each(|way| push_by(context, session, way))
 }
 
@@ -127,6 +153,17 @@ impl Way {
             Self::Wake(wake) => wake.channel(),
             Self::Desktop => Channel::Desktop,
             Self::Bell(_) => Channel::Bell,
+        }
+    }
+
+    /// Sends a text, of which `news` is the first event.
+    fn send(&self, context: &Context, title: &str, text: &str, news: &Event) -> Result<()> {
+        let id = TaskId::named_by(&format!("{}:{}", news.draft.task.id, news.cursor)).to_string();
+        let environment = &context.environment;
+        match self {
+            Self::Wake(wake) => notify::wake(wake, Message { text, id: &id }, environment, PUSH),
+            Self::Desktop => notify::desktop(title, text, environment, PUSH),
+            Self::Bell(terminal) => notify::bell(terminal),
         }
     }
 }
@@ -160,14 +197,7 @@ fn push_by(context: &Context, session: Option<&str>, way: &Way) -> Result<()> {
     let Some(first) = ends.first() else { return Ok(()) };
     let views = describe_in_full(context, &tasks)?;
     let text = notice::text(&views);
-    let id = TaskId::named_by(&format!("{}:{}", first.draft.task.id, first.cursor)).to_string();
-    let sent = match way {
-        Way::Wake(wake) => {
-            notify::wake(wake, Message { text: &text, id: &id }, &context.environment, PUSH)
-        }
-        Way::Desktop => notify::desktop(&notice::title(&views), &text, &context.environment, PUSH),
-        Way::Bell(terminal) => notify::bell(terminal),
-    };
+    let sent = way.send(context, &notice::title(&views), &text, first);
     let is_kept_there = sent.is_ok() && matches!(channel, Channel::Codex | Channel::Opencode);
     ends.iter().try_for_each(|end| note(context, end, channel, sent.clone()))?;
     if is_kept_there {

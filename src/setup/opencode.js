@@ -1,8 +1,8 @@
 // offshoot's plugin for opencode: tells a session when a task that it dispatched has ended.
 // Written by `offshoot setup opencode`, removed by `offshoot setup opencode --remove`.
 //
-// It runs `offshoot inbox --follow` as a child and hands each entry to the session that dispatched the
-// task, or to the one in front where that session is closed. An entry is acknowledged once opencode has
+// It runs `offshoot inbox --follow` as a child and hands each entry, and each question of a task's agent, to
+// the session that dispatched the task, or to the one in front where that session is closed. An entry is acknowledged once opencode has
 // taken it; until then it stays in the inbox, so that a crash loses nothing.
 
 import { execFile, spawn } from "node:child_process"
@@ -12,13 +12,16 @@ const FIRST_PAUSE_MS = 2_000
 const LONGEST_PAUSE_MS = 300_000
 const DEEPEST_ANCESTOR = 16
 
+// What an end, or a question of a running task's agent, is known by.
+const key = (entry) => (entry.question ? `asked by ${entry.task.id}` : String(entry.cursor))
+
 export const OffshootPlugin = async ({ client, directory }) => {
   // The agent of a task is nobody's main session.
   if (process.env.OFFSHOOT_TASK_ID) return {}
 
   // Root sessions that are at work in this process. Other processes share the stored ones.
   const roots = new Set()
-  // Entries for sessions that are not at work here (yet), by cursor.
+  // Entries and questions for sessions that are not at work here (yet).
   const waiting = new Map()
   let front = null
   let queue = Promise.resolve()
@@ -59,11 +62,12 @@ export const OffshootPlugin = async ({ client, directory }) => {
     }
     const answer = await client.session.promptAsync({ path: { id: session.id }, body })
     if (answer.error) throw new Error(JSON.stringify(answer.error))
-    const cursors = entries.map((entry) => String(entry.cursor))
-    for (const cursor of cursors) waiting.delete(cursor)
-    execFile(PROGRAM, ["-C", directory, "inbox", "--ack", ...cursors], () => {})
+    for (const entry of entries) waiting.delete(key(entry))
+    const ends = entries.filter((entry) => !entry.question)
+    const cursors = ends.map((entry) => String(entry.cursor))
+    if (cursors.length > 0) execFile(PROGRAM, ["-C", directory, "inbox", "--ack", ...cursors], () => {})
     const failed = entries.some((entry) => entry.state !== "completed")
-    const message = entries.map((entry) => `${entry.task.name} ${entry.state}`).join(", ")
+    const message = entries.map((entry) => `${entry.task.name} ${entry.state ?? "asks"}`).join(", ")
     const toast = { message: `offshoot: ${message}`, variant: failed ? "warning" : "success" }
     client.tui.showToast({ body: toast }).catch(() => {})
   }
@@ -99,7 +103,10 @@ export const OffshootPlugin = async ({ client, directory }) => {
       rest = lines.pop()
       for (const line of lines) {
         try {
-          for (const entry of JSON.parse(line).events) waiting.set(String(entry.cursor), entry)
+          const { events, questions = [] } = JSON.parse(line)
+          for (const entry of [...events, ...questions]) waiting.set(key(entry), entry)
+          // What was asked and not heard is over with its task's end, which tells of it.
+          for (const { task } of events) waiting.delete(`asked by ${task.id}`)
         } catch {
           // An error document, or a line of a version that is not ours.
         }

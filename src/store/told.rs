@@ -73,6 +73,16 @@ impl Store {
         Ok(self.journal_after(0).read_new()?.into_iter().rfind(is_its))
     }
 
+    /// The last question of a task's agent; none when it has asked nothing.
+    ///
+    /// # Errors
+    /// `io` when the journal cannot be read.
+    pub fn last_question(&self, id: TaskId) -> Result<Option<Event>> {
+        let mut events = self.journal_after(0).read_new()?.into_iter();
+        Ok(events
+            .rfind(|event| event.draft.task.id == id && event.draft.event == EventKind::NeedsInput))
+    }
+
     /// Notes how telling of an end went.
     ///
     /// # Errors

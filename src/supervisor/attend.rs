@@ -8,6 +8,7 @@ use super::launch::{is_supervisor, lives_apart};
 use super::logs::Look;
 use super::protocol::{AgentEnding, AgentStatus, MARK, Report};
 use super::readable::{readable, wait_readable};
+use super::telling::tell_of_question;
 use crate::clock::Clock;
 use crate::error::{Attempt, Result};
 use crate::outcome::Outcome;
@@ -153,7 +154,10 @@ impl Life {
                         if logs.look() == Look::Idle {
                             self.commit(Change::StopAsked(StopReason::TimedOut))?;
                         }
-                        self.note_question(logs.question())?;
+                        if self.note_question(logs.question())? {
+                            // Whoever cannot be told now is told with the end.
+                            let _ = tell_of_question(&self.store, &self.task);
+                        }
                     }
                 }
                 Step::Kill => {

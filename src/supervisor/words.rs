@@ -45,13 +45,13 @@ impl Life {
         (kind != StreamKind::Text).then(|| Listener::new(log, kind))
     }
 
-    /// Records, once, what the agent asks.
-    pub(super) fn note_question(&mut self, question: Option<&str>) -> Result<()> {
+    /// Records, once, what the agent asks; whether this was the time.
+    pub(super) fn note_question(&mut self, question: Option<&str>) -> Result<bool> {
         match question {
             Some(question) if self.task.record.needs_input.is_none() => {
-                self.commit(Change::NeedsInput(question.to_owned()))
+                self.commit(Change::NeedsInput(question.to_owned())).map(|()| true)
             }
-            _ => Ok(()),
+            _ => Ok(false),
         }
     }
 

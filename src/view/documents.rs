@@ -5,7 +5,7 @@ use super::{DiffView, LandingView, TaskView};
 use crate::claim::Claim;
 use crate::diff::{FileChange, FilePatch};
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::{Event, TaskRef};
 use crate::landing::Conflict;
 use crate::names::{CommitId, TaskName};
 use crate::path::RepoPath;
@@ -58,18 +58,38 @@ pub struct InboxEntryView {
     pub text: Option<String>,
 }
 
-/// `{"schema":1,"events":[…]}` of the inbox.
+/// What the agent of a running task asks, or was not allowed, with nobody there to answer.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct QuestionView {
+    /// The task.
+    pub task: TaskRef,
+    /// Which attempt of it asks.
+    pub attempt: u32,
+    /// In the agent's words.
+    pub question: String,
+    /// The session that dispatched the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Whose it is.
+    pub addressee: Addressee,
+    /// That there is a question, in words for a session's agent.
+    pub text: String,
+}
+
+/// `{"schema":1,"events":[…]}` of the inbox; `questions` beside them where agents ask something.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct InboxList<'a> {
     schema: u32,
     events: &'a [InboxEntryView],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    questions: &'a [QuestionView],
 }
 
 impl<'a> InboxList<'a> {
-    /// A document of entries.
+    /// A document of entries and questions.
     #[must_use]
-    pub fn new(events: &'a [InboxEntryView]) -> Self {
-        Self { schema: SCHEMA, events }
+    pub fn new(events: &'a [InboxEntryView], questions: &'a [QuestionView]) -> Self {
+        Self { schema: SCHEMA, events, questions }
     }
 }
 

@@ -48,6 +48,9 @@ pub enum Work {
         phase: Option<String>,
         /// Whether another task changes the same paths.
         overlaps: bool,
+        /// Whether its agent asks something.
+        #[serde(default)]
+        asks: bool,
     },
     /// It waits for a decision.
     Open,
@@ -78,6 +81,7 @@ impl From<&TaskView> for TaskRow {
                     waits_for: task.waiting_for.as_ref().map(|waiting| waiting.kind.to_owned()),
                     phase: task.phase.map(str::to_owned),
                     overlaps: !task.overlaps.is_empty(),
+                    asks: task.needs_input.is_some(),
                 },
                 LandingState::Open => Work::Open,
                 LandingState::Empty => Work::Empty,

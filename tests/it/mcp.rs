@@ -267,6 +267,24 @@ fn a_completion_goes_along_with_the_next_answer_once() {
 }
 
 #[test]
+fn what_an_agent_asks_goes_along_with_the_next_answer_once() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let gate = sandbox.gate("g");
+    crate::telling::configure_asking_agent(&sandbox, &gate);
+    let mut client = client(&repo);
+    client.document("dispatch", &json!({"name": "t", "agent": "asks", "prompt": "Do it"}));
+    wait_until("the question", || repo.told("t").contains(&"needs_input".into()));
+    let told = "by the way: the agent of `t` asks something, or was not allowed something; \
+                `status` shows it";
+    assert_eq!(client.document("lock_list", &json!({}))["notes"], json!([told]));
+    assert!(client.document("lock_list", &json!({})).get("notes").is_none());
+    assert_eq!(client.document("status", &json!({"task": "t"}))["needs_input"], "may it touch x");
+    gate.open();
+    repo.wait_for("t");
+}
+
+#[test]
 fn the_session_that_calls_is_found_in_the_call() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");

@@ -1,5 +1,6 @@
 //! Telling of ends: the inbox and its sessions, following, commands, sessions that are woken.
 
+mod asking;
 mod following;
 mod hooks;
 mod opencode;
@@ -7,7 +8,7 @@ mod others;
 mod sessions;
 mod waking;
 
-use crate::sandbox::{Sandbox, TestRepo, text};
+use crate::sandbox::{Gate, Sandbox, TestRepo, text};
 use serde_json::Value;
 use std::process::Command;
 
@@ -25,6 +26,17 @@ fn dispatch_by_closed(sandbox: &Sandbox, repo: &TestRepo<'_>, session: &str, lin
     let script = format!("OFFSHOOT_PARENT={session} \"$0\" {line} && :");
     shell.current_dir(repo.root()).args(["-c", &script, env!("CARGO_BIN_EXE_offshoot")]);
     sandbox.finish_command(&mut shell).ok();
+}
+
+/// Configures the agent `asks`, which is not allowed something, says so, and goes on behind the gate.
+pub(crate) fn configure_asking_agent(sandbox: &Sandbox, gate: &Gate) {
+    let denied = r#"{"type":"tool.execution_complete","data":{"success":false,"error":{"code":"denied","message":"may it touch x"}}}"#;
+    let wait = [sandbox.agent("wait_for_gate"), gate.argument()].map(|word| format!("'{word}'"));
+    let script = "'echo \"$0\"; exec \"$@\"'";
+    sandbox.write_config(&format!(
+        "[agents.asks]\nstream = 'copilot'\ncommand = ['sh', '-c', {script}, '{denied}', {}, 'true']\n",
+        wait.join(", ")
+    ));
 }
 
 /// The names of the tasks in a document of the inbox.

@@ -104,6 +104,9 @@ pub(super) enum Process {
     /// Tell of a task's end; only offshoot itself calls this
     #[command(hide = true)]
     Tell {
+        /// Of what its agent asks instead
+        #[arg(long)]
+        question: bool,
         /// The state directory
         #[arg(long, value_name = "DIR")]
         state: PathBuf,

@@ -16,6 +16,7 @@ use crate::agent;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::layout::Layout;
 use crate::lock::{FileLock, Wait};
 use crate::task::{Channel, SCHEMA, Told};
@@ -189,21 +190,21 @@ fn take_note_of_heard(
 
 /// Whether an entry was pushed into a session a moment ago, so that it will read of it soon.
 fn is_on_its_way(context: &Context, entry: &InboxEntryView) -> bool {
-    pushes(context, entry)
+    pushes(context, &entry.event)
         .iter()
         .any(|told| context.now().as_millis() - told.at.as_millis() < PUSHED_MS)
 }
 
 fn was_pushed(context: &Context, entry: &InboxEntryView) -> bool {
-    !pushes(context, entry).is_empty()
+    !pushes(context, &entry.event).is_empty()
 }
 
-/// The tries of pushing an entry into a session that may have reached it.
-fn pushes(context: &Context, entry: &InboxEntryView) -> Vec<Told> {
-    let mut told = context.store.told(entry.event.draft.task.id).unwrap_or_default();
+/// The tries of pushing an event into a session that may have reached it.
+fn pushes(context: &Context, event: &Event) -> Vec<Told> {
+    let mut told = context.store.told(event.draft.task.id).unwrap_or_default();
     told.retain(|told| {
         told.schema == SCHEMA
-            && told.cursor == entry.event.cursor
+            && told.cursor == event.cursor
             && told.delivered
             && matches!(told.channel, Channel::Claude | Channel::Codex | Channel::Rewake)
     });

@@ -4,20 +4,25 @@
 //! There is one at most for a session, and none where nothing of the session is under way. It goes with the
 //! session: nobody reads its output then. What it said stays in the inbox until the session is seen to have been
 //! given it (`hook`), so that a session that dies in between loses nothing. Where the session has a socket the
-//! push goes first; this is for those that have none, and for a push that failed or was never taken.
+//! push goes first; this is for those that have none, and for a push that failed or was never taken. It tells what
+//! the agent of a running task asks, too.
 
 use super::heard::Given;
-use super::{Input, PUSHED_MS, is_on_its_way, lock_hooks, take_note_of_heard};
+use super::{Input, PUSHED_MS, is_on_its_way, lock_hooks, pushes, take_note_of_heard};
 use crate::agent;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::layout::Layout;
 use crate::lock::Wait;
+use crate::names::TaskId;
 use crate::ops::inbox::{Sessions, gather, inbox, text, watch};
+use crate::ops::questions::questions;
 use crate::task::{Channel, SCHEMA, Told};
-use crate::view::InboxEntryView;
+use crate::view::{InboxEntryView, QuestionView};
 use crate::watch;
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -51,11 +56,12 @@ pub fn rewake(
         return Ok(None);
     };
     let changes = watch(&context);
+    let mut asked_before = BTreeSet::new();
     while watch::has_reader(output) {
         // Asked first: what ends in between is in the inbox then.
         let goes_on = is_anything_to_come(&context, &me, &input.given)?;
         let is_untold = |entry: &InboxEntryView| {
-            !is_on_its_way(&context, entry) && !is_left_to_the_socket(&context, entry)
+            !is_on_its_way(&context, entry) && !is_left_to_the_socket(&context, &entry.event)
         };
         if !gather(&context, Sessions::Owed, &is_untold, &changes)?.is_empty() {
             // Another hook of the session may just be telling the same.
@@ -63,9 +69,15 @@ pub fn rewake(
             let mut entries = inbox(&context, Sessions::Owed)?;
             entries.retain(is_untold);
             if !entries.is_empty() {
-                entries.iter().try_for_each(|entry| note(&context, entry))?;
+                entries.iter().try_for_each(|entry| note(&context, &entry.event))?;
                 return Ok(Some(text(&context, &entries)));
             }
+        }
+        let asked = untold_questions(&context, &mut asked_before)?;
+        if !asked.is_empty() {
+            asked.iter().try_for_each(|(_, question)| note(&context, question))?;
+            let words: Vec<_> = asked.into_iter().map(|(asked, _)| asked.text).collect();
+            return Ok(Some(words.join("\n")));
         }
         if !goes_on {
             return Ok(None);
@@ -73,6 +85,28 @@ pub fn rewake(
         changes.wait(None)?;
     }
     Ok(None)
+}
+
+/// What agents ask of which the session was not told; `before` holds what need not be looked at again. It is
+/// told once: should it be lost, the end tells of it.
+fn untold_questions(
+    context: &Context,
+    before: &mut BTreeSet<(TaskId, u32)>,
+) -> Result<Vec<(QuestionView, Event)>> {
+    let mut untold = Vec::new();
+    for asked in questions(context, Sessions::Owed)? {
+        let key = (asked.task.id, asked.attempt);
+        if before.contains(&key) {
+            continue;
+        }
+        let Some(question) = context.store.last_question(asked.task.id)? else { continue };
+        if !pushes(context, &question).is_empty() {
+            before.insert(key);
+        } else if !is_left_to_the_socket(context, &question) {
+            untold.push((asked, question));
+        }
+    }
+    Ok(untold)
 }
 
 /// Whether the session may have to be told something later.
@@ -94,8 +128,7 @@ fn is_anything_to_come(context: &Context, session: &str, given: &Given) -> Resul
 }
 
 /// Whether the session's socket is still to be tried, which takes a moment.
-fn is_left_to_the_socket(context: &Context, entry: &InboxEntryView) -> bool {
-    let event = &entry.event;
+fn is_left_to_the_socket(context: &Context, event: &Event) -> bool {
     let age = context.now().as_millis() - event.draft.at.as_millis();
     let id = event.draft.task.id;
     let has_socket = context.store.read(id).is_ok_and(|task| task.spec.tell.wakes);
@@ -105,14 +138,14 @@ fn is_left_to_the_socket(context: &Context, entry: &InboxEntryView) -> bool {
     has_socket && !was_tried && age < PUSHED_MS
 }
 
-fn note(context: &Context, entry: &InboxEntryView) -> Result<()> {
+fn note(context: &Context, event: &Event) -> Result<()> {
     let told = Told {
         schema: SCHEMA,
-        cursor: entry.event.cursor,
+        cursor: event.cursor,
         at: context.now(),
         channel: Channel::Rewake,
         delivered: true,
         error: None,
     };
-    context.store.note_told(entry.event.draft.task.id, &told)
+    context.store.note_told(event.draft.task.id, &told)
 }

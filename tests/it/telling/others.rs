@@ -156,7 +156,7 @@ fn files_holding(folder: &Path, text: &str) -> Vec<String> {
 }
 
 /// A program named `codex` in a folder of its own, to stand first in `PATH`.
-fn with_codex(sandbox: &Sandbox, script: &str) -> String {
+pub(super) fn with_codex(sandbox: &Sandbox, script: &str) -> String {
     let folder = sandbox.root().join("bin");
     std::fs::create_dir_all(&folder).expect("a folder");
     let program = folder.join("codex");
@@ -233,8 +233,7 @@ fn what_a_session_was_refused_comes_with_its_next_end_and_not_for_ever() {
         sandbox.finish_command(command.env("CODEX_THREAD_ID", "th-1").env("PATH", &path)).ok();
         told(&repo, name, 1);
     };
-    let warnings =
-        |name: &str| repo.task(name)["warnings"].as_array().expect("a list").len();
+    let warnings = |name: &str| repo.task(name)["warnings"].as_array().expect("a list").len();
     for name in ["a", "b", "c", "d"] {
         dispatch(name);
     }
@@ -273,8 +272,7 @@ fn a_session_that_hangs_delays_nothing_and_is_given_up() {
     assert!(repo.task("t")["told"].is_null(), "it hangs still");
     let delivery = told(&repo, "t", 1)[0].clone();
     assert_eq!((&delivery["channel"], &delivery["delivered"]), (&json!("codex"), &json!(false)));
-    assert_eq!(inbox_of(&sandbox, &repo, "codex:th-1"), ["t"]);
-    assert_eq!(repo.task("t")["state"], "completed");
+    assert!(inbox_of(&sandbox, &repo, "codex:th-1").contains(&"t".to_owned()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The hook that waits, and what Gemini's hooks say besides ends.
 
-use super::{by, inbox_of};
+use super::{by, configure_asking_agent, inbox_of};
 use crate::sandbox::{Sandbox, TestRepo, finish, text, wait_until};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -65,6 +65,24 @@ fn a_hook_that_waits_wakes_its_session_and_the_entry_stays_until_it_is_seen_to_h
     prompt["prompt"] = json!(format!("<system-reminder>\noffshoot tells: {}", woke.stderr));
     assert_eq!(call(&prompt), "");
     assert!(inbox_of(&sandbox, &repo, SESSION).is_empty());
+}
+
+#[test]
+fn a_hook_that_waits_tells_what_an_agent_asks_once() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let gate = sandbox.gate("g");
+    configure_asking_agent(&sandbox, &gate);
+    let line = ["dispatch", "--name", "t", "--agent", "asks", "Do it"];
+    sandbox.finish_command(&mut by(&repo, SESSION, &line)).ok();
+    let woke = finish(waiting(&sandbox, &repo), "the hook").exits(2);
+    assert!(woke.stderr.starts_with("\n[offshoot] `t` asks something"), "{woke}");
+    assert_eq!(repo.task("t")["state"], "running");
+    // The next one has only the end to tell.
+    let child = waiting(&sandbox, &repo);
+    gate.open();
+    let woke = finish(child, "the next hook").exits(2);
+    assert!(woke.stderr.starts_with("\n[offshoot] t completed in "), "{woke}");
 }
 
 #[test]
