@@ -31,6 +31,14 @@ NAMES = [f"task-{number}" for number in range(121, 126)]
 DELEGATED = "task-123"
 
 
+# An agent that is not allowed something, says so as Copilot does, and goes on behind a gate.
+AGENT_THAT_ASKS = """[agents.asks]
+stream = "copilot"
+command = ["sh", "-c", 'echo "$0"; until [ -e "{gates}/asked" ]; do sleep 0.1; done',
+           '{{"type":"tool.execution_complete","data":{{"success":false,"error":{{"code":"denied","message":"no"}}}}}}']
+"""
+
+
 class Untrue(Exception):
     """A claim that does not hold."""
 
@@ -56,7 +64,7 @@ class World:
             "DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         }
         self.write(".gitconfig", "[user]\nname = Session Person\nemail = person@example.invalid\n")
-        self.write(".config/offshoot/config.toml", "max_parallel = 5\n")
+        self.write(".config/offshoot/config.toml", "max_parallel = 5\n" + AGENT_THAT_ASKS.format(gates=self.gates))
         self.run(os.path.join(FIXTURES, "repos/simple.sh"), self.repo, cwd=self.folder)
 
     def path(self, *names):
@@ -108,11 +116,32 @@ class World:
         with open(self.path(f"{name}.log"), encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def told(self):
-        """What the model was told by us, by its own record."""
+    def seen(self):
+        """What the model was told by anybody, by its own record; a text for each request."""
         log = self.path("model.jsonl")
-        requests = [json.loads(line) for line in lines(log)] if os.path.exists(log) else []
-        return [("told", text) for request in requests for text in re.findall(r"\[offshoot\] .*", request["seen"])]
+        return [json.loads(line)["seen"] for line in lines(log)] if os.path.exists(log) else []
+
+    def told(self):
+        """What the model was told by us."""
+        return [("told", text) for seen in self.seen() for text in re.findall(r"\[offshoot\] .*", seen)]
+
+    def type_line(self, terminal, text):
+        # As a person types: what comes in one piece is taken for something that was pasted, its end for a line's.
+        for letter in text:
+            os.write(terminal, letter.encode())
+            time.sleep(0.02)
+
+        def is_heard():
+            # A machine under load draws late, and until then the key counts as pasted too.
+            os.write(terminal, b"\r")
+            for _ in range(30):
+                if any(text in seen for seen in self.seen()):
+                    return True
+                time.sleep(0.1)
+            return False
+
+        time.sleep(1)
+        until(f"the model hears {text!r}", is_heard)
 
     def start_model(self):
         with open(self.path("script.json"), "w", encoding="utf-8") as file:
@@ -133,9 +162,13 @@ class World:
     def states(self):
         return {task["name"]: task["state"] for task in self.tasks()}
 
+    def until_the_inbox_is_empty(self):
+        until("the inbox is empty",
+              lambda: json.loads(self.run("offshoot", "inbox", "--all", "--json"))["events"] == [])
+
     def end(self):
         """Ends everything that was started here, and the tasks."""
-        self.open_gate(*NAMES)
+        self.open_gate(*NAMES, "asked")
         for child in reversed(self.started):
             end_group(child)
         if os.path.isdir(self.repo):
@@ -200,20 +233,32 @@ class Opencode(Session):
         # It fetches a package for plugins first, and gives up after a minute where there is no registry.
         self.session = self.http("/session", {}, limit=2 * LIMIT)["id"]
 
+    def dispatch_as_a_job(self, *words, **environment):
+        """A job dispatches in the name of the session."""
+        environment = {**self.world.environment, "OFFSHOOT_PARENT": f"opencode:{self.session}", **environment}
+        subprocess.run(["offshoot", "dispatch", *words], cwd=self.world.repo, env=environment, check=True,
+                       timeout=LIMIT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def told_of_a_question(self):
+        """The agent of a task is not allowed something while it runs."""
+        self.dispatch_as_a_job("--name", "task-127", "--agent", "asks", "Ask.")
+        until("the session is told of the question",
+              lambda: find(self.said(), "told", r"^\[offshoot\] `task-127` asks something"))
+        claim("what a task's agent asks is told while it runs", self.world.states()["task-127"] == "running")
+        self.world.open_gate("asked")
+        until("the session is told of the end", lambda: find(self.said(), "told", r"^\[offshoot\] task-127 completed"))
+        self.world.until_the_inbox_is_empty()
+
     def told_by_its_server(self):
-        """A job dispatches in the name of a session of a server without our plugin."""
+        """Without our plugin."""
         end_group(self.server)
         self.start()
-        server = {"OFFSHOOT_OPENCODE_SERVER": self.address, "OFFSHOOT_PARENT": f"opencode:{self.session}"}
-        line = ["offshoot", "dispatch", "--name", "task-126", "--", "true"]
-        subprocess.run(line, cwd=self.world.repo, env={**self.world.environment, **server}, check=True, timeout=LIMIT,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.dispatch_as_a_job("--name", "task-126", "--", "true", OFFSHOOT_OPENCODE_SERVER=self.address)
         until("the session is told by its server, and answers",
               lambda: [who for who, _ in self.said()][:2] == ["told", "model"])
         claim("without the plugin a session is told by its server, which a job named",
               self.said()[0][1].startswith("[offshoot] task-126 completed in "))
-        until("the inbox is empty",
-              lambda: json.loads(self.world.run("offshoot", "inbox", "--all", "--json"))["events"] == [])
+        self.world.until_the_inbox_is_empty()
 
     def ask(self, text):
         self.http(f"/session/{self.session}/prompt_async", {"parts": [{"type": "text", "text": text}]})
@@ -254,14 +299,6 @@ SETTINGS_OF_OPENCODE = """{
 }
 """
 
-def type_line(terminal, text):
-    # As a person types: what comes in one piece is taken for something that was pasted, its end for a line's.
-    for letter in text:
-        os.write(terminal, letter.encode())
-        time.sleep(0.02)
-    time.sleep(1)
-    os.write(terminal, b"\r")
-
 
 class Claude(Session):
     """A session of `claude` on a terminal; a hook that waits wakes it while it is idle."""
@@ -282,7 +319,7 @@ class Claude(Session):
         until("Claude Code listens", lambda: "shortcuts" in self.world.log("claude"))
 
     def ask(self, text):
-        type_line(self.session, text)
+        self.world.type_line(self.session, text)
 
     def said(self):
         """What the model was told and what it said: `(who, text)`, first all that it was told."""
@@ -319,7 +356,7 @@ class Gemini(Session):
         # What is typed amid its work becomes a part of that.
         until("Gemini is idle", lambda: all(
             message["type"] == "gemini" and message["content"] for message in self.messages()[-1:]))
-        type_line(self.session, text)
+        self.world.type_line(self.session, text)
 
     def said(self):
         """What the model was told and what it said: `(who, text)`, first all that it was told."""
@@ -513,8 +550,7 @@ def converse(world, session):
     tellings = "\n".join(text for who, text in session.said() if who == "told")
     claim("every end was told exactly once",
           sorted(re.findall(r"(?m)^\[offshoot\] (\S+) completed", tellings)) == NAMES)
-    until("the inbox is empty",
-          lambda: json.loads(world.run("offshoot", "inbox", "--all", "--json"))["events"] == [])
+    world.until_the_inbox_is_empty()
     claim("and the inbox is empty", True)
 
 
@@ -563,6 +599,8 @@ def main(way, agents_program, program, folder):
         world.run("offshoot", "setup", agent)
         session.start()
         converse(world, session)
+        if way == "opencode":
+            session.told_of_a_question()
         world.run("offshoot", "setup", agent, "--remove")
         with open(session.settings, "rb") as file:
             after = file.read()
