@@ -1,5 +1,5 @@
-//! The agents that are known, as data. What stands here was tried with the programs themselves, or,
-//! for the four last, read in their documentation.
+//! The agents that are known, as data. What stands here was tried with the programs themselves, but for
+//! amp (its options only: it wants to log in), cursor-agent and goose, whose documentation was read.
 //!
 //! A prompt stands behind `--` or in the word of its option, so that none is read as an option.
 

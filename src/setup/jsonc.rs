@@ -51,19 +51,21 @@ pub(super) fn put(text: &str, entries: &[Entry]) -> Result<String> {
     Ok(root.to_string())
 }
 
-/// The text without these entries, and without what was left empty around them. A setting stays that
-/// was there `before`, or that is not as we set it.
+/// The text without these entries, and without what was left empty around them. What was there `before`
+/// stays, empty or not, and so does a setting that is not as we set it.
 pub(super) fn take(text: &str, before: Option<&str>, entries: &[Entry]) -> Result<String> {
     let root = parse(text)?;
     let Some(top) = root.object_value() else { return Ok(text.to_owned()) };
     // What cannot be read was not changed by us.
-    let before = before.and_then(|before| parse(before).ok()?.to_serde_value());
+    let before: Option<Value> = before.and_then(|before| parse(before).ok()?.to_serde_value());
+    let was_there = |names: &[&str]| {
+        let pointer: String = names.iter().map(|name| format!("/{name}")).collect();
+        before.as_ref().is_some_and(|before| before.pointer(&pointer).is_some())
+    };
     for entry in entries {
         let names = match entry {
             Entry::Default(names, value) => {
-                let pointer: String = names.iter().map(|name| format!("/{name}")).collect();
-                let was_there = before.as_ref().and_then(|it: &Value| it.pointer(&pointer));
-                if was_there.is_some() || value_at(&top, names).as_ref() != Some(value) {
+                if was_there(names) || value_at(&top, names).as_ref() != Some(value) {
                     continue;
                 }
                 names
@@ -83,14 +85,14 @@ pub(super) fn take(text: &str, before: Option<&str>, entries: &[Entry]) -> Resul
                 let elements = list.elements();
                 let (gone, kept): (Vec<_>, Vec<_>) =
                     elements.into_iter().partition(|element| is_ours(element, ours));
-                if kept.is_empty() && !gone.is_empty() {
+                if kept.is_empty() && !gone.is_empty() && !was_there(names) {
                     property.remove();
                 } else {
                     gone.into_iter().for_each(CstNode::remove);
                 }
             }
         }
-        drop_empty(&top, folders);
+        drop_empty(&top, folders, &was_there);
     }
     Ok(root.to_string())
 }
@@ -101,7 +103,7 @@ fn value_at(top: &CstObject, names: &[&str]) -> Option<Value> {
     object.get(name)?.to_serde_value()
 }
 
-fn drop_empty(top: &CstObject, folders: &[&str]) {
+fn drop_empty(top: &CstObject, folders: &[&str], was_there: &impl Fn(&[&str]) -> bool) {
     for depth in (1..=folders.len()).rev() {
         let (name, above) = folders[..depth].split_last().expect("invariant: a name");
         let Some(object) = above.iter().try_fold(top.clone(), |it, name| it.object_value(name))
@@ -110,6 +112,7 @@ fn drop_empty(top: &CstObject, folders: &[&str]) {
         };
         if let Some(property) = object.get(name)
             && property.object_value().is_some_and(|inner| inner.properties().is_empty())
+            && !was_there(&folders[..depth])
         {
             property.remove();
         }
@@ -182,6 +185,7 @@ mod tests {
             "{\n\t\"mcp\": {\n\t\t\"other\": {} /* keep */\n\t},\n\t\"hooks\": {\"Stop\": [{\"hooks\": []}]}\n}",
             "{\"x\":1}",
             "{ }\n",
+            "{\"mcp\": {}, \"hooks\": {\"Stop\": []}}",
         ];
         for text in texts {
             let with = put(text, &entries()).expect("fits");

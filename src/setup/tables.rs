@@ -31,7 +31,7 @@ pub(super) fn put(text: &str, [outer, inner]: [&str; 2], values: &Value) -> Resu
             target.insert(name, item.clone());
         }
     }
-    Ok(document.to_string())
+    Ok(with_line_ends_of(text, &document))
 }
 
 /// The text without the table.
@@ -44,7 +44,14 @@ pub(super) fn take(text: &str, [outer, inner]: [&str; 2]) -> Result<String> {
     if around.is_empty() {
         document.remove(outer);
     }
-    Ok(document.to_string())
+    Ok(with_line_ends_of(text, &document))
+}
+
+/// The document as text. `toml_edit` keeps everything but line ends, of which it knows one kind.
+fn with_line_ends_of(text: &str, document: &DocumentMut) -> String {
+    let written = document.to_string();
+    let is_windows = text.find('\n').is_some_and(|end| text[..end].ends_with('\r'));
+    if is_windows { written.replace('\n', "\r\n") } else { written }
 }
 
 fn parse(text: &str) -> Result<DocumentMut> {
@@ -72,6 +79,16 @@ fn table(values: &Value) -> Table {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn line_ends_stay_of_their_kind() {
+        let values = json!({"command": "offshoot"});
+        let text = "# mine\r\nmodel = \"x\"\r\n\r\n[mcp_servers.other]\r\ncommand = \"o\"\r\n";
+        let with = put(text, ["mcp_servers", "offshoot"], &values).expect("fits");
+        assert_eq!(with, format!("{text}\r\n[mcp_servers.offshoot]\r\ncommand = \"offshoot\"\r\n"));
+        assert_eq!(put(&with, ["mcp_servers", "offshoot"], &values).expect("fits"), with);
+        assert_eq!(take(&with, ["mcp_servers", "offshoot"]).expect("comes out"), text);
+    }
 
     #[test]
     fn comments_survive_and_the_table_comes_out_again() {

@@ -46,7 +46,7 @@ fn furnish(sandbox: &Sandbox) {
     let hook =
         "{\"hooks\":{\"Stop\":[{\"hooks\":[{\"type\":\"command\",\"command\":\"say done\"}]}]}}";
     write(sandbox, "home/.claude/settings.json", hook);
-    let toml = "# mine\nmodel = \"m\" # behind\n\n[mcp_servers.other]\ncommand = \"o\"\n";
+    let toml = "# mine\r\nmodel = \"m\" # behind\r\n\r\n[mcp_servers.other]\r\ncommand = \"o\"\r\n";
     write(sandbox, "home/.codex/config.toml", toml);
     write(sandbox, "home/.gemini/settings.json", "{ /* none yet */ }\n");
 }
@@ -121,7 +121,7 @@ fn what_the_person_wrote_since_stays_and_only_ours_is_taken_out() {
     let theirs =
         json!({"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "say finished"}]}]}});
     assert_eq!(settings, theirs);
-    let toml = "# mine\nmodel = \"n\" # behind\n\n[mcp_servers.other]\ncommand = \"o\"\n";
+    let toml = "# mine\r\nmodel = \"n\" # behind\r\n\r\n[mcp_servers.other]\r\ncommand = \"o\"\r\n";
     assert_eq!(read("home/.codex/config.toml"), toml);
     assert!(read("config/opencode/plugins/offshoot.js").contains("9_000"), "theirs now");
     let gemini = read("home/.gemini/settings.json");
