@@ -19,6 +19,7 @@ const SESSION_VARIABLES: &[(Option<&str>, &str)] = &[
     (None, "OFFSHOOT_PARENT"),
     (Some("claude"), "CLAUDE_CODE_SESSION_ID"),
     (Some("codex"), "CODEX_THREAD_ID"),
+    (Some("copilot"), "COPILOT_AGENT_SESSION_ID"),
 ];
 
 /// The agents of the configuration, by name; they count more than those that are known.
@@ -164,12 +165,16 @@ mod tests {
 
     #[test]
     fn the_calling_agent_is_known_by_its_session() {
-        let environment = Environment::new([("CODEX_THREAD_ID".into(), "t".into())]);
-        assert_eq!(parent_session(&environment).as_deref(), Some("codex:t"));
-        assert_eq!(
-            calling_agent(&Configured::new(), &environment).map(String::from).as_deref(),
-            Some("codex")
-        );
+        for (agent, variable) in [
+            ("claude", "CLAUDE_CODE_SESSION_ID"),
+            ("codex", "CODEX_THREAD_ID"),
+            ("copilot", "COPILOT_AGENT_SESSION_ID"),
+        ] {
+            let environment = Environment::new([(variable.into(), "t".into())]);
+            assert_eq!(parent_session(&environment), Some(format!("{agent}:t")));
+            let calling = calling_agent(&Configured::new(), &environment);
+            assert_eq!(calling.map(String::from).as_deref(), Some(agent));
+        }
         assert_eq!(calling_agent(&Configured::new(), &Environment::default()), None);
     }
 }

@@ -255,11 +255,15 @@ pub(super) fn gather(
     }
 }
 
-/// Whether tasks of a session are running.
+/// Whether tasks of a session are running, or have ended a moment ago and are not in the inbox yet.
 pub(super) fn has_siblings(context: &Context, session: Option<&str>) -> Result<bool> {
     for id in context.store.active_ids()? {
         if let Ok(task) = context.store.read(id)
-            && matches!(task.record.state, TaskState::Running(_))
+            && match &task.record.state {
+                TaskState::Running(_) => true,
+                TaskState::Ended { .. } => !task.record.outbox.is_empty(),
+                TaskState::Pending { .. } => false,
+            }
             && task.spec.parent.as_deref() == session
         {
             return Ok(true);

@@ -9,6 +9,7 @@ mod sessions;
 mod waking;
 
 use crate::sandbox::{Gate, Sandbox, TestRepo, text};
+use offshoot::timestamp::Timestamp;
 use serde_json::Value;
 use std::process::Command;
 
@@ -37,6 +38,16 @@ pub(crate) fn configure_asking_agent(sandbox: &Sandbox, gate: &Gate) {
         "[agents.asks]\nstream = 'copilot'\ncommand = ['sh', '-c', {script}, '{denied}', {}, 'true']\n",
         wait.join(", ")
     ));
+}
+
+/// Whether two tasks ended so soon after each other that they are told together on any machine: not at the very
+/// end of the second for which the first waits.
+fn ended_together(repo: &TestRepo<'_>, names: [&str; 2]) -> bool {
+    let [one, other] = names.map(|name| {
+        let at = repo.task(name)["finished_at"].take();
+        serde_json::from_value::<Timestamp>(at).expect("a moment").as_millis()
+    });
+    one.abs_diff(other) < 300
 }
 
 /// The names of the tasks in a document of the inbox.

@@ -88,6 +88,21 @@ fn a_retry_with_feedback_takes_the_failure_along() {
 }
 
 #[test]
+fn a_retry_with_feedback_takes_what_the_verify_command_said_along() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let script = "printf '%s' \"$OFFSHOOT_PROMPT\" >> told.txt";
+    let verify = "echo '2 is not 3'; exit 1";
+    let line = ["dispatch", "--name", "t", "--verify", verify, "Do it", "--", "sh", "-c", script];
+    repo.offshoot(&line).ok();
+    assert_eq!(repo.wait_for("t")["verify"]["verdict"], "red");
+    repo.offshoot(&["retry", "--with-feedback", "t"]).ok();
+    let told = repo.worktree_of(&repo.wait_for("t")).read("told.txt");
+    let said = format!("`{verify}` says no to its result. It ends:\n$ {verify}\n2 is not 3\n");
+    assert!(told.starts_with("Do itDo it\n\nThe last attempt") && told.contains(&said), "{told}");
+}
+
+#[test]
 fn a_retry_begins_a_conversation_of_its_own() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");

@@ -1,6 +1,6 @@
 //! `--on-done`, and sessions that are woken: by a process of its own, whatever becomes of it.
 
-use super::inbox_of;
+use super::{ended_together, inbox_of};
 use crate::sandbox::{Sandbox, TestRepo, text, wait_until};
 use serde_json::{Value, json};
 use std::io::Read;
@@ -194,6 +194,7 @@ fn a_codex_session_is_woken_by_its_queue_and_siblings_are_one_message() {
     for name in ["a", "b"] {
         assert_eq!(calls.matches(&format!("[offshoot] {name} completed")).count(), 1, "{calls}");
     }
+    assert!(calls.matches("queue\n").count() == 1 || !ended_together(&repo, ["a", "b"]), "{calls}");
     // What is in the queue is durable there.
     wait_until("an empty inbox", || inbox_of(&sandbox, &repo, "codex:th-1").is_empty());
 }
