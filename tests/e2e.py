@@ -497,6 +497,7 @@ def the_script(world):
         # By how its line begins: what it is about may also stand in what the main session is told.
         "(?m)^\\W?Write down": [[{"wait_for": os.path.join(world.gates, DELEGATED)}, kind.write],
                        [{"text": "It is written down."}]],
+        "(?m)^\\W?Say once more": [[{"text": "It stands there."}]],
     }
     return {"rules": [{"when": when, "turns": turns} for when, turns in rules.items()]}
 
@@ -554,6 +555,20 @@ def converse(world, session):
     claim("and the inbox is empty", True)
 
 
+def follow_up(world):
+    """A person sends a task of the agent's a message."""
+    world.run("offshoot", "dispatch", "--wait", "--name", "task-128", "--agent", world.agent, "Write down the answer.")
+    task = lambda: json.loads(world.run("offshoot", "status", "--json", "task-128"))
+    first = task()
+    world.run("offshoot", "send", "task-128", "Say once more what it is.")
+    world.run("offshoot", "wait", "task-128")
+    second = task()
+    claim("a message goes on in the conversation of the task's agent",
+          [it["message"] for it in (first, second)] == ["It is written down.", "It stands there."]
+          and first["session"] and first["session"] == second["session"] and len(second["attempts"]) == 2)
+    world.run("offshoot", "inbox", "--ack")
+
+
 def by_the_way(session, name):
     until(f"it says that {name} completed",
           lambda: find(session.said(), "model", f"^By the way, {name} just completed"))
@@ -599,6 +614,7 @@ def main(way, agents_program, program, folder):
         world.run("offshoot", "setup", agent)
         session.start()
         converse(world, session)
+        follow_up(world)
         if way == "opencode":
             session.told_of_a_question()
         world.run("offshoot", "setup", agent, "--remove")
