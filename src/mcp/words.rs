@@ -12,7 +12,8 @@ worktree and on a branch of its own. The checkout you work in is not touched unt
 sub-agent does not see this conversation. It returns at once.
 2. Go on with the conversation. Do not poll and do not sleep: you will be told when a task ends, by a \
 message or by a line under `notes` in the answer of any tool. Use `wait` only when you can do nothing \
-without the result; after at most 50 s it answers with the tasks as they are, which is no error.
+without the result; after at most 50 s it answers with the tasks as they are, which is no error. When the \
+agent of a running task asks something, nobody answers it there: tell the person, `send` or `cancel`.
 3. When a task has ended read `result` (the agent's last message, what changed, the forecast) and, \
 where it matters, `diff`; tell the person in a sentence.
 4. Landing (`merge`, `rebase`, `apply`) and `discard` are the person's decision: ask first, unless \
