@@ -193,7 +193,6 @@ fn carry_on(process: Process, environment: &Environment) -> Result<Exit> {
             processes::tell_question(&state, id, environment).map(|()| Exit::Done)
         }
         Process::Upkeep { state } => processes::upkeep(&state, environment).map(|()| Exit::Done),
-        Process::Shim(_) => processes::shim(output::reports()).map(|()| Exit::Done),
     }
 }
 

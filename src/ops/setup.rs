@@ -107,7 +107,7 @@ fn next(agent: Agent, scope: &Scope) -> Vec<String> {
         (Agent::Codex, Scope::Person) => {
             next.insert(
                 1,
-                "`/hooks` in Codex: look at the hooks and trust them, or they do not run"
+                "Codex asks at its start whether the hooks may run: trust them there, or later with `/hooks`"
                     .to_owned(),
             );
         }
