@@ -4,7 +4,7 @@
 //! `$XDG_STATE_HOME/offshoot/setup/` (else `~/.local/state/…`). Where a file still is what was written,
 //! taking out restores it as it was; where the person went on writing in it, only our entries go.
 
-use super::{Agent, Piece};
+use super::{Agent, Piece, mend_first};
 use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};
 use crate::names::TaskId;
@@ -53,7 +53,7 @@ impl Kept {
     /// `refused` when its file is not in its own format, `io` when it cannot be read.
     pub fn plan_put<'a>(&self, piece: &'a Piece) -> Result<Step<'a>> {
         let file = real(&piece.path);
-        let before = read(&file)?;
+        let before = read_theirs(&file)?;
         let after = piece.put_into(before.as_deref())?;
         let done = match &before {
             None => Done::Written,
@@ -70,7 +70,7 @@ impl Kept {
     pub fn plan_take<'a>(&self, piece: &'a Piece, agent: Agent) -> Result<Step<'a>> {
         let file = real(&piece.path);
         let entry = self.entry(&piece.path);
-        let before = read(&file)?;
+        let before = read_theirs(&file)?;
         let step =
             |after, done| Step { piece, file: file.clone(), before: before.clone(), after, done };
         let Some(there) = before.as_deref() else { return Ok(step(None, Done::Unchanged)) };
@@ -195,6 +195,11 @@ fn read(path: &Path) -> Result<Option<String>> {
         Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(Error::io(format!("read `{}`", path.display()), &cause)),
     }
+}
+
+/// What is in a file of the person's.
+fn read_theirs(path: &Path) -> Result<Option<String>> {
+    read(path).map_err(|error| error.hint(mend_first(path)))
 }
 
 fn mode(path: &Path) -> Option<u32> {

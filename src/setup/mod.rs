@@ -156,8 +156,12 @@ impl Piece {
     fn refuse(&self, error: Error) -> Error {
         let path = self.path.display();
         Error::refused(format!("cannot change `{path}`: {}", error.message))
-            .hint(format!("mend `{path}` first; nothing was written"))
+            .hint(mend_first(&self.path))
     }
+}
+
+fn mend_first(path: &Path) -> String {
+    format!("mend `{}` first; nothing was written", path.display())
 }
 
 /// Where a person keeps things.

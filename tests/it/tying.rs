@@ -143,6 +143,18 @@ fn a_file_that_cannot_be_changed_leaves_all_as_it_was() {
         assert!(ran.stderr.contains(&file.display().to_string()), "{ran}");
         assert_eq!(files(&sandbox), before);
     }
+    // What cannot even be read.
+    write(&sandbox, "home/.claude/settings.json", "{}");
+    std::fs::remove_file(sandbox.root().join("home/.claude.json")).expect("removes");
+    std::fs::create_dir(sandbox.root().join("home/.claude.json")).expect("a folder");
+    let file = sandbox.root().join("home/.codex/config.toml");
+    std::fs::write(&file, b"name = \"\xff\"\n").expect("writes");
+    let before = files(&sandbox);
+    for (agent, name) in [("claude", ".claude.json"), ("codex", "config.toml")] {
+        let ran = setup(&sandbox, &[agent]).exits(1).says("cannot read").says("hint: mend ");
+        assert!(ran.stderr.contains(name), "{ran}");
+    }
+    assert_eq!(files(&sandbox), before);
     setup(&sandbox, &["vim"]).exits(2);
     let mut inside = sandbox.command(env!("CARGO_BIN_EXE_offshoot"));
     inside.args(["setup", "opencode"]).env("OFFSHOOT_TASK_ID", "x");
