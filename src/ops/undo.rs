@@ -4,7 +4,10 @@
 
 use super::base::require_branch;
 use super::describe::measure;
-use super::land::{Journey, finish_under, lock_landings, message, move_branch, trailers, unmark};
+use super::land::{
+    Holding, Journey, Moving, Patience, finish_under, lock_landings, message, move_branch,
+    trailers, unmark,
+};
 use super::recover::{ended, recover, take};
 use super::restore;
 use crate::context::Context;
@@ -52,28 +55,14 @@ pub fn undo(context: &Context, request: &UndoRequest) -> Result<LandingView> {
     let (lock, task) = take(context, landing.task.parse()?)?;
     let undo = Undo { context, task: ended(&task)?.task(), landing: &landing };
     undo.refuse_unless_its_own()?;
-    let now = require_branch(context, &landing.target)?;
-    let planned = match request.manner {
-        Manner::GoBack => undo.refuse_unless_last(now).map(|()| (landing.before, None))?,
-        Manner::Revert if matches!(landing.purpose, Purpose::Part { .. }) => {
-            let after = landing.after;
-            return Err(Error::refused(format!(
-                "landing {} is a part of `{}`, which goes on without it",
-                landing.number,
-                task.name()
-            ))
-            .hint(format!("git revert {after}  in a checkout of `{}`", landing.target)));
+    let moving = Moving { lock: &lock, task: undo.task, target: &landing.target };
+    let mut patience = Patience::new(Holding::Allowed);
+    loop {
+        let undone = patience.attempt(context, &moving, || undo.try_once(&lock, request.manner))?;
+        if let Some(view) = undone {
+            return Ok(view);
         }
-        Manner::Revert => match undo.plan_revert(now)? {
-            Plan::Ready(planned) => (planned.commit, Some(undo.again(now, planned)?)),
-            Plan::Conflicts(conflicts) => {
-                let view = undo.view((now, now), Verdict::Conflicts);
-                return Ok(LandingView { conflicts, ..view });
-            }
-            Plan::UpToDate | Plan::NotFastForward => return Err(undo.nothing_left()),
-        },
-    };
-    undo.carry_out(&lock, now, planned)
+    }
 }
 
 /// The landing that is meant.
@@ -202,6 +191,9 @@ impl Undo<'_> {
 
     fn plan_revert(&self, now: CommitId) -> Result<Plan> {
         let (context, Move { before, after, .. }) = (self.context, self.landing);
+        if matches!(self.landing.purpose, Purpose::Part { .. }) {
+            return Err(self.is_a_part());
+        }
         if !context.repo.is_ancestor(*after, now)? {
             return self.refuse_unless_last(now).map(|()| Plan::UpToDate);
         }
@@ -235,6 +227,13 @@ impl Undo<'_> {
         })
     }
 
+    fn is_a_part(&self) -> Error {
+        let Move { number, target, after, .. } = self.landing;
+        let name = self.task.name();
+        Error::refused(format!("landing {number} is a part of `{name}`, which goes on without it"))
+            .hint(format!("git revert {after}  in a checkout of `{target}`"))
+    }
+
     fn nothing_left(&self) -> Error {
         let Move { number, target, before, after, .. } = self.landing;
         Error::refused(format!("nothing of landing {number} is left on `{target}`")).hint(format!(
@@ -244,12 +243,34 @@ impl Undo<'_> {
         ))
     }
 
+    /// Takes it back as the target is now. `None` when that moved by itself in between.
+    fn try_once(&self, lock: &TaskLock, manner: Manner) -> Result<Option<LandingView>> {
+        let now = require_branch(self.context, &self.landing.target)?;
+        match manner {
+            Manner::GoBack => {
+                self.refuse_unless_last(now)?;
+                self.carry_out(lock, now, (self.landing.before, None))
+            }
+            Manner::Revert => match self.plan_revert(now)? {
+                Plan::Ready(planned) => {
+                    let again = self.again(now, planned)?;
+                    self.carry_out(lock, now, (planned.commit, Some(again)))
+                }
+                Plan::Conflicts(conflicts) => {
+                    let view = self.view((now, now), Verdict::Conflicts);
+                    Ok(Some(LandingView { conflicts, ..view }))
+                }
+                Plan::UpToDate | Plan::NotFastForward => Err(self.nothing_left()),
+            },
+        }
+    }
+
     fn carry_out(
         &self,
         lock: &TaskLock,
         now: CommitId,
         (after, again): (CommitId, Option<CommitId>),
-    ) -> Result<LandingView> {
+    ) -> Result<Option<LandingView>> {
         let (context, landing) = (self.context, self.landing);
         let moved = move_branch(
             context,
@@ -263,16 +284,12 @@ impl Undo<'_> {
                 reflog: format!("offshoot: undo {}", self.task.name()),
             },
         );
-        match moved {
-            Ok(Some(_)) => reopen(context, lock, self.task, landing, again).map(drop)?,
-            not_moved => {
-                unmark(context, lock, self.task)?;
-                return Err(not_moved.err().unwrap_or_else(|| {
-                    Error::busy(format!("`{}` keeps moving", landing.target)).hint("try again")
-                }));
-            }
-        }
-        Ok(self.view((now, after), Verdict::Undone))
+        let Ok(Some(_)) = moved else {
+            unmark(context, lock, self.task)?;
+            return moved.map(|_| None);
+        };
+        reopen(context, lock, self.task, landing, again)?;
+        Ok(Some(self.view((now, after), Verdict::Undone)))
     }
 
     fn view(&self, (before, after): (CommitId, CommitId), verdict: Verdict) -> LandingView {

@@ -155,28 +155,34 @@ pub(super) fn conclude_each(context: &Context, request: &LandRequest) -> Result<
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
         let (lock, task) = take(context, id)?;
-        Candidate::destination(request, &task)?;
-        conclude(context, &lock, &task, request.leftovers)
+        let (task, target) = Candidate::destination(request, &task)?;
+        conclude(context, &lock, (task, &target), request.leftovers)
     })?;
     concluded.stopped.map_or(Ok(()), Err)
 }
 
 /// Commits the merge that somebody resolved in the task's worktree; answers the task with it.
-fn conclude(context: &Context, lock: &TaskLock, task: &Task, leftovers: Leftovers) -> Result<Task> {
+fn conclude(
+    context: &Context,
+    lock: &TaskLock,
+    (task, target): (&Task, &BranchName),
+    leftovers: Leftovers,
+) -> Result<Task> {
     let name = task.name();
     let Some(checkout) = context.repo.worktree_of(task.id())? else {
         return Err(Error::refused(format!("the worktree of `{name}` is gone"))
             .hint(format!("offshoot merge --resolve {name}")));
     };
     let Some(theirs) = context.repo.merge_in_progress(&checkout)? else {
-        if task.record.head == Some(tip(context, task)?) {
+        let tip = tip(context, task)?;
+        if task.record.head == Some(tip) && !has_merged(context, target, tip)? {
             let place = checkout.root.display();
             return Err(Error::refused(format!(
                 "no merge is open in `{place}`: it was given up, or never opened"
             ))
             .hint(format!("offshoot merge --resolve {name}")));
         }
-        // Somebody committed it with git.
+        // Somebody committed it with git, or it was committed here and could not land then.
         return Ok(task.clone());
     };
     let head = context.repo.head_of(&checkout.git_dir)?;
@@ -210,6 +216,12 @@ fn conclude(context: &Context, lock: &TaskLock, task: &Task, leftovers: Leftover
     let task = context.store.commit(lock, task, Change::Moved(moved))?;
     context.store.settle(lock, &task)?;
     Ok(task)
+}
+
+/// Whether a commit is a merge of the target.
+fn has_merged(context: &Context, target: &BranchName, tip: CommitId) -> Result<bool> {
+    let Some(merged) = context.repo.second_parent_of(tip)? else { return Ok(false) };
+    context.repo.is_ancestor(merged, require_branch(context, target)?)
 }
 
 /// The commit of a resolved merge; no ref has moved for it.

@@ -113,6 +113,11 @@ fn a_resolved_merge_lands() {
     // Meanwhile the target goes on.
     repo.write("theirs.txt", "meanwhile\n");
     let moved = repo.commit_all("main moves on");
+    // It is committed even where it cannot land yet, and once it can the same command lands it.
+    repo.write("notes.txt", "mine\n");
+    repo.offshoot(&["merge", "--continue", "t"]).exits(1).says("`notes.txt`");
+    repo.git(&["checkout", "--quiet", "notes.txt"]);
+    repo.offshoot(&["merge", "--continue", "--verify", "false", "t"]).exits(6);
     let (code, landed) = landing(&repo, &["merge", "--continue", "t"]);
     assert_eq!((code, &landed["verdict"]), (0, &"landed".into()));
     assert_eq!(repo.read("notes.txt"), "resolved, and more\n");
