@@ -5,7 +5,7 @@
 use super::base::require_branch;
 use super::describe::measure;
 use super::land::{
-    Holding, Journey, Moving, Patience, finish_under, lock_landings, message, move_branch,
+    Holding, Journey, Moving, Patience, Settled, finish_under, lock_landings, message, move_branch,
     trailers, unmark,
 };
 use super::recover::{ended, recover, take};
@@ -138,12 +138,7 @@ impl Undo<'_> {
         let custody = match &self.task.record.landing {
             Landing::Landed { id, custody, .. } if *id == number => custody,
             Landing::Open if self.is_its_last_part() => return Ok(()),
-            _ => {
-                return Err(Error::refused(format!(
-                    "`{name}` has gone on since landing {number}, so that it cannot be taken back"
-                ))
-                .hint(format!("offshoot status {name}")));
-            }
+            _ => return Err(self.has_gone_on()),
         };
         if self.task.record.releasing {
             return Err(
@@ -191,9 +186,6 @@ impl Undo<'_> {
 
     fn plan_revert(&self, now: CommitId) -> Result<Plan> {
         let (context, Move { before, after, .. }) = (self.context, self.landing);
-        if matches!(self.landing.purpose, Purpose::Part { .. }) {
-            return Err(self.is_a_part());
-        }
         if !context.repo.is_ancestor(*after, now)? {
             return self.refuse_unless_last(now).map(|()| Plan::UpToDate);
         }
@@ -217,21 +209,50 @@ impl Undo<'_> {
     }
 
     /// The work once more, on the commit that takes it back: git would hold the old commits for landed.
-    fn again(&self, now: CommitId, revert: Planned) -> Result<CommitId> {
-        self.context.repo.create_commit(&NewCommit {
-            tree: self.context.repo.tree_of(now)?,
-            parents: &[revert.commit],
-            message: &message(self.task, Strategy::Squash),
-            author_of: self.task.record.head,
-            signing: Signing::Never,
-        })
+    /// Of a part the task has the rest besides.
+    fn again(&self, lock: &TaskLock, now: CommitId, revert: Planned) -> Result<CommitId> {
+        let (repo, task) = (&self.context.repo, self.task);
+        let tip = task.record.head;
+        let once_more = |tree| {
+            repo.create_commit(&NewCommit {
+                tree,
+                parents: &[revert.commit],
+                message: &message(task, Strategy::Squash),
+                author_of: tip,
+                signing: Signing::Never,
+            })
+        };
+        let again = once_more(repo.tree_of(now)?)?;
+        let (Purpose::Part { .. }, Some(tip)) = (self.landing.purpose, tip) else {
+            return Ok(again);
+        };
+        let settled = Settled::without_leftovers(self.context, task)?;
+        if settled.tip != tip {
+            return Err(self.has_gone_on());
+        }
+        let Some(whole) = repo.rest_on(again, (task.record.base, tip), "")? else {
+            let Move { number, target, after, .. } = self.landing;
+            return Err(Error::refused(format!(
+                "what `{}` has besides landing {number} contradicts what `{target}` is by now",
+                task.name()
+            ))
+            .hint(format!("git revert {after}  in a checkout of `{target}`")));
+        };
+        let again = once_more(repo.tree_of(whole)?)?;
+        self.context.store.begin(lock)?;
+        if let Err(error) = settled.refuse_obstacles(self.context, task, again) {
+            unmark(self.context, lock, task)?;
+            return Err(error);
+        }
+        Ok(again)
     }
 
-    fn is_a_part(&self) -> Error {
-        let Move { number, target, after, .. } = self.landing;
-        let name = self.task.name();
-        Error::refused(format!("landing {number} is a part of `{name}`, which goes on without it"))
-            .hint(format!("git revert {after}  in a checkout of `{target}`"))
+    fn has_gone_on(&self) -> Error {
+        let (name, number) = (self.task.name(), self.landing.number);
+        Error::refused(format!(
+            "`{name}` has gone on since landing {number}, so that it cannot be taken back"
+        ))
+        .hint(format!("offshoot status {name}"))
     }
 
     fn nothing_left(&self) -> Error {
@@ -253,7 +274,7 @@ impl Undo<'_> {
             }
             Manner::Revert => match self.plan_revert(now)? {
                 Plan::Ready(planned) => {
-                    let again = self.again(now, planned)?;
+                    let again = self.again(lock, now, planned)?;
                     self.carry_out(lock, now, (planned.commit, Some(again)))
                 }
                 Plan::Conflicts(conflicts) => {

@@ -90,6 +90,14 @@ fn landed(repo: &TestRepo<'_>) {
     repo.offshoot(&["merge", "t"]).ok();
 }
 
+/// A part has landed, and the target has gone on since.
+fn part_landed(repo: &TestRepo<'_>) {
+    diverged(repo);
+    repo.offshoot(&["merge", "t", "--only", "new", "docs"]).ok();
+    repo.git(&["commit", "--quiet", "--only", "-m", "since", "mine/modified"]);
+    repo.write("mine/modified", "5\n");
+}
+
 /// The landing cannot be taken back any more but by a commit.
 fn landed_and_gone_on(repo: &TestRepo<'_>) {
     landed(repo);
@@ -209,6 +217,7 @@ scenarios! {
     restore: discarded, "restore" "t";
     undo: landed, "undo";
     undo_by_a_commit: landed_and_gone_on, "undo" "--revert" "t";
+    undo_a_part_by_a_commit: part_landed, "undo" "--revert" "t";
     bring_up_to_date: diverged, "rebase" "--no-land" "t";
     merge_a_part: diverged, "merge" "t" "--only" "new";
     resolve: contradicting, "merge" "--resolve" "t";
