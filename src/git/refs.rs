@@ -230,6 +230,15 @@ impl Repo {
         age >= PACKING_S && !is_written && fs::remove_file(&lock).is_ok()
     }
 
+    /// The same where a git of ours has died just now: waits until the lock is gone or old enough.
+    pub fn outwait_packed_lock(&self) {
+        let lock = self.common_dir().join("packed-refs.lock");
+        let deadline = Clock.deadline(Duration::from_secs(PACKING_S.unsigned_abs() + 1));
+        while lock.exists() && !self.sweep_packed_lock() && !deadline.has_passed() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     fn ref_lock(&self, name: &str) -> Option<RefLock> {
         let path = self.common_dir().join(format!("{name}.lock"));
         let (metadata, content) = (fs::metadata(&path).ok()?, fs::read(&path).ok()?);

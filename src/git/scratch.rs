@@ -23,7 +23,11 @@ impl Repo {
         }
         let command = self.git.at(self.common_dir(), "worktree");
         let command = command.args(["add", "--quiet", "--detach", "--"]).arg(root);
-        command.arg(commit.to_string()).run().map_err(|error| error.while_trying(attempt()))?;
+        command.arg(commit.to_string()).run().map_err(|error| {
+            // Had git died in the middle, nobody could delete a ref for seconds.
+            self.outwait_packed_lock();
+            error.while_trying(attempt())
+        })?;
         self.entry_at(root)?
             .ok_or_else(|| Error::internal(format!("git made no worktree at `{}`", root.display())))
     }
