@@ -5,7 +5,8 @@ use super::error::from_git2;
 use super::repo::{Checkout, Repo, commit_id, oid};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::names::{CommitId, ObjectId};
+use crate::escape;
+use crate::names::{BranchName, CommitId, ObjectId};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -217,6 +218,26 @@ impl Repo {
         }
         std::thread::sleep(ABANDONED);
         self.ref_lock(name).as_ref() == Some(found) && fs::remove_file(&found.path).is_ok()
+    }
+
+    /// The branch that a symbolic ref among the branches stands for; any other stands for itself.
+    ///
+    /// # Errors
+    /// `refused` when it stands for something that is no branch.
+    pub fn real_branch(&self, branch: &BranchName) -> Result<BranchName> {
+        let found = self.inner.find_reference(&branch.full_ref());
+        let is_symbolic =
+            |it: &git2::Reference<'_>| it.kind() == Some(git2::ReferenceType::Symbolic);
+        let Some(end) = found.ok().filter(is_symbolic).and_then(|it| it.resolve().ok()) else {
+            return Ok(branch.clone());
+        };
+        let name = String::from_utf8_lossy(end.name_bytes()).into_owned();
+        let real = name.strip_prefix("refs/heads/").and_then(|name| BranchName::new(name).ok());
+        real.ok_or_else(|| {
+            let name = escape::line(&name);
+            Error::refused(format!("`{branch}` stands for `{name}`, which is no branch"))
+                .hint(format!("git symbolic-ref --delete {}", branch.full_ref()))
+        })
     }
 
     /// Removes the lock on packed refs that a killed process of ours left while it deleted a ref, for

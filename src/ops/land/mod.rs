@@ -175,7 +175,7 @@ struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     fn examine(context: &Context, request: &LandRequest, task: &'a Task) -> Result<Self> {
-        let (task, target) = Self::destination(request, task)?;
+        let (task, target) = Self::destination(context, request, task)?;
         let settled = match request.extent {
             // What was changed in the worktree stays there, with the rest.
             Extent::Part(_) if request.leftovers == Leftovers::Refuse => {
@@ -187,7 +187,11 @@ impl<'a> Candidate<'a> {
     }
 
     /// A task that has ended and whose work nobody has decided about, and where it is to land.
-    fn destination(request: &LandRequest, task: &'a Task) -> Result<(&'a Task, BranchName)> {
+    fn destination(
+        context: &Context,
+        request: &LandRequest,
+        task: &'a Task,
+    ) -> Result<(&'a Task, BranchName)> {
         let task = ended(task)?.task();
         let name = task.name();
         match &task.record.landing {
@@ -210,6 +214,7 @@ impl<'a> Candidate<'a> {
                 .hint(format!("offshoot merge {name} --into BRANCH"))
             })?,
         };
+        let target = context.repo.real_branch(&target)?;
         if target == task.spec.branch {
             return Err(Error::refused(format!("`{target}` is the task's own branch"))
                 .hint(format!("offshoot merge {name} --into BRANCH")));

@@ -155,7 +155,7 @@ pub(super) fn conclude_each(context: &Context, request: &LandRequest) -> Result<
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
         let (lock, task) = take(context, id)?;
-        let (task, target) = Candidate::destination(request, &task)?;
+        let (task, target) = Candidate::destination(context, request, &task)?;
         conclude(context, &lock, (task, &target), request.leftovers)
     })?;
     concluded.stopped.map_or(Ok(()), Err)
@@ -296,7 +296,7 @@ pub(in crate::ops) fn open_for_agent(
         extent: Extent::Resolve,
         hooks: Hooks::Skip,
     };
-    let (task, target) = Candidate::destination(&request, task)?;
+    let (task, target) = Candidate::destination(context, &request, task)?;
     refuse_planted_programs(context, task)?;
     let open = |task: &Task| match context.repo.worktree_of(task.id())? {
         Some(checkout) => context.repo.merge_in_progress(&checkout),

@@ -333,6 +333,9 @@ fn where_names_differ_only_in_case_both_files_stay() {
                 assert_eq!(cell.everything(), before, "{what}");
                 continue;
             }
+            if mine == Mine::Untracked {
+                in_other_case(&root);
+            }
             let staged = || cell.sandbox.git(&["ls-files", "--stage", "--", ":(literal)NEW"]);
             let before = staged();
             cell.sandbox.land_planned(cell.planned).expect(&what);
@@ -340,7 +343,20 @@ fn where_names_differ_only_in_case_both_files_stay() {
             let both = (cell.sandbox.read("NEW"), cell.sandbox.read("new"));
             assert_eq!(both, ("mine\n".into(), "task\n".into()), "{what}");
             assert_eq!(staged(), before, "{what}");
+            for outcome in OUTCOMES.iter().filter(|_| mine == Mine::Untracked) {
+                let kept = fs::read(root.join(outcome.path.to_uppercase())).expect(outcome.name);
+                assert_eq!(kept, b"mine\n", "{what}: {}", outcome.name);
+            }
             cell.sandbox.assert_nothing_left();
         }
+    }
+}
+
+/// A file of the person's beside everything that the landing changes.
+fn in_other_case(root: &Path) {
+    for outcome in &OUTCOMES {
+        let file = root.join(outcome.path.to_uppercase());
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(file, "mine\n").expect("write");
     }
 }
