@@ -143,6 +143,27 @@ fn a_merge_that_somebody_committed_with_git_lands_too() {
 }
 
 #[test]
+fn a_lock_that_a_killed_git_left_on_the_tasks_branch_goes_and_a_strangers_stays() {
+    let lock = ".git/refs/heads/offshoot/t.lock";
+    for on_top in [false, true] {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo("conflicting");
+        let worktree = repo.worktree_of(&conflicting(&sandbox, &repo));
+        repo.offshoot(&["merge", "--resolve", "t"]).ok();
+        resolve(&worktree);
+        // What moves the branch elsewhere is nobody of ours.
+        repo.write(lock, repo.head() + "\n");
+        repo.offshoot(&["merge", "--continue", "t"]).exits(1).says("t.lock");
+        assert!(repo.exists(lock));
+        let line = ["commit-tree", "-m", "more", "-p", "HEAD", "HEAD:"];
+        repo.write(lock, if on_top { worktree.git(&line) } else { String::new() });
+        repo.offshoot(&["merge", "--continue", "t"]).ok();
+        assert!(!repo.exists(lock));
+        assert_eq!(repo.read("notes.txt"), "resolved\n");
+    }
+}
+
+#[test]
 fn a_worktree_that_is_gone_is_brought_back_for_it() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("conflicting");
