@@ -2,7 +2,7 @@
 //! landing is; where others may build on the landing already, a commit that reverts it lands instead.
 //! Either way the task is open again.
 
-use super::base::require_branch;
+use super::base::{refuse_under_way, require_branch};
 use super::describe::measure;
 use super::land::{
     Holding, Journey, Moving, Patience, Settled, finish_under, lock_landings, message, move_branch,
@@ -55,6 +55,7 @@ pub fn undo(context: &Context, request: &UndoRequest) -> Result<LandingView> {
     let (lock, task) = take(context, landing.task.parse()?)?;
     let undo = Undo { context, task: ended(&task)?.task(), landing: &landing };
     undo.refuse_unless_its_own()?;
+    refuse_under_way(context, &landing.target)?;
     let moving = Moving { lock: &lock, task: undo.task, target: &landing.target };
     let mut patience = Patience::new(Holding::Allowed);
     loop {

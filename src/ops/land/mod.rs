@@ -35,7 +35,7 @@ use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
 use crate::names::{BranchName, CommitId, TaskId};
-use crate::ops::base::require_branch;
+use crate::ops::base::{refuse_under_way, require_branch};
 use crate::ops::recover::{ended, take};
 use crate::ops::release;
 use crate::ops::several::{Several, each};
@@ -219,6 +219,7 @@ impl<'a> Candidate<'a> {
             return Err(Error::refused(format!("`{target}` is the task's own branch"))
                 .hint(format!("offshoot merge {name} --into BRANCH")));
         }
+        refuse_under_way(context, &target)?;
         Ok((task, target))
     }
 
