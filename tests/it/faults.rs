@@ -90,6 +90,13 @@ fn landed(repo: &TestRepo<'_>) {
     repo.offshoot(&["merge", "t"]).ok();
 }
 
+/// Some hunks of the work, as a patch.
+fn picked(repo: &TestRepo<'_>) {
+    diverged(repo);
+    let patch = repo.offshoot(&["diff", "t", "--", "new", "notes.txt"]).ok().stdout;
+    repo.write("../part.patch", patch);
+}
+
 /// A part has landed, and the target has gone on since.
 fn part_landed(repo: &TestRepo<'_>) {
     diverged(repo);
@@ -220,6 +227,7 @@ scenarios! {
     undo_a_part_by_a_commit: part_landed, "undo" "--revert" "t";
     bring_up_to_date: diverged, "rebase" "--no-land" "t";
     merge_a_part: diverged, "merge" "t" "--only" "new";
+    merge_a_part_by_a_patch: picked, "merge" "t" "--patch-file" "../part.patch";
     resolve: contradicting, "merge" "--resolve" "t";
     merge_with_hooks: hooked, "merge" "--hooks" "t";
     merge_with_what_came_after_the_end: gone_on, "merge" "--take-leftovers" "t";
