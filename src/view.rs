@@ -162,6 +162,8 @@ pub struct ForecastView {
     pub target_commit: CommitId,
     /// `clean`, `conflicts` or `up_to_date`.
     pub verdict: &'static str,
+    /// How many commits the target has gained since the task left it.
+    pub behind: usize,
     /// What conflicts.
     pub conflicts: Vec<Conflict>,
     /// Open tasks that would change the same paths of the target.

@@ -64,12 +64,17 @@ fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
     texts.map(|text| text.chars().count()).max().unwrap_or(0)
 }
 
-fn words(task: &TaskForecast, paint: Paint) -> String {
-    let target = task.target.as_ref().map(|target| target.as_str()).unwrap_or_default();
-    let moved = match task.behind {
+/// That a target is not where the task left it.
+pub(super) fn moved(behind: usize) -> String {
+    match behind {
         0 => String::new(),
         count => format!(", which has moved on by {}", sizes::many(count, "commit")),
-    };
+    }
+}
+
+fn words(task: &TaskForecast, paint: Paint) -> String {
+    let target = task.target.as_ref().map(|target| target.as_str()).unwrap_or_default();
+    let moved = moved(task.behind);
     match task.verdict {
         "clean" => format!("{} on `{target}`{moved}", paint.apply(GOOD, "lands cleanly")),
         "up_to_date" => format!("`{target}` holds this change already"),

@@ -1,6 +1,7 @@
 //! One task for people: how it stands, what it changed, what landing it would do, what to do next.
 
 use super::exit::has_ended;
+use super::forecast::moved;
 use super::paint::{BAD, BUSY, FAINT, GOOD, Paint, STRONG};
 use super::table::{self, state_style};
 use super::{durations, ending, figures, landing, quoting, sizes};
@@ -287,7 +288,10 @@ fn forecast_words(task: &TaskView, paint: Paint) -> Option<String> {
         });
     };
     Some(match forecast.verdict {
-        "clean" => format!("{} on `{target}`", paint.apply(GOOD, "lands cleanly")),
+        "clean" => {
+            let moved = moved(forecast.behind);
+            format!("{} on `{target}`{moved}", paint.apply(GOOD, "lands cleanly"))
+        }
         "up_to_date" => format!("`{target}` holds this change already"),
         "conflicts" => {
             let count = sizes::many(forecast.conflicts.len(), "path");
@@ -364,6 +368,7 @@ mod tests {
         task.forecast = Some(ForecastView {
             target_commit: task.base.commit,
             verdict: "conflicts",
+            behind: 1,
             conflicts: ["a", "b", "c", "d"].map(conflict).into(),
             overlaps: Vec::new(),
         });

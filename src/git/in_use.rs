@@ -3,8 +3,9 @@
 //! During a rebase HEAD is detached, so the branch is checked out nowhere and still must not move: git
 //! would overwrite the move at the end. Git's own files say so; prose is not parsed.
 
-use super::repo::{Checkout, Repo};
+use super::repo::{Checkout, Repo, worktree_root_of};
 use crate::error::{Attempt, Error, Result};
+use crate::escape;
 use crate::names::BranchName;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,7 @@ impl Repo {
                 }
             }
         }
+        self.refuse_if_out_of_reach(branch)?;
         for checkout in self.checkouts_on(branch)? {
             for (file, operation, way_out) in PENDING {
                 if checkout.git_dir.join(file).exists() {
@@ -62,13 +64,37 @@ impl Repo {
         Ok(())
     }
 
-    /// Every checkout whose HEAD is on `branch`.
+    /// Refuses when a worktree that is locked, because it is on something that comes and goes, has `branch`
+    /// checked out and is not there: it could not follow.
+    fn refuse_if_out_of_reach(&self, branch: &BranchName) -> Result<()> {
+        for git_dir in self.git_dirs()? {
+            if !git_dir.join("locked").exists() || worktree_root_of(&git_dir).is_some() {
+                continue;
+            }
+            let there = self.head_of(&git_dir).ok().and_then(|head| head.branch);
+            let there = there.map(|there| self.real_branch(&there)).transpose()?;
+            if there.as_ref() == Some(branch) {
+                let link = std::fs::read_to_string(git_dir.join("gitdir")).unwrap_or_default();
+                let link = escape::line(link.trim_end().trim_end_matches("/.git"));
+                return Err(Error::refused(format!(
+                    "`{branch}` is checked out in `{link}`, which is locked and not there now"
+                ))
+                .hint("try again once it is there")
+                .hint(format!("`git worktree unlock {link}` if it does not come back")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every checkout whose HEAD is on `branch`, by whatever name.
     pub(super) fn checkouts_on(&self, branch: &BranchName) -> Result<Vec<Checkout>> {
         let mut on_it = Vec::new();
         for checkout in self.checkouts()? {
             match self.head_of(&checkout.git_dir) {
-                Ok(head) if head.branch.as_ref() == Some(branch) => on_it.push(checkout),
-                Ok(_) => {}
+                Ok(head) => match head.branch {
+                    Some(there) if self.real_branch(&there)? == *branch => on_it.push(checkout),
+                    _ => {}
+                },
                 // Released in this instant, or not made yet: it is on no branch.
                 Err(_) if !checkout.git_dir.join("HEAD").exists() => {}
                 Err(error) => return Err(error),
@@ -98,7 +124,7 @@ fn names_branch(file: &Path, branch: &BranchName) -> bool {
 
 /// The folder by which people know a worktree.
 fn home_of(git_dir: &Path) -> PathBuf {
-    super::repo::worktree_root_of(git_dir).unwrap_or_else(|| match git_dir.file_name() {
+    worktree_root_of(git_dir).unwrap_or_else(|| match git_dir.file_name() {
         Some(name) if name == ".git" => git_dir.parent().unwrap_or(git_dir).to_owned(),
         _ => git_dir.to_owned(),
     })

@@ -5,7 +5,8 @@ use super::error::from_git2;
 use super::repo::{Checkout, Repo, commit_id, oid};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::names::{CommitId, ObjectId};
+use crate::escape;
+use crate::names::{BranchName, CommitId, ObjectId};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -94,12 +95,14 @@ impl Repo {
             Expected::Absent => ObjectId::ZERO,
             Expected::At(old) => old.0,
         };
-        self.git
-            .at(&checkout.git_dir, "update-ref")
-            .args(["-m", message, name])
-            .args([to.to_string(), old.to_string()])
-            .run()
-            .map(drop)
+        let update = || {
+            let command = self.git.at(&checkout.git_dir, "update-ref").args(["-m", message, name]);
+            command.args([to.to_string(), old.to_string()]).run().map(drop)
+        };
+        update().or_else(|error| {
+            // Git may have died with the locks, this one or one before it.
+            if self.sweep_branch_locks(name, Some(checkout)) { update() } else { Err(error) }
+        })
     }
 
     /// Where the last move of a worktree's HEAD led, by its reflog; `None` where there is none.
@@ -219,6 +222,49 @@ impl Repo {
         self.ref_lock(name).as_ref() == Some(found) && fs::remove_file(&found.path).is_ok()
     }
 
+    /// Removes the locks that a killed git of ours left on a task's branch, and on HEAD of its worktree, while
+    /// it moved the branch on: they hold nothing, or a commit on top of where the branch is. Waits for a
+    /// second if there are some, to see that they are nobody's any more. Says whether it removed one.
+    pub fn sweep_branch_locks(&self, name: &str, checkout: Option<&Checkout>) -> bool {
+        let tip = self.read_ref(name).ok().flatten();
+        let goes_on = |lock: &RefLock| {
+            let content = lock.content.trim_ascii_end();
+            let to = std::str::from_utf8(content).ok().and_then(|text| text.parse().ok());
+            content.is_empty()
+                || to.is_some_and(|to| tip.is_some() && self.first_parent_of(to).ok() == tip)
+        };
+        let mut paths = vec![self.common_dir().join(format!("{name}.lock"))];
+        paths.extend(checkout.map(|checkout| checkout.git_dir.join("HEAD.lock")));
+        let found: Vec<_> = paths.into_iter().filter_map(lock_at).filter(goes_on).collect();
+        if found.is_empty() {
+            return false;
+        }
+        std::thread::sleep(ABANDONED);
+        let is_same = |lock: &RefLock| lock_at(lock.path.clone()).as_ref() == Some(lock);
+        let removed = found.iter().filter(|it| is_same(it) && fs::remove_file(&it.path).is_ok());
+        removed.count() > 0
+    }
+
+    /// The branch that a symbolic ref among the branches stands for; any other stands for itself.
+    ///
+    /// # Errors
+    /// `refused` when it stands for something that is no branch.
+    pub fn real_branch(&self, branch: &BranchName) -> Result<BranchName> {
+        let found = self.inner.find_reference(&branch.full_ref());
+        let is_symbolic =
+            |it: &git2::Reference<'_>| it.kind() == Some(git2::ReferenceType::Symbolic);
+        let Some(end) = found.ok().filter(is_symbolic).and_then(|it| it.resolve().ok()) else {
+            return Ok(branch.clone());
+        };
+        let name = String::from_utf8_lossy(end.name_bytes()).into_owned();
+        let real = name.strip_prefix("refs/heads/").and_then(|name| BranchName::new(name).ok());
+        real.ok_or_else(|| {
+            let name = escape::line(&name);
+            Error::refused(format!("`{branch}` stands for `{name}`, which is no branch"))
+                .hint(format!("git symbolic-ref --delete {}", branch.full_ref()))
+        })
+    }
+
     /// Removes the lock on packed refs that a killed process of ours left while it deleted a ref, for
     /// that would keep git itself from deleting any. Whoever is alive has it for milliseconds; git, when
     /// it packs many, writes `packed-refs.new` meanwhile. Says whether it removed one.
@@ -230,12 +276,24 @@ impl Repo {
         age >= PACKING_S && !is_written && fs::remove_file(&lock).is_ok()
     }
 
-    fn ref_lock(&self, name: &str) -> Option<RefLock> {
-        let path = self.common_dir().join(format!("{name}.lock"));
-        let (metadata, content) = (fs::metadata(&path).ok()?, fs::read(&path).ok()?);
-        let identity = (metadata.ino(), metadata.mtime(), metadata.mtime_nsec());
-        Some(RefLock { path, identity, content })
+    /// The same after a git of ours that may have left it: waits until it is gone or old enough.
+    pub fn outwait_packed_lock(&self) {
+        let lock = self.common_dir().join("packed-refs.lock");
+        let deadline = Clock.deadline(Duration::from_secs(PACKING_S.unsigned_abs() + 1));
+        while lock.exists() && !self.sweep_packed_lock() && !deadline.has_passed() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
+
+    fn ref_lock(&self, name: &str) -> Option<RefLock> {
+        lock_at(self.common_dir().join(format!("{name}.lock")))
+    }
+}
+
+fn lock_at(path: PathBuf) -> Option<RefLock> {
+    let (metadata, content) = (fs::metadata(&path).ok()?, fs::read(&path).ok()?);
+    let identity = (metadata.ino(), metadata.mtime(), metadata.mtime_nsec());
+    Some(RefLock { path, identity, content })
 }
 
 fn cannot_move(name: &str, cause: &git2::Error) -> Error {

@@ -24,7 +24,7 @@ impl Repo {
         let mut commits = 0;
         for original in self.commits_to_replay(request)? {
             let original_tree = self.tree_of(original)?;
-            let parent = self.first_parent(original)?;
+            let parent = self.parent(original, 0)?;
             let picked = request.strategy == Strategy::CherryPick;
             if parent == Some(onto) && !picked {
                 (onto, tree, commits) = (original, original_tree, commits + 1);
@@ -73,14 +73,22 @@ impl Repo {
     /// # Errors
     /// `git` when the commit is missing or has none.
     pub fn first_parent_of(&self, commit: CommitId) -> Result<CommitId> {
-        let parent = self.first_parent(commit)?;
+        let parent = self.parent(commit, 0)?;
         parent.ok_or_else(|| Error::git(format!("commit `{commit}` has no parent")))
     }
 
-    fn first_parent(&self, commit: CommitId) -> Result<Option<CommitId>> {
+    /// What a commit merged in; nothing where it is no merge.
+    ///
+    /// # Errors
+    /// `git` when the commit is missing.
+    pub fn second_parent_of(&self, commit: CommitId) -> Result<Option<CommitId>> {
+        self.parent(commit, 1)
+    }
+
+    fn parent(&self, commit: CommitId, number: usize) -> Result<Option<CommitId>> {
         let found = self.inner.find_commit(oid(commit.0));
         let found = found.git_attempt(|| format!("read commit `{commit}`"))?;
-        Ok(found.parent_ids().next().map(commit_id))
+        Ok(found.parent_ids().nth(number).map(commit_id))
     }
 
     /// A commit of nothing, the base of a commit without parents.

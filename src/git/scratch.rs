@@ -23,7 +23,10 @@ impl Repo {
         }
         let command = self.git.at(self.common_dir(), "worktree");
         let command = command.args(["add", "--quiet", "--detach", "--"]).arg(root);
-        command.arg(commit.to_string()).run().map_err(|error| error.while_trying(attempt()))?;
+        let made = command.arg(commit.to_string()).run();
+        // Git resets what it makes, which deletes refs; a lock that stayed would keep everybody from that.
+        self.outwait_packed_lock();
+        made.map_err(|error| error.while_trying(attempt()))?;
         self.entry_at(root)?
             .ok_or_else(|| Error::internal(format!("git made no worktree at `{}`", root.display())))
     }

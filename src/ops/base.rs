@@ -1,7 +1,7 @@
 //! Where a new task starts and where it is to land.
 
 use super::dispatch::{DispatchRequest, StartFrom};
-use super::recover::find;
+use super::recover::{ended, find};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::{NewCommit, Signing, SnapshotRequest, SnapshotStart};
@@ -109,6 +109,18 @@ pub(super) fn settle_target(
             None => Ok(base.branch.clone()),
         },
     }
+}
+
+/// Refuses to move the branch of a task that goes on, unless that task asks: its agent would find other files
+/// under its hands.
+pub(super) fn refuse_under_way(context: &Context, target: &BranchName) -> Result<()> {
+    let Some(owner) = task_on(context, Some(target))? else { return Ok(()) };
+    let asks = context.environment.text("OFFSHOOT_TASK_ID");
+    if asks.is_some_and(|id| id == owner.id().to_string()) {
+        return Ok(());
+    }
+    let refused = |error: Error| error.while_trying(format!("move `{target}`"));
+    ended(&owner).map(drop).map_err(refused)
 }
 
 /// The task whose own branch this is.

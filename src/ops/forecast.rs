@@ -232,7 +232,8 @@ impl Group<'_> {
             paths: overlap(outlook, other),
         });
         let overlaps = overlaps.filter(|overlap| !overlap.paths.is_empty()).collect();
-        Some(ForecastView { target_commit: self.commit, verdict, conflicts, overlaps })
+        let (target_commit, behind) = (self.commit, outlook.behind);
+        Some(ForecastView { target_commit, verdict, behind, conflicts, overlaps })
     }
 
     fn report_pairs(&self, asked: &BTreeSet<TaskId>, report: &mut ForecastReport) -> Result<()> {

@@ -2,9 +2,12 @@
 //! landing is; where others may build on the landing already, a commit that reverts it lands instead.
 //! Either way the task is open again.
 
-use super::base::require_branch;
+use super::base::{refuse_under_way, require_branch};
 use super::describe::measure;
-use super::land::{Journey, finish_under, lock_landings, message, move_branch, trailers, unmark};
+use super::land::{
+    Holding, Journey, Moving, Patience, Settled, finish_under, lock_landings, message, move_branch,
+    trailers, unmark,
+};
 use super::recover::{ended, recover, take};
 use super::restore;
 use crate::context::Context;
@@ -52,28 +55,15 @@ pub fn undo(context: &Context, request: &UndoRequest) -> Result<LandingView> {
     let (lock, task) = take(context, landing.task.parse()?)?;
     let undo = Undo { context, task: ended(&task)?.task(), landing: &landing };
     undo.refuse_unless_its_own()?;
-    let now = require_branch(context, &landing.target)?;
-    let planned = match request.manner {
-        Manner::GoBack => undo.refuse_unless_last(now).map(|()| (landing.before, None))?,
-        Manner::Revert if matches!(landing.purpose, Purpose::Part { .. }) => {
-            let after = landing.after;
-            return Err(Error::refused(format!(
-                "landing {} is a part of `{}`, which goes on without it",
-                landing.number,
-                task.name()
-            ))
-            .hint(format!("git revert {after}  in a checkout of `{}`", landing.target)));
+    refuse_under_way(context, &landing.target)?;
+    let moving = Moving { lock: &lock, task: undo.task, target: &landing.target };
+    let mut patience = Patience::new(Holding::Allowed);
+    loop {
+        let undone = patience.attempt(context, &moving, || undo.try_once(&lock, request.manner))?;
+        if let Some(view) = undone {
+            return Ok(view);
         }
-        Manner::Revert => match undo.plan_revert(now)? {
-            Plan::Ready(planned) => (planned.commit, Some(undo.again(now, planned)?)),
-            Plan::Conflicts(conflicts) => {
-                let view = undo.view((now, now), Verdict::Conflicts);
-                return Ok(LandingView { conflicts, ..view });
-            }
-            Plan::UpToDate | Plan::NotFastForward => return Err(undo.nothing_left()),
-        },
-    };
-    undo.carry_out(&lock, now, planned)
+    }
 }
 
 /// The landing that is meant.
@@ -149,12 +139,7 @@ impl Undo<'_> {
         let custody = match &self.task.record.landing {
             Landing::Landed { id, custody, .. } if *id == number => custody,
             Landing::Open if self.is_its_last_part() => return Ok(()),
-            _ => {
-                return Err(Error::refused(format!(
-                    "`{name}` has gone on since landing {number}, so that it cannot be taken back"
-                ))
-                .hint(format!("offshoot status {name}")));
-            }
+            _ => return Err(self.has_gone_on()),
         };
         if self.task.record.releasing {
             return Err(
@@ -225,14 +210,50 @@ impl Undo<'_> {
     }
 
     /// The work once more, on the commit that takes it back: git would hold the old commits for landed.
-    fn again(&self, now: CommitId, revert: Planned) -> Result<CommitId> {
-        self.context.repo.create_commit(&NewCommit {
-            tree: self.context.repo.tree_of(now)?,
-            parents: &[revert.commit],
-            message: &message(self.task, Strategy::Squash),
-            author_of: self.task.record.head,
-            signing: Signing::Never,
-        })
+    /// Of a part the task has the rest besides.
+    fn again(&self, lock: &TaskLock, now: CommitId, revert: Planned) -> Result<CommitId> {
+        let (repo, task) = (&self.context.repo, self.task);
+        let tip = task.record.head;
+        let once_more = |tree| {
+            repo.create_commit(&NewCommit {
+                tree,
+                parents: &[revert.commit],
+                message: &message(task, Strategy::Squash),
+                author_of: tip,
+                signing: Signing::Never,
+            })
+        };
+        let again = once_more(repo.tree_of(now)?)?;
+        let (Purpose::Part { .. }, Some(tip)) = (self.landing.purpose, tip) else {
+            return Ok(again);
+        };
+        let settled = Settled::without_leftovers(self.context, task)?;
+        if settled.tip != tip {
+            return Err(self.has_gone_on());
+        }
+        let Some(whole) = repo.rest_on(again, (task.record.base, tip), "")? else {
+            let Move { number, target, after, .. } = self.landing;
+            return Err(Error::refused(format!(
+                "what `{}` has besides landing {number} contradicts what `{target}` is by now",
+                task.name()
+            ))
+            .hint(format!("git revert {after}  in a checkout of `{target}`")));
+        };
+        let again = once_more(repo.tree_of(whole)?)?;
+        self.context.store.begin(lock)?;
+        if let Err(error) = settled.refuse_obstacles(self.context, task, again) {
+            unmark(self.context, lock, task)?;
+            return Err(error);
+        }
+        Ok(again)
+    }
+
+    fn has_gone_on(&self) -> Error {
+        let (name, number) = (self.task.name(), self.landing.number);
+        Error::refused(format!(
+            "`{name}` has gone on since landing {number}, so that it cannot be taken back"
+        ))
+        .hint(format!("offshoot status {name}"))
     }
 
     fn nothing_left(&self) -> Error {
@@ -244,12 +265,34 @@ impl Undo<'_> {
         ))
     }
 
+    /// Takes it back as the target is now. `None` when that moved by itself in between.
+    fn try_once(&self, lock: &TaskLock, manner: Manner) -> Result<Option<LandingView>> {
+        let now = require_branch(self.context, &self.landing.target)?;
+        match manner {
+            Manner::GoBack => {
+                self.refuse_unless_last(now)?;
+                self.carry_out(lock, now, (self.landing.before, None))
+            }
+            Manner::Revert => match self.plan_revert(now)? {
+                Plan::Ready(planned) => {
+                    let again = self.again(lock, now, planned)?;
+                    self.carry_out(lock, now, (planned.commit, Some(again)))
+                }
+                Plan::Conflicts(conflicts) => {
+                    let view = self.view((now, now), Verdict::Conflicts);
+                    Ok(Some(LandingView { conflicts, ..view }))
+                }
+                Plan::UpToDate | Plan::NotFastForward => Err(self.nothing_left()),
+            },
+        }
+    }
+
     fn carry_out(
         &self,
         lock: &TaskLock,
         now: CommitId,
         (after, again): (CommitId, Option<CommitId>),
-    ) -> Result<LandingView> {
+    ) -> Result<Option<LandingView>> {
         let (context, landing) = (self.context, self.landing);
         let moved = move_branch(
             context,
@@ -263,16 +306,12 @@ impl Undo<'_> {
                 reflog: format!("offshoot: undo {}", self.task.name()),
             },
         );
-        match moved {
-            Ok(Some(_)) => reopen(context, lock, self.task, landing, again).map(drop)?,
-            not_moved => {
-                unmark(context, lock, self.task)?;
-                return Err(not_moved.err().unwrap_or_else(|| {
-                    Error::busy(format!("`{}` keeps moving", landing.target)).hint("try again")
-                }));
-            }
-        }
-        Ok(self.view((now, after), Verdict::Undone))
+        let Ok(Some(_)) = moved else {
+            unmark(context, lock, self.task)?;
+            return moved.map(|_| None);
+        };
+        reopen(context, lock, self.task, landing, again)?;
+        Ok(Some(self.view((now, after), Verdict::Undone)))
     }
 
     fn view(&self, (before, after): (CommitId, CommitId), verdict: Verdict) -> LandingView {

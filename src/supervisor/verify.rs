@@ -214,6 +214,8 @@ impl Laboratory<'_> {
             // Of another container's nobody here can tell.
             if !process::is_alive(&trial.owner).unwrap_or(true) {
                 self.clear_away(&trial)?;
+                // Git may have died with it, which makes worktrees for it.
+                self.repo.outwait_packed_lock();
             }
         }
         Ok(())

@@ -225,7 +225,7 @@ fn a_task_as_json_has_every_field_of_the_contract() {
     assert_eq!(keys(&ended["diff"]), BTreeSet::from(diff));
     let change = ["path", "old_path", "status", "insertions", "deletions", "binary"];
     assert_eq!(keys(&ended["diff"]["changes"][1]), BTreeSet::from(change));
-    let forecast = ["target_commit", "verdict", "conflicts", "overlaps"];
+    let forecast = ["target_commit", "verdict", "behind", "conflicts", "overlaps"];
     assert_eq!(keys(&ended["forecast"]), BTreeSet::from(forecast));
     assert_eq!(
         ended["attempts"][0],

@@ -14,6 +14,8 @@ mod sweep;
 mod world;
 
 use crate::sandbox::TestRepo;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use sweep::{Scenario, Steps, sweep};
 
 /// What the task does: every sort of change, away from what the person has in hands.
@@ -88,6 +90,21 @@ fn landed(repo: &TestRepo<'_>) {
     repo.offshoot(&["merge", "t"]).ok();
 }
 
+/// Some hunks of the work, as a patch.
+fn picked(repo: &TestRepo<'_>) {
+    diverged(repo);
+    let patch = repo.offshoot(&["diff", "t", "--", "new", "notes.txt"]).ok().stdout;
+    repo.write("../part.patch", patch);
+}
+
+/// A part has landed, and the target has gone on since.
+fn part_landed(repo: &TestRepo<'_>) {
+    diverged(repo);
+    repo.offshoot(&["merge", "t", "--only", "new", "docs"]).ok();
+    repo.git(&["commit", "--quiet", "--only", "-m", "since", "mine/modified"]);
+    repo.write("mine/modified", "5\n");
+}
+
 /// The landing cannot be taken back any more but by a commit.
 fn landed_and_gone_on(repo: &TestRepo<'_>) {
     landed(repo);
@@ -106,6 +123,81 @@ fn contradicting(repo: &TestRepo<'_>) {
 fn expired(repo: &TestRepo<'_>) {
     repo.sandbox().write_config("[keep]\nrefs_days = 0\nfolders_days = 0\n");
     discarded(repo);
+}
+
+/// A program of the person's that runs where this hook does.
+fn hook(repo: &TestRepo<'_>, name: &str, script: &str) {
+    let file = repo.root().join(".git/hooks").join(name);
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+    std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("a hook");
+    std::fs::set_permissions(&file, Permissions::from_mode(0o755)).expect("executable");
+}
+
+/// The hooks have a say in what lands.
+fn hooked(repo: &TestRepo<'_>) {
+    diverged(repo);
+    hook(repo, "pre-merge-commit", "echo hooked >hooked && git add hooked");
+    hook(repo, "commit-msg", "echo 'Hooked: yes' >>\"$1\"");
+}
+
+/// Two tasks that land together.
+fn two(repo: &TestRepo<'_>) {
+    diverged(repo);
+    repo.dispatch_to_end("u", &["sh", "-c", "echo u >u"]);
+}
+
+/// The agent's next attempt resolves the conflict, but there is no room to begin it yet.
+fn handed_back(repo: &TestRepo<'_>) {
+    contradicting(repo);
+    repo.sandbox().write_config("min_free_disk_mib = 999999999999\n");
+}
+
+/// A merge that a person has resolved, staged and not.
+fn resolved(repo: &TestRepo<'_>) {
+    contradicting(repo);
+    repo.offshoot(&["merge", "--resolve", "t"]).ok();
+    let worktree = repo.worktree_of(&repo.task("t"));
+    worktree.write("notes.txt", "resolved\n");
+    worktree.git(&["add", "notes.txt"]);
+}
+
+/// Somebody has gone on in the worktree after the end.
+fn gone_on(repo: &TestRepo<'_>) {
+    diverged(repo);
+    let worktree = repo.worktree_of(&repo.task("t"));
+    worktree.write("changed_after_the_end", "by a person\n");
+    worktree.write("notes.txt", "by a person\n");
+}
+
+/// Whoever plans a merge finds the target elsewhere when it is to land, five times; then it stays.
+fn always_elsewhere(repo: &TestRepo<'_>) {
+    repo.write(".gitattributes", "mine/driven merge=meanwhile\n");
+    repo.write("mine/driven", "1\n2\n3\n");
+    repo.commit_all("what a driver merges");
+    persons_files(repo);
+    let work = format!("{WORK}\nsed -i 's/1/task/' mine/driven && git commit -qam driven");
+    repo.dispatch_to_end("t", &["sh", "-c", &work]);
+    repo.write("mine/driven", "1\n2\nmain\n");
+    repo.git(&["commit", "--quiet", "--only", "-m", "mine", "mine/driven"]);
+    let git = repo.root().join(".git");
+    // Each commit is there before, and to move is to rename a file: the person's own calls that go wrong
+    // leave nothing half done.
+    let mut tips = String::new();
+    for number in ["1", "2", "3", "4", "5"] {
+        let words = ["commit-tree", "-m", "mine", "-m", number, "-p", "HEAD", "HEAD^{tree}"];
+        let new = repo.git(&words);
+        tips.push_str(&format!("{new}\n"));
+    }
+    std::fs::write(git.join("tips"), tips).expect("the tips");
+    let script = format!(
+        "cd '{0}' && read -r tip <tips && echo $tip >moved && tail -n +2 tips >left &&\n\
+         mv moved refs/heads/main && mv left tips\ncd \"$OLDPWD\"\n\
+         exec git merge-file -q \"$1\" \"$2\" \"$3\"\n",
+        git.display()
+    );
+    std::fs::write(git.join("driver"), script).expect("the driver");
+    let driver = format!("sh '{}' %A %O %B", git.join("driver").display());
+    repo.git(&["config", "merge.meanwhile.driver", &driver]);
 }
 
 /// One test a scenario: `name: prepared by, the verb's words`.
@@ -132,9 +224,42 @@ scenarios! {
     restore: discarded, "restore" "t";
     undo: landed, "undo";
     undo_by_a_commit: landed_and_gone_on, "undo" "--revert" "t";
+    undo_a_part_by_a_commit: part_landed, "undo" "--revert" "t";
     bring_up_to_date: diverged, "rebase" "--no-land" "t";
     merge_a_part: diverged, "merge" "t" "--only" "new";
+    merge_a_part_by_a_patch: picked, "merge" "t" "--patch-file" "../part.patch";
     resolve: contradicting, "merge" "--resolve" "t";
+    merge_with_hooks: hooked, "merge" "--hooks" "t";
+    merge_with_what_came_after_the_end: gone_on, "merge" "--take-leftovers" "t";
+    merge_what_is_verified: diverged, "merge" "--verify" "test -e leftover.txt" "t";
+    cherry_pick: diverged, "merge" "--cherry-pick" "t";
+    merge_at_last_while_nobody_may_commit: always_elsewhere, "merge" "t";
+    merge_a_part_at_last: always_elsewhere, "merge" "t" "--only" "mine/driven";
+}
+
+/// One lands after the other, so that one may have landed alone.
+#[test]
+fn merge_two() {
+    let verb = &["merge", "--verify", "true", "t", "u"];
+    let steps = Steps::Two { first: &["merge", "t"], rest: &["merge", "--verify", "true", "u"] };
+    sweep(&Scenario { name: "merge_two", prepare: two, verb, steps });
+}
+
+/// The merge is committed first, which stays when it cannot land.
+#[test]
+fn merge_what_was_resolved() {
+    let verb = &["merge", "--continue", "t"];
+    let first = &["merge", "--continue", "--verify", "false", "t"];
+    let steps = Steps::Two { first, rest: verb };
+    sweep(&Scenario { name: "merge_what_was_resolved", prepare: resolved, verb, steps });
+}
+
+/// The merge is opened first, and then the agent is told.
+#[test]
+fn hand_a_conflict_back() {
+    let verb = &["send", "--conflict", "t"];
+    let steps = Steps::Two { first: &["merge", "--resolve", "t"], rest: verb };
+    sweep(&Scenario { name: "hand_a_conflict_back", prepare: handed_back, verb, steps });
 }
 
 /// What is freed piece by piece may be half gone.

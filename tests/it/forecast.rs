@@ -84,6 +84,11 @@ fn each_verdict_is_told_against_the_targets_present_tip() {
         ("there", "up_to_date"),
     ];
     assert_eq!(verdicts(&report), BTreeMap::from(expected), "{report:#}");
+    for (name, count) in [("clean", 2), ("rival", 2)] {
+        assert_eq!(repo.task(name)["forecast"]["behind"], count, "{name}");
+    }
+    let said = repo.offshoot(&["status", "clean"]).ok().stdout;
+    assert!(said.contains("lands cleanly on `main`, which has moved on by 2 commits\n"), "{said}");
     let named = |name: &str| {
         let forecasts = report["forecasts"].as_array().expect("forecasts");
         forecasts.iter().find(|one| one["task"] == name).expect("it is there")

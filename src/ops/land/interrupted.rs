@@ -103,6 +103,9 @@ fn record_finished(context: &Context, tasks: &[TaskId]) -> Result<()> {
         if !may_be_landing(&task) {
             continue;
         }
+        if let Ok(checkout) = context.repo.worktree_of(*id) {
+            context.repo.sweep_branch_locks(&task.spec.branch.full_ref(), checkout.as_ref());
+        }
         let known = task.record.last_landing();
         let untold = context.repo.landings_of(&folder, &id.to_string(), known)?;
         // What cannot be done now is tried again by the next command, and keeps nobody from others.

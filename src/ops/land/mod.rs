@@ -7,6 +7,7 @@ mod journaled;
 mod message;
 mod own_branch;
 mod part;
+mod patience;
 mod resolve;
 mod settled;
 mod train;
@@ -21,6 +22,7 @@ pub(super) use journaled::{Journey, move_branch, unmark};
 pub(super) use message::{message, trailers};
 pub(super) use own_branch::move_own_branch;
 pub use part::Part;
+pub(super) use patience::{Holding, Moving, Patience};
 pub(super) use resolve::{Opened, open_for_agent};
 pub use settled::Leftovers;
 pub(super) use settled::{Settled, refuse_planted_programs, settle, settled_tip, tip};
@@ -32,8 +34,8 @@ use crate::git::{Plan, PlanRequest, Planned, Purpose};
 use crate::landing::{Conflict, Strategy, Verdict};
 use crate::layout::RepoLock;
 use crate::lock::{FileLock, Wait};
-use crate::names::{BranchName, CommitId};
-use crate::ops::base::require_branch;
+use crate::names::{BranchName, CommitId, TaskId};
+use crate::ops::base::{refuse_under_way, require_branch};
 use crate::ops::recover::{ended, take};
 use crate::ops::release;
 use crate::ops::several::{Several, each};
@@ -44,13 +46,6 @@ use std::time::Duration;
 
 /// How long a landing waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often a result is planned again because the target moved in between.
-const PLANS: usize = 5;
-
-/// How often once more while nobody begins a commit in a checkout of the target; somebody who was about
-/// to move it may still come first.
-const HELD_PLANS: usize = 3;
 
 /// What the refs begin with that keep the ends of landings.
 pub(super) const PINS: &str = "refs/offshoot/landing/";
@@ -132,32 +127,34 @@ pub fn land(
     {
         return Ok(landed);
     }
-    each(context, &request.tasks, |id| {
-        let landing = lock_landings(context)?;
-        finish_under(&landing, context)?;
-        let (lock, task) = take(context, id)?;
-        let candidate = Candidate::examine(context, request, &task)?;
-        match &request.extent {
-            Extent::Whole | Extent::Resolved => candidate.land(context, request, &lock),
-            Extent::Resolve => candidate.open(context, request, &lock),
-            Extent::Part(part) => candidate.land_part(context, request, (&lock, part), attendance),
-            Extent::OwnBranch => candidate.bring_up_to_date(context, request, &lock),
+    each(context, &request.tasks, |id| match &request.extent {
+        Extent::Part(part) => part::land_part(context, request, (id, part), attendance),
+        Extent::Whole | Extent::Resolved => land_whole(context, request, id),
+        Extent::Resolve => {
+            examined(context, request, id, |candidate, lock| candidate.open(context, request, lock))
         }
+        Extent::OwnBranch => examined(context, request, id, |candidate, lock| {
+            candidate.bring_up_to_date(context, request, lock)
+        }),
     })
 }
 
-/// Lands all of each task's work.
-fn land_each(
+/// Lands all of a task's work.
+fn land_whole(context: &Context, request: &LandRequest, id: TaskId) -> Result<LandingView> {
+    examined(context, request, id, |candidate, lock| candidate.land(context, request, lock))
+}
+
+/// Does something with a task that may be landed, under the landing lock and its own.
+fn examined<T>(
     context: &Context,
     request: &LandRequest,
-    tasks: &[String],
-) -> Result<Several<LandingView>> {
-    each(context, tasks, |id| {
-        let landing = lock_landings(context)?;
-        finish_under(&landing, context)?;
-        let (lock, task) = take(context, id)?;
-        Candidate::examine(context, request, &task)?.land(context, request, &lock)
-    })
+    id: TaskId,
+    act: impl FnOnce(&Candidate<'_>, &TaskLock) -> Result<T>,
+) -> Result<T> {
+    let landing = lock_landings(context)?;
+    finish_under(&landing, context)?;
+    let (lock, task) = take(context, id)?;
+    act(&Candidate::examine(context, request, &task)?, &lock)
 }
 
 /// The right to move targets.
@@ -178,7 +175,7 @@ struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     fn examine(context: &Context, request: &LandRequest, task: &'a Task) -> Result<Self> {
-        let (task, target) = Self::destination(request, task)?;
+        let (task, target) = Self::destination(context, request, task)?;
         let settled = match request.extent {
             // What was changed in the worktree stays there, with the rest.
             Extent::Part(_) if request.leftovers == Leftovers::Refuse => {
@@ -190,7 +187,11 @@ impl<'a> Candidate<'a> {
     }
 
     /// A task that has ended and whose work nobody has decided about, and where it is to land.
-    fn destination(request: &LandRequest, task: &'a Task) -> Result<(&'a Task, BranchName)> {
+    fn destination(
+        context: &Context,
+        request: &LandRequest,
+        task: &'a Task,
+    ) -> Result<(&'a Task, BranchName)> {
         let task = ended(task)?.task();
         let name = task.name();
         match &task.record.landing {
@@ -213,10 +214,12 @@ impl<'a> Candidate<'a> {
                 .hint(format!("offshoot merge {name} --into BRANCH"))
             })?,
         };
+        let target = context.repo.real_branch(&target)?;
         if target == task.spec.branch {
             return Err(Error::refused(format!("`{target}` is the task's own branch"))
                 .hint(format!("offshoot merge {name} --into BRANCH")));
         }
+        refuse_under_way(context, &target)?;
         Ok((task, target))
     }
 
@@ -237,20 +240,19 @@ impl<'a> Candidate<'a> {
         request: &LandRequest,
         lock: &TaskLock,
     ) -> Result<LandingView> {
-        for _ in 0..PLANS {
-            if let Some(view) = self.land_once(context, request, lock)? {
+        let moving = self.moving(lock);
+        let mut patience = Patience::new(request.holding());
+        loop {
+            let landed =
+                patience.attempt(context, &moving, || self.land_once(context, request, lock))?;
+            if let Some(view) = landed {
                 return Ok(view);
             }
         }
-        // Hooks are a person's programs, which may want the index themselves.
-        if request.hooks == Hooks::Skip {
-            for _ in 0..HELD_PLANS {
-                if let Some(view) = self.land_held(context, request, lock)? {
-                    return Ok(view);
-                }
-            }
-        }
-        Err(self.keeps_moving())
+    }
+
+    fn moving<'b>(&'b self, lock: &'b TaskLock) -> Moving<'b> {
+        Moving { lock, task: self.task, target: &self.target }
     }
 
     /// Plans and lands. `None` when the target moved by itself in between.
@@ -277,38 +279,12 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// The same while nobody begins a commit in a checkout of the target.
-    fn land_held(
-        &self,
-        context: &Context,
-        request: &LandRequest,
-        lock: &TaskLock,
-    ) -> Result<Option<LandingView>> {
-        context.store.begin(lock)?;
-        let tried = {
-            let held = context.repo.hold(&context.store.layout().landings(), &self.target);
-            held.and_then(|_held| self.land_once(context, request, lock))
-        };
-        let is_recorded = |view: &LandingView| view.verdict != Verdict::Conflicts;
-        if !tried.as_ref().is_ok_and(|view| view.as_ref().is_some_and(is_recorded)) {
-            unmark(context, lock, self.task)?;
-        }
-        tried
-    }
-
     fn not_fast_forward(&self) -> Error {
         let name = self.task.name();
         let target = &self.target;
         Error::refused(format!("`{target}` has moved on, so `{name}` cannot be fast-forwarded"))
             .hint(format!("offshoot rebase {name}"))
             .hint(format!("offshoot merge {name}"))
-    }
-
-    fn keeps_moving(&self) -> Error {
-        let target = &self.target;
-        Error::busy(format!("`{target}` keeps moving: it was elsewhere after every plan"))
-            .hint(format!("`git log -5 {target}` shows who moves it"))
-            .hint("try again")
     }
 
     /// Moves the target. `None` when it moved by itself since the plan was made.
@@ -405,6 +381,16 @@ impl<'a> Candidate<'a> {
         conflicts: Vec<Conflict>,
     ) -> LandingView {
         LandingView { conflicts, ..self.view(request, before, (before, Verdict::Conflicts)) }
+    }
+}
+
+impl LandRequest {
+    /// Whether people may be kept from committing for a moment.
+    fn holding(&self) -> Holding {
+        match self.hooks {
+            Hooks::Skip => Holding::Allowed,
+            Hooks::Run => Holding::Never,
+        }
     }
 }
 

@@ -4,14 +4,14 @@
 
 use super::verify::{Attendance, Judge};
 use super::{
-    Candidate, Extent, Journey, LandRequest, Mode, message, move_branch, move_own_branch, tip,
-    trailers, unmark,
+    Candidate, Extent, Journey, LandRequest, Mode, Patience, examined, message, move_branch,
+    move_own_branch, tip, trailers, unmark,
 };
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::{Landing as Move, Plan, PlanRequest, Planned, Purpose, Wanted, WholeChange};
 use crate::landing::{LandingRef, Strategy, Verdict};
-use crate::names::CommitId;
+use crate::names::{CommitId, TaskId};
 use crate::ops::base::require_branch;
 use crate::ops::describe::measure;
 use crate::store::TaskLock;
@@ -33,65 +33,126 @@ struct Rest {
     base: CommitId,
 }
 
+/// How far a part came.
+enum Tried {
+    /// This is the answer.
+    Over(LandingView),
+    /// This commit has to be verified first; the answer if it does not pass.
+    Unverified(CommitId, LandingView),
+}
+
+/// Lands a part. Nothing is locked while a verify command runs; afterwards all is planned once more.
+pub(super) fn land_part(
+    context: &Context,
+    request: &LandRequest,
+    (id, part): (TaskId, &Part),
+    attendance: &Attendance<'_>,
+) -> Result<LandingView> {
+    let squash =
+        LandRequest { strategy: Strategy::Squash, extent: Extent::Whole, ..request.clone() };
+    let command = request.command_for(context, &context.store.read(id)?);
+    let mut judge = match command.as_deref() {
+        Some(command) if request.mode == Mode::Land => {
+            Some(Judge::new(context, command, attendance)?)
+        }
+        _ => None,
+    };
+    let mut patience = Patience::new(request.holding());
+    loop {
+        let tried = examined(context, request, id, |candidate, lock| {
+            patience.attempt(context, &candidate.moving(lock), || {
+                candidate.try_part(context, &squash, (lock, part), judge.as_ref())
+            })
+        })?;
+        match (tried, &mut judge) {
+            (Some(Tried::Over(view)), _) => return Ok(view),
+            (Some(Tried::Unverified(commit, red)), Some(judge)) => {
+                if let Some(said) = judge.rejects(commit)? {
+                    return Ok(LandingView { verify: Some(said), ..red });
+                }
+                patience.lose(&red.target)?;
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Candidate<'_> {
-    /// Lands a part.
-    pub(super) fn land_part(
+    /// Plans a part, and lands it if nothing has to be verified any more. `None` when the target moved by
+    /// itself in between.
+    fn try_part(
         &self,
         context: &Context,
-        request: &LandRequest,
+        squash: &LandRequest,
         (lock, wanted): (&TaskLock, &Part),
-        attendance: &Attendance<'_>,
-    ) -> Result<LandingView> {
-        let squash =
-            LandRequest { strategy: Strategy::Squash, extent: Extent::Whole, ..request.clone() };
+        judge: Option<&Judge<'_>>,
+    ) -> Result<Option<Tried>> {
+        let over = |view| Ok(Some(Tried::Over(view)));
         let before = require_branch(context, &self.target)?;
+        let part = self.part(context, before, wanted)?;
+        if context.repo.tree_of(part)? == context.repo.tree_of(self.settled.tip)? {
+            if let Plan::Ready(planned) = self.plan(context, squash.strategy, before)?
+                && let Some(unverified) = self.unverified(squash, (before, planned), judge)
+            {
+                return Ok(Some(unverified));
+            }
+            let landed = self.land_once(context, squash, lock)?;
+            return Ok(landed.map(Tried::Over));
+        }
+        let plan = context.repo.plan(&PlanRequest {
+            target: before,
+            tip: part,
+            snapshot: self.task.snapshot(),
+            strategy: squash.strategy,
+            message: &message(self.task, squash.strategy),
+        })?;
+        let planned = match plan {
+            Plan::Ready(planned) if squash.mode == Mode::DryRun => planned,
+            Plan::Ready(planned) => self.after_hooks(context, squash, (before, planned))?,
+            Plan::Conflicts(conflicts) => return over(self.conflicts(squash, before, conflicts)),
+            Plan::UpToDate | Plan::NotFastForward => {
+                return over(self.view(squash, before, (before, Verdict::UpToDate)));
+            }
+        };
+        let Some(rest) = self.rest(context, planned, part)? else {
+            // What is left contradicts the target and cannot do without the caller's own work.
+            return match self.plan(context, squash.strategy, planned.commit)? {
+                Plan::Conflicts(conflicts) => over(self.conflicts(squash, before, conflicts)),
+                _ => Err(Error::internal("the rest neither fits nor conflicts")),
+            };
+        };
+        if squash.mode == Mode::DryRun {
+            return over(self.view(squash, before, (planned.commit, Verdict::Planned)));
+        }
+        if let Some(unverified) = self.unverified(squash, (before, planned), judge) {
+            return Ok(Some(unverified));
+        }
+        let landed = self.carry_out_part(context, squash, lock, (before, planned, rest))?;
+        Ok(landed.map(Tried::Over))
+    }
+
+    /// The part alone, on what the task's diff is taken against.
+    fn part(&self, context: &Context, target: CommitId, wanted: &Part) -> Result<CommitId> {
         let tip = self.settled.tip;
-        let base = context.repo.diff_base(self.task.record.base, tip, Some(before))?;
+        let base = context.repo.diff_base(self.task.record.base, tip, Some(target))?;
         let index = context.store.layout().task(self.task.id()).part_index();
         let wanted = match wanted {
             Part::Paths(paths) => Wanted::Paths(paths),
             Part::Patch(patch) => Wanted::Patch(patch),
         };
         let change = WholeChange { base, tip, index: &index };
-        let part =
-            context.repo.part_of(&change, &wanted).map_err(|error| self.explain(error, &wanted))?;
-        if context.repo.tree_of(part)? == context.repo.tree_of(tip)? {
-            let whole = LandRequest { extent: Extent::Whole, ..squash };
-            return self.land_alone(context, &whole, lock, attendance);
-        }
-        let plan = context.repo.plan(&PlanRequest {
-            target: before,
-            tip: part,
-            snapshot: self.task.snapshot(),
-            strategy: Strategy::Squash,
-            message: &message(self.task, Strategy::Squash),
-        })?;
-        let planned = match plan {
-            Plan::Ready(planned) if request.mode == Mode::DryRun => planned,
-            Plan::Ready(planned) => self.after_hooks(context, &squash, (before, planned))?,
-            Plan::Conflicts(conflicts) => return Ok(self.conflicts(&squash, before, conflicts)),
-            Plan::UpToDate | Plan::NotFastForward => {
-                return Ok(self.view(&squash, before, (before, Verdict::UpToDate)));
-            }
-        };
-        let Some(rest) = self.rest(context, planned, part)? else {
-            // What is left contradicts the target and cannot do without the caller's own work.
-            return match self.plan(context, Strategy::Squash, planned.commit)? {
-                Plan::Conflicts(conflicts) => Ok(self.conflicts(&squash, before, conflicts)),
-                _ => Err(Error::internal("the rest neither fits nor conflicts")),
-            };
-        };
-        if request.mode == Mode::DryRun {
-            return Ok(self.view(&squash, before, (planned.commit, Verdict::Planned)));
-        }
-        if let Some(command) = request.command_for(context, self.task) {
-            let mut judge = Judge::new(context, &command, attendance)?;
-            if let Some(said) = judge.rejects(planned.commit)? {
-                let view = self.view(&squash, before, (before, Verdict::VerifyFailed));
-                return Ok(LandingView { verify: Some(said), ..view });
-            }
-        }
-        self.carry_out_part(context, &squash, lock, (before, planned, rest))
+        context.repo.part_of(&change, &wanted).map_err(|error| self.explain(error, &wanted))
+    }
+
+    fn unverified(
+        &self,
+        request: &LandRequest,
+        (before, planned): (CommitId, Planned),
+        judge: Option<&Judge<'_>>,
+    ) -> Option<Tried> {
+        let is_unknown = judge.is_some_and(|judge| !judge.has_passed(planned.tree));
+        let red = || self.view(request, before, (before, Verdict::VerifyFailed));
+        is_unknown.then(|| Tried::Unverified(planned.commit, red()))
     }
 
     /// A refused part, with the command that shows what could be one.
@@ -106,26 +167,6 @@ impl Candidate<'_> {
                 "`offshoot diff {name}` writes the patch of which whole hunks may be taken"
             )),
         }
-    }
-
-    /// All of it, verified on the way as a part would be.
-    fn land_alone(
-        &self,
-        context: &Context,
-        request: &LandRequest,
-        lock: &TaskLock,
-        attendance: &Attendance<'_>,
-    ) -> Result<LandingView> {
-        let before = require_branch(context, &self.target)?;
-        if let (Mode::Land, Some(command)) = (request.mode, request.command_for(context, self.task))
-            && let Plan::Ready(planned) = self.plan(context, request.strategy, before)?
-            && let Some(said) =
-                Judge::new(context, &command, attendance)?.rejects(planned.commit)?
-        {
-            let view = self.view(request, before, (before, Verdict::VerifyFailed));
-            return Ok(LandingView { verify: Some(said), ..view });
-        }
-        self.land(context, request, lock)
     }
 
     fn rest(&self, context: &Context, planned: Planned, part: CommitId) -> Result<Option<Rest>> {
@@ -148,17 +189,11 @@ impl Candidate<'_> {
         request: &LandRequest,
         lock: &TaskLock,
         (before, planned, rest): (CommitId, Planned, Rest),
-    ) -> Result<LandingView> {
+    ) -> Result<Option<LandingView>> {
         let moved = self.move_both(context, lock, (before, planned.commit, &rest));
-        let number = match moved {
-            Ok(Some(number)) => number,
-            not_moved => {
-                unmark(context, lock, self.task)?;
-                let moved = || {
-                    Error::busy(format!("`{}` has moved meanwhile", self.target)).hint("try again")
-                };
-                return Err(not_moved.err().unwrap_or_else(moved));
-            }
+        let Ok(Some(number)) = moved else {
+            unmark(context, lock, self.task)?;
+            return moved.map(|_| None);
         };
         let landing = LandingRef {
             id: Some(number),
@@ -172,7 +207,7 @@ impl Candidate<'_> {
         record_part(context, lock, self.task, landing, Some((rest.base, rest.commit)))?;
         let mut view = self.view(request, before, (planned.commit, Verdict::Landed));
         view.id = Some(number);
-        Ok(view)
+        Ok(Some(view))
     }
 
     /// Moves the target, once it is sure that the task's own branch can follow.

@@ -155,61 +155,91 @@ pub(super) fn conclude_each(context: &Context, request: &LandRequest) -> Result<
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
         let (lock, task) = take(context, id)?;
-        Candidate::destination(request, &task)?;
-        conclude(context, &lock, &task, request.leftovers)
+        let (task, target) = Candidate::destination(context, request, &task)?;
+        conclude(context, &lock, (task, &target), request.leftovers)
     })?;
     concluded.stopped.map_or(Ok(()), Err)
 }
 
-/// Commits the merge that somebody resolved in the task's worktree; answers the task with it.
-fn conclude(context: &Context, lock: &TaskLock, task: &Task, leftovers: Leftovers) -> Result<Task> {
+/// Commits the merge that somebody resolved in the task's worktree.
+fn conclude(
+    context: &Context,
+    lock: &TaskLock,
+    (task, target): (&Task, &BranchName),
+    leftovers: Leftovers,
+) -> Result<()> {
     let name = task.name();
     let Some(checkout) = context.repo.worktree_of(task.id())? else {
         return Err(Error::refused(format!("the worktree of `{name}` is gone"))
             .hint(format!("offshoot merge --resolve {name}")));
     };
-    let Some(theirs) = context.repo.merge_in_progress(&checkout)? else {
-        if task.record.head == Some(tip(context, task)?) {
-            let place = checkout.root.display();
-            return Err(Error::refused(format!(
-                "no merge is open in `{place}`: it was given up, or never opened"
-            ))
-            .hint(format!("offshoot merge --resolve {name}")));
+    let (theirs, merged) = match context.repo.merge_in_progress(&checkout)? {
+        Some(theirs) => {
+            context.store.begin(lock)?;
+            let merged = commit(context, task, (&checkout, theirs), leftovers);
+            (theirs, merged.or_else(|error| unmark(context, lock, task).and(Err(error)))?)
         }
-        // Somebody committed it with git.
-        return Ok(task.clone());
+        None => {
+            let tip = tip(context, task)?;
+            match merged_into(context, target, tip)? {
+                // Somebody committed it with git, or whoever did it here died then.
+                Some(theirs) if task.record.head != Some(tip) => (theirs, tip),
+                None if task.record.head == Some(tip) => {
+                    let place = checkout.root.display();
+                    return Err(Error::refused(format!(
+                        "no merge is open in `{place}`: it was given up, or never opened"
+                    ))
+                    .hint(format!("offshoot merge --resolve {name}")));
+                }
+                // It could not land then, or more came on top of it.
+                _ => return Ok(()),
+            }
+        }
     };
-    let head = context.repo.head_of(&checkout.git_dir)?;
-    let (branch, Some(ours)) = (&task.spec.branch, head.commit) else {
-        return Err(Error::refused(format!("the worktree of `{name}` has no commit")));
-    };
-    refuse_elsewhere(context, task, &checkout, ours)?;
     context.store.begin(lock)?;
-    let mut merged = ours;
-    if !context.repo.is_ancestor(theirs, ours)? {
-        let layout = context.store.layout().task(task.id());
-        let committed = commit_resolved(context, task, &checkout, (ours, theirs), leftovers);
-        merged = committed.or_else(|error| {
-            context.store.settle(lock, task)?;
-            Err(error)
-        })?;
-        let message = format!("offshoot: merge resolved in {name}");
-        let step = (Expected::At(ours), merged);
-        context.repo.set_ref_from(&checkout, &branch.full_ref(), step, &message)?;
-        if leftovers == Leftovers::Take {
-            let (sibling, index) =
-                (checkout.git_dir.join("index.offshoot"), checkout.git_dir.join("index"));
-            copy_index(&layout.snapshot_index(), &sibling)?;
-            std::fs::rename(&sibling, &index).attempt(|| format!("write `{}`", index.display()))?;
-        }
-    }
     context.repo.close_merge(&checkout)?;
     let diff = measure(context, task, (theirs, merged))?;
     let work = Some(MovedWork { base: theirs, head: merged, diff });
     let moved = Moved { by: task.record.last_landing(), work, worktree: None };
     let task = context.store.commit(lock, task, Change::Moved(moved))?;
-    context.store.settle(lock, &task)?;
-    Ok(task)
+    context.store.settle(lock, &task)
+}
+
+/// What a tip merged in of the target, where it is such a merge.
+fn merged_into(context: &Context, target: &BranchName, tip: CommitId) -> Result<Option<CommitId>> {
+    let Some(merged) = context.repo.second_parent_of(tip)? else { return Ok(None) };
+    let is_of_target = context.repo.is_ancestor(merged, require_branch(context, target)?)?;
+    Ok(is_of_target.then_some(merged))
+}
+
+/// Moves the task's branch to the commit of a resolved merge; one that was committed already stays.
+fn commit(
+    context: &Context,
+    task: &Task,
+    (checkout, theirs): (&Checkout, CommitId),
+    leftovers: Leftovers,
+) -> Result<CommitId> {
+    let name = task.name();
+    let head = context.repo.head_of(&checkout.git_dir)?;
+    let (branch, Some(ours)) = (&task.spec.branch, head.commit) else {
+        return Err(Error::refused(format!("the worktree of `{name}` has no commit")));
+    };
+    refuse_elsewhere(context, task, checkout, ours)?;
+    if context.repo.is_ancestor(theirs, ours)? {
+        return Ok(ours);
+    }
+    let merged = commit_resolved(context, task, checkout, (ours, theirs), leftovers)?;
+    let message = format!("offshoot: merge resolved in {name}");
+    let step = (Expected::At(ours), merged);
+    context.repo.set_ref_from(checkout, &branch.full_ref(), step, &message)?;
+    if leftovers == Leftovers::Take {
+        let layout = context.store.layout().task(task.id());
+        let (sibling, index) =
+            (checkout.git_dir.join("index.offshoot"), checkout.git_dir.join("index"));
+        copy_index(&layout.snapshot_index(), &sibling)?;
+        std::fs::rename(&sibling, &index).attempt(|| format!("write `{}`", index.display()))?;
+    }
+    Ok(merged)
 }
 
 /// The commit of a resolved merge; no ref has moved for it.
@@ -284,7 +314,7 @@ pub(in crate::ops) fn open_for_agent(
         extent: Extent::Resolve,
         hooks: Hooks::Skip,
     };
-    let (task, target) = Candidate::destination(&request, task)?;
+    let (task, target) = Candidate::destination(context, &request, task)?;
     refuse_planted_programs(context, task)?;
     let open = |task: &Task| match context.repo.worktree_of(task.id())? {
         Some(checkout) => context.repo.merge_in_progress(&checkout),

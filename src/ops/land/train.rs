@@ -11,7 +11,7 @@
 //! target that moved meanwhile makes another tree, which has to be verified too.
 
 use super::verify::{Attendance, Judge, Verify};
-use super::{Candidate, LandRequest, PLANS, finish_under, land_each, lock_landings};
+use super::{Candidate, LandRequest, Patience, finish_under, land_whole, lock_landings};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::git::{Plan, Planned};
@@ -19,7 +19,7 @@ use crate::landing::Verdict;
 use crate::names::{BranchName, CommitId, TaskId};
 use crate::ops::base::require_branch;
 use crate::ops::recover::take;
-use crate::ops::several::{Several, named};
+use crate::ops::several::{Several, each, named};
 use crate::store::TaskLock;
 use crate::task::Task;
 use crate::view::LandingView;
@@ -57,7 +57,7 @@ pub(super) fn land_verified(
                 .and_then(|judge| Train::new(context, request, judge).run(&ids)),
             None => {
                 let words: Vec<_> = ids.iter().map(TaskId::to_string).collect();
-                land_each(context, request, &words)
+                each(context, &words, |id| land_whole(context, request, id))
             }
         };
         match landed {
@@ -104,9 +104,7 @@ enum Round {
     /// Everything that lands has landed.
     Over(Several<LandingView>),
     /// This has to be verified first.
-    Unverified(Vec<Car>),
-    /// The target moved while it was landed on.
-    Moved,
+    Unverified { cars: Vec<Car>, target: BranchName },
 }
 
 impl<'a> Train<'a> {
@@ -115,23 +113,25 @@ impl<'a> Train<'a> {
     }
 
     fn run(mut self, ids: &[TaskId]) -> Result<Several<LandingView>> {
-        let mut rounds = PLANS;
+        let mut patience = Patience::new(self.request.holding());
         loop {
-            match self.round(ids) {
-                Ok(Round::Over(several)) => return Ok(several),
-                Ok(Round::Moved) => {}
-                Ok(Round::Unverified(cars)) => match self.verify(cars) {
+            let landed = self.done.len();
+            let went_on = match self.round(ids, &mut patience) {
+                Ok(Some(Round::Over(several))) => return Ok(several),
+                Ok(Some(Round::Unverified { cars, target })) => match self.verify(cars) {
                     // Leaving one out ends by itself; a target that keeps moving does not.
-                    Ok(Verified::OneLess) => rounds += 1,
-                    Ok(Verified::Green) => {}
-                    Err(error) => return self.stop(ids, error),
+                    Ok(Verified::OneLess) => Ok(()),
+                    Ok(Verified::Green) => patience.lose(&target),
+                    Err(error) => Err(error),
                 },
-                Err(error) => return self.stop(ids, error),
-            }
-            rounds -= 1;
-            if rounds == 0 {
-                let error = Error::busy("the target keeps moving").hint("try again");
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = went_on {
                 return self.stop(ids, error);
+            }
+            if self.done.len() > landed {
+                patience = Patience::new(self.request.holding());
             }
         }
     }
@@ -157,8 +157,9 @@ impl<'a> Train<'a> {
         Several { done: ids.iter().filter_map(&mut answer).collect(), stopped }
     }
 
-    /// Plans the train under the lock, and lands it if its tree has passed.
-    fn round(&mut self, ids: &[TaskId]) -> Result<Round> {
+    /// Plans the train under the lock, and lands it if its tree has passed. `None` when the target moved
+    /// while it was landed on.
+    fn round(&mut self, ids: &[TaskId], patience: &mut Patience) -> Result<Option<Round>> {
         let (context, request) = (self.context, self.request);
         let landing = lock_landings(context)?;
         finish_under(&landing, context)?;
@@ -174,12 +175,24 @@ impl<'a> Train<'a> {
                 }
             }
         }
-        let Some((_, first)) = candidates.first() else {
-            return Ok(Round::Over(self.told(ids, BTreeMap::new(), stopped)));
-        };
-        let tip = require_branch(context, &first.target)?;
+        match candidates.first() {
+            None => Ok(Some(Round::Over(self.told(ids, BTreeMap::new(), stopped)))),
+            Some((lock, first)) => patience.attempt(context, &first.moving(lock), || {
+                self.land(ids, (&first.target, &candidates), stopped)
+            }),
+        }
+    }
+
+    fn land(
+        &mut self,
+        ids: &[TaskId],
+        (target, candidates): (&BranchName, &[(&TaskLock, Candidate<'_>)]),
+        mut stopped: Option<Error>,
+    ) -> Result<Option<Round>> {
+        let (context, request) = (self.context, self.request);
+        let tip = require_branch(context, target)?;
         let (mut onto, mut steps, mut conflicts) = (tip, Vec::new(), BTreeMap::new());
-        for (lock, candidate) in &candidates {
+        for (lock, candidate) in candidates {
             match candidate.plan(context, request.strategy, onto)? {
                 Plan::Ready(planned) => {
                     steps.push((*lock, candidate, onto, Some(planned)));
@@ -209,7 +222,7 @@ impl<'a> Train<'a> {
             })
             .collect();
         if onto != tip && !self.judge.has_passed(context.repo.tree_of(onto)?) {
-            return Ok(Round::Unverified(cars));
+            return Ok(Some(Round::Unverified { cars, target: target.clone() }));
         }
         for (lock, candidate, before, planned) in steps {
             let landed = match planned {
@@ -220,12 +233,15 @@ impl<'a> Train<'a> {
             };
             match landed {
                 Ok(Some(view)) => drop(self.done.insert(candidate.task.id(), view)),
-                Ok(None) => return Ok(Round::Moved),
+                Ok(None) => return Ok(None),
                 Err(error) if self.done.is_empty() => return Err(error),
-                Err(error) => return Ok(Round::Over(self.told(ids, conflicts, Some(error)))),
+                Err(error) => {
+                    let told = self.told(ids, conflicts, Some(error));
+                    return Ok(Some(Round::Over(told)));
+                }
             }
         }
-        Ok(Round::Over(self.told(ids, conflicts, stopped)))
+        Ok(Some(Round::Over(self.told(ids, conflicts, stopped))))
     }
 
     /// The locks of the tasks that are neither landed nor left out. One that cannot be had stops the

@@ -16,6 +16,12 @@ pub(super) struct Scenario {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Steps {
     One,
+    /// In two, each of which happens as a whole: the verb that does the first alone, and the one that
+    /// goes on from there.
+    Two {
+        first: &'static [&'static str],
+        rest: &'static [&'static str],
+    },
     Many,
 }
 
@@ -59,9 +65,10 @@ impl Extent {
     }
 }
 
-/// Everything as before the verb, and everything as after it.
+/// Everything as before the verb, after its first step where it has two, and as after it.
 struct Ends {
     before: String,
+    between: Option<String>,
     after: String,
 }
 
@@ -72,8 +79,20 @@ pub(super) fn sweep(scenario: &Scenario) {
         return;
     };
     let extent = Extent::chosen(scenario);
-    let ends = Ends { before: picture(&world), after: after(&world, scenario) };
-    assert_ne!(ends.before, ends.after, "the verb changes nothing");
+    let before = picture(&world);
+    world.repo().offshoot(scenario.verb).ok();
+    let after = picture(&world);
+    assert_ne!(before, after, "the verb changes nothing");
+    world.lay_out();
+    let between = match scenario.steps {
+        Steps::Two { first, .. } => {
+            world.repo().offshoot(first);
+            Some(picture(&world))
+        }
+        Steps::One | Steps::Many => None,
+    };
+    assert_ne!(between.as_ref(), Some(&before), "the first step changes nothing");
+    let ends = Ends { before, between, after };
     world.lay_out();
     let calls = world.run(scenario.verb, Fault { mode: "kill", at: 0 }).calls;
     let (mut tried, mut findings) = (0, Vec::new());
@@ -122,11 +141,6 @@ pub(super) fn spread(calls: usize, most: usize, turn: usize) -> Vec<usize> {
     (0..most).map(|part| ((part * calls + shift % calls) / most) % calls + 1).collect()
 }
 
-fn after(world: &World, scenario: &Scenario) -> String {
-    world.repo().offshoot(scenario.verb).ok();
-    picture(world)
-}
-
 /// What is wrong after a fault (and another one in the next command).
 fn try_one(
     world: &World,
@@ -158,8 +172,9 @@ fn judge(world: &World, scenario: &Scenario, ends: &Ends, succeeded: bool) -> Ve
         wrong.push(format!("  the next command: {next}"));
     }
     let now = picture(world);
-    let is_whole = now == ends.before || now == ends.after;
-    if !is_whole && scenario.steps == Steps::One {
+    let is_between = ends.between.as_ref() == Some(&now);
+    let is_whole = now == ends.before || is_between || now == ends.after;
+    if !is_whole && scenario.steps != Steps::Many {
         wrong.push(format!("  not as before:\n{}", difference(&ends.before, &now)));
         wrong.push(format!("  not as after:\n{}", difference(&ends.after, &now)));
     } else if succeeded && is_whole && now != ends.after {
@@ -175,7 +190,10 @@ fn judge(world: &World, scenario: &Scenario, ends: &Ends, succeeded: bool) -> Ve
         wrong.push(format!("  fsck: {fsck}"));
     }
     if now != ends.after {
-        let again = repo.offshoot(scenario.verb);
+        let again = repo.offshoot(match scenario.steps {
+            Steps::Two { rest, .. } if is_between => rest,
+            _ => scenario.verb,
+        });
         let now = picture(world);
         if again.code != 0 || now != ends.after {
             wrong.push(format!("  again: {again}{}", difference(&ends.after, &now)));

@@ -317,20 +317,46 @@ fn persons(cell: &Cell, root: &Path) -> String {
 
 #[test]
 fn where_names_differ_only_in_case_both_files_stay() {
-    let cell = Cell::new(Place::Main);
-    let root = cell.sandbox.root();
-    cell.sandbox.write("NEW", "mine\n");
-    if root.join("new").exists() {
-        // A file system that takes both names for one: then the person's is in the way.
-        let before = cell.everything();
-        let error = cell.sandbox.land_planned(cell.planned).expect_err("refused");
-        assert_eq!(error.kind, ErrorKind::Dirty);
-        assert_eq!(cell.everything(), before);
-        return;
+    // The setting is git's word for the file system; a clone that came from another one may have it wrong.
+    for told in ["false", "true"] {
+        for mine in [Mine::Untracked, Mine::Staged, Mine::Ignored] {
+            let what = format!("{mine:?}, core.ignoreCase={told}");
+            let cell = Cell::new(Place::Main);
+            let root = cell.sandbox.root();
+            cell.sandbox.git(&["config", "core.ignoreCase", told]);
+            assert!(mine.happens(&cell.sandbox, &root, ("NEW", false)), "{what}");
+            if root.join("new").exists() {
+                // A file system that takes both names for one: then the person's is in the way.
+                let before = cell.everything();
+                let error = cell.sandbox.land_planned(cell.planned).expect_err(&what);
+                assert_eq!(error.kind, ErrorKind::Dirty, "{what}");
+                assert_eq!(cell.everything(), before, "{what}");
+                continue;
+            }
+            if mine == Mine::Untracked {
+                in_other_case(&root);
+            }
+            let staged = || cell.sandbox.git(&["ls-files", "--stage", "--", ":(literal)NEW"]);
+            let before = staged();
+            cell.sandbox.land_planned(cell.planned).expect(&what);
+            cell.assert_landed(&what);
+            let both = (cell.sandbox.read("NEW"), cell.sandbox.read("new"));
+            assert_eq!(both, ("mine\n".into(), "task\n".into()), "{what}");
+            assert_eq!(staged(), before, "{what}");
+            for outcome in OUTCOMES.iter().filter(|_| mine == Mine::Untracked) {
+                let kept = fs::read(root.join(outcome.path.to_uppercase())).expect(outcome.name);
+                assert_eq!(kept, b"mine\n", "{what}: {}", outcome.name);
+            }
+            cell.sandbox.assert_nothing_left();
+        }
     }
-    cell.sandbox.land_planned(cell.planned).expect("it lands");
-    assert_eq!(
-        (cell.sandbox.read("NEW"), cell.sandbox.read("new")),
-        ("mine\n".into(), "task\n".into())
-    );
+}
+
+/// A file of the person's beside everything that the landing changes.
+fn in_other_case(root: &Path) {
+    for outcome in &OUTCOMES {
+        let file = root.join(outcome.path.to_uppercase());
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(file, "mine\n").expect("write");
+    }
 }

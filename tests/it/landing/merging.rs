@@ -227,6 +227,51 @@ fn a_target_that_is_checked_out_in_a_linked_worktree_is_updated_there() {
 }
 
 #[test]
+fn a_branch_that_stands_for_another_moves_that_one_with_its_checkouts() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    repo.git(&["symbolic-ref", "refs/heads/alias", "refs/heads/main"]);
+    repo.git(&["worktree", "add", "--quiet", "--force", "../linked", "alias"]);
+    repo.dispatch_to_end("t", &["sh", "-c", "echo t >t"]);
+    let (_, landed) = landing(&repo, &["merge", "t", "--into", "alias"]);
+    assert_eq!(landed["target"], "main");
+    let linked = sandbox.open(repo.root().with_file_name("linked"));
+    for checkout in [&repo, &linked] {
+        assert_eq!(
+            (checkout.status_porcelain(), checkout.read("t")),
+            (String::new(), "t\n".into())
+        );
+    }
+    assert_eq!(repo.git(&["symbolic-ref", "refs/heads/alias"]), "refs/heads/main");
+    repo.offshoot(&["undo"]).ok();
+    for checkout in [&repo, &linked] {
+        assert_eq!((checkout.status_porcelain(), checkout.exists("t")), (String::new(), false));
+    }
+    repo.git(&["symbolic-ref", "refs/heads/odd", "refs/tags/odd"]);
+    repo.git(&["tag", "odd"]);
+    repo.offshoot(&["merge", "t", "--into", "odd"]).exits(1).says("which is no branch");
+}
+
+#[test]
+fn a_locked_worktree_that_is_not_there_keeps_its_branch_where_it_is() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    repo.git(&["checkout", "--quiet", "-b", "elsewhere"]);
+    repo.git(&["worktree", "add", "--quiet", "--lock", "../drive", "main"]);
+    repo.dispatch_to_end("t", &["sh", "-c", "echo t >t"]);
+    let (drive, away) = (repo.root().with_file_name("drive"), repo.root().with_file_name("away"));
+    std::fs::rename(&drive, &away).expect("unplugged");
+    let before = repo.git(&["rev-parse", "main"]);
+    let ran = repo.offshoot(&["merge", "t", "--into", "main"]).exits(1).says("not there now");
+    ran.says("git worktree unlock");
+    assert_eq!(repo.git(&["rev-parse", "main"]), before);
+    std::fs::rename(&away, &drive).expect("plugged in");
+    repo.offshoot(&["merge", "t", "--into", "main"]).ok();
+    let drive = sandbox.open(drive);
+    assert_eq!((drive.status_porcelain(), drive.read("t")), (String::new(), "t\n".into()));
+}
+
+#[test]
 fn a_target_that_is_checked_out_nowhere_moves_alone() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("diverged");

@@ -167,7 +167,6 @@ fn a_part_is_taken_back_and_is_the_tasks_again() {
     let before = task(&repo);
     let tip = repo.head();
     repo.offshoot(&["merge", "t", "--only", "new"]).ok();
-    refused(&sandbox, &repo, "refused", "is a part of `t`", &["undo", "--revert"]);
     let (_, undone) = landing(&repo, &["undo"]);
     assert_eq!((&undone["verdict"], repo.head()), (&"undone".into(), tip));
     let again = repo.task("t");
@@ -175,6 +174,67 @@ fn a_part_is_taken_back_and_is_the_tasks_again() {
     assert_eq!(again["forecast"]["verdict"], "clean");
     repo.offshoot(&["merge", "t"]).ok();
     assert!(repo.exists("new/x") && repo.read("notes.txt").contains("first"));
+}
+
+#[test]
+fn a_part_that_others_may_build_on_is_taken_back_by_a_commit_and_is_the_tasks_again() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let before = task(&repo);
+    let worktree = repo.worktree_of(&before);
+    repo.offshoot(&["merge", "t", "--only", "new", "docs"]).ok();
+    repo.write("since.txt", "since\n");
+    repo.commit_all("main moves on");
+    let words = "`main` has moved on since landing 1";
+    refused(&sandbox, &repo, "refused", words, &["undo"]).says("undo 1 --revert");
+    // What is in the way in the worktree, or was committed there, keeps it from being taken back.
+    worktree.write("since.txt", "in the way\n");
+    refused(&sandbox, &repo, "dirty", "is in the way: `since.txt`", &["undo", "--revert"]);
+    std::fs::remove_file(worktree.root().join("since.txt")).expect("it was there");
+    worktree.write("mine.txt", "changed after the end\n");
+    let rest = worktree.read("notes.txt");
+
+    let (_, undone) = landing(&repo, &["undo", "--revert"]);
+    assert_eq!(
+        (&undone["verdict"], undone["after"].as_str()),
+        (&"undone".into(), Some(&*repo.head()))
+    );
+    assert!(!repo.exists("new/x") && repo.exists("docs/guide.md") && repo.exists("since.txt"));
+    assert!(repo.git(&["log", "-1", "--format=%s"]).starts_with("Revert \""));
+    let again = repo.task("t");
+    assert_eq!(paths(&again), paths(&before));
+    assert_eq!(
+        (&again["landing"]["kind"], &again["forecast"]["verdict"]),
+        (&"open".into(), &"clean".into())
+    );
+    assert_eq!(again["base"]["commit"], repo.head());
+    assert!(
+        worktree.exists("new/x")
+            && !worktree.exists("docs/guide.md")
+            && worktree.exists("since.txt")
+    );
+    assert_eq!(
+        (worktree.read("notes.txt"), worktree.status_porcelain()),
+        (rest, "?? mine.txt".into())
+    );
+    assert_eq!(repo.told("t").last().map(String::as_str), Some("undone"));
+    repo.offshoot(&["merge", "t", "--take-leftovers"]).ok();
+    assert!(
+        repo.exists("new/x") && repo.exists("mine.txt") && repo.read("notes.txt").contains("first")
+    );
+    assert_eq!(repo.status_porcelain(), "");
+    repo.offshoot(&["doctor"]).ok();
+}
+
+#[test]
+fn a_part_is_not_taken_back_where_its_task_has_gone_on() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let worktree = repo.worktree_of(&task(&repo));
+    repo.offshoot(&["merge", "t", "--only", "new"]).ok();
+    worktree.git(&["commit", "--quiet", "--allow-empty", "-m", "more"]);
+    let words = "`t` has gone on since landing 1";
+    refused(&sandbox, &repo, "refused", words, &["undo", "--revert"]);
 }
 
 #[test]

@@ -214,7 +214,8 @@ fn at_every_plan<'s>(sandbox: &'s Sandbox, script: &str) -> TestRepo<'s> {
     std::fs::write(&file, whole).expect("the script");
     let driver = format!("sh '{}' %A %O %B", file.display());
     repo.git(&["config", "merge.meanwhile.driver", &driver]);
-    repo.dispatch_to_end("t", &["sh", "-c", "sed -i 's/^line 3$/task/' notes.txt"]);
+    let work = "sed -i 's/^line 3$/task/' notes.txt; echo more >more.txt";
+    repo.dispatch_to_end("t", &["sh", "-c", work]);
     let notes = repo.read("notes.txt").replace("line 18\n", "main\n");
     repo.write("notes.txt", notes);
     repo.commit_all("both sides change it");
@@ -242,6 +243,94 @@ fn whoever_commits_without_pause_is_landed_upon_in_the_end() {
     let notes = repo.read("notes.txt");
     assert!(notes.contains("task\n") && notes.contains("main\n"), "{notes}");
     assert_eq!((repo.status_porcelain(), repo.exists(".git/index.lock")), (String::new(), false));
+}
+
+/// Somebody who begins a commit at every plan, once this is armed; notes when one was refused.
+fn commits_without_pause(sandbox: &Sandbox) -> (String, impl Fn() + '_) {
+    let [armed, refused] = ["armed", "refused"].map(|name| sandbox.root().join(name));
+    let script = format!(
+        "[ ! -e '{}' ] || git commit -q --allow-empty -m mine || echo >>'{}'",
+        armed.display(),
+        refused.display()
+    );
+    (script, move || std::fs::write(&armed, "").expect("a file"))
+}
+
+/// The sixth plan was the first under which nobody could begin to commit, and it was the last.
+fn landed_in_the_end(sandbox: &Sandbox, repo: &TestRepo<'_>, line: &[&str]) {
+    drop(std::fs::remove_file(sandbox.root().join("plans")));
+    repo.offshoot(line).ok();
+    assert_eq!(plans(sandbox), 6, "{line:?}");
+    let refused = std::fs::read_to_string(sandbox.root().join("refused"));
+    assert_eq!(refused.expect("one was refused"), "\n", "{line:?}");
+    assert_eq!((repo.status_porcelain(), repo.exists(".git/index.lock")), (String::new(), false));
+    assert_eq!(repo.git(&["log", "--format=%s", "main"]).matches("mine\n").count(), 5);
+    repo.offshoot(&["doctor"]).ok();
+}
+
+#[test]
+fn a_part_lands_upon_whoever_commits_without_pause_too() {
+    let sandbox = Sandbox::new();
+    let (script, arm) = commits_without_pause(&sandbox);
+    let repo = at_every_plan(&sandbox, &script);
+    arm();
+    landed_in_the_end(&sandbox, &repo, &["merge", "t", "--only", "notes.txt"]);
+    assert!(repo.read("notes.txt").contains("task\n") && !repo.exists("more.txt"));
+    assert_eq!(repo.git(&["rev-parse", "offshoot/t~1"]), repo.head());
+    assert_eq!(repo.told("t").last().map(String::as_str), Some("landed"));
+}
+
+#[test]
+fn a_train_lands_upon_whoever_commits_without_pause_too() {
+    let sandbox = Sandbox::new();
+    let (script, arm) = commits_without_pause(&sandbox);
+    let repo = at_every_plan(&sandbox, &script);
+    repo.dispatch_to_end("u", &["sh", "-c", "echo u >u"]);
+    arm();
+    landed_in_the_end(&sandbox, &repo, &["merge", "--verify", "test -e more.txt", "t", "u"]);
+    assert!(repo.read("notes.txt").contains("task\n") && repo.exists("u"));
+    for name in ["t", "u"] {
+        assert_eq!(repo.task(name)["landing"]["kind"], "landed", "{name}");
+    }
+}
+
+#[test]
+fn a_revert_lands_upon_whoever_commits_without_pause_too() {
+    let sandbox = Sandbox::new();
+    let (script, arm) = commits_without_pause(&sandbox);
+    let repo = at_every_plan(&sandbox, &script);
+    repo.offshoot(&["merge", "t"]).ok();
+    repo.write("notes.txt", repo.read("notes.txt").replace("line 10\n", "since\n"));
+    repo.commit_all("both sides change it again");
+    arm();
+    landed_in_the_end(&sandbox, &repo, &["undo", "--revert", "t"]);
+    let notes = repo.read("notes.txt");
+    assert!(notes.contains("line 3\n") && notes.contains("since\n"), "{notes}");
+    assert_eq!(repo.task("t")["landing"]["kind"], "open");
+    assert_eq!(repo.told("t").last().map(String::as_str), Some("undone"));
+}
+
+#[test]
+fn whoever_commits_while_a_landing_is_taken_back_keeps_the_commit() {
+    let sandbox = Sandbox::new();
+    let commit = "new=$(git commit-tree -m mine -p HEAD HEAD^{tree}) && git update-ref HEAD $new";
+    let repo = meanwhile(&sandbox, commit);
+    // What was there before is what taking back writes out.
+    repo.write("x.slow", "before\n");
+    repo.commit_all("there before");
+    let done = sandbox.root().join("done");
+    std::fs::create_dir_all(&done).expect("a folder");
+    repo.dispatch_to_end("s", &["sh", "-c", "echo s >x.slow"]);
+    repo.offshoot(&["merge", "s"]).ok();
+    std::fs::remove_dir(&done).expect("it is there");
+    let ran = repo.offshoot(&["undo", "s"]).exits(1).says("`main` has moved on since landing 1");
+    ran.says("`offshoot undo 1 --revert`");
+    assert!(ran_meanwhile(&sandbox));
+    assert_eq!(repo.git(&["log", "-1", "--format=%s", "main"]), "mine");
+    assert_eq!((repo.status_porcelain(), repo.read("x.slow")), (String::new(), "s\n".into()));
+    assert_eq!(repo.task("s")["landing"]["kind"], "landed");
+    repo.offshoot(&["undo", "s", "--revert"]).ok();
+    assert_eq!(repo.read("x.slow"), "before\n");
 }
 
 #[test]

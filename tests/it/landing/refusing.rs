@@ -139,6 +139,28 @@ fn targets_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn nothing_lands_under_the_hands_of_an_agent_unless_it_asks_itself() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    repo.dispatch_to_end("t", &["sh", "-c", "echo t >t"]);
+    let gate = sandbox.gate("agent");
+    let program = env!("CARGO_BIN_EXE_offshoot");
+    let script = format!(
+        "{} {} && '{program}' merge t --into offshoot/r && test -e t",
+        sandbox.agent("wait_for_gate"),
+        gate.argument()
+    );
+    repo.dispatch("r", &["sh", "-c", &script]);
+    gate.wait_for_arrival();
+    let line = ["merge", "t", "--into", "offshoot/r"];
+    let ran = repo.offshoot(&line).exits(1).says("cannot move `offshoot/r`: `r` is still running");
+    ran.says("offshoot wait r");
+    gate.open();
+    assert_eq!(repo.wait_for("r")["state"], "completed");
+    assert_eq!(repo.task("t")["landing"]["kind"], "landed");
+}
+
+#[test]
 fn histories_that_share_nothing_are_not_merged() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");

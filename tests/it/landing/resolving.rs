@@ -113,6 +113,11 @@ fn a_resolved_merge_lands() {
     // Meanwhile the target goes on.
     repo.write("theirs.txt", "meanwhile\n");
     let moved = repo.commit_all("main moves on");
+    // It is committed even where it cannot land yet, and once it can the same command lands it.
+    repo.write("notes.txt", "mine\n");
+    repo.offshoot(&["merge", "--continue", "t"]).exits(1).says("`notes.txt`");
+    repo.git(&["checkout", "--quiet", "notes.txt"]);
+    repo.offshoot(&["merge", "--continue", "--verify", "false", "t"]).exits(6);
     let (code, landed) = landing(&repo, &["merge", "--continue", "t"]);
     assert_eq!((code, &landed["verdict"]), (0, &"landed".into()));
     assert_eq!(repo.read("notes.txt"), "resolved, and more\n");
@@ -135,6 +140,27 @@ fn a_merge_that_somebody_committed_with_git_lands_too() {
     repo.offshoot(&["merge", "--continue", "--verify", "test ! -e notes.txt", "t"]).exits(6);
     repo.offshoot(&["merge", "--continue", "--verify", "grep -q resolved notes.txt", "t"]).ok();
     assert_eq!(repo.read("notes.txt"), "resolved\n");
+}
+
+#[test]
+fn a_lock_that_a_killed_git_left_on_the_tasks_branch_goes_and_a_strangers_stays() {
+    let lock = ".git/refs/heads/offshoot/t.lock";
+    for on_top in [false, true] {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo("conflicting");
+        let worktree = repo.worktree_of(&conflicting(&sandbox, &repo));
+        repo.offshoot(&["merge", "--resolve", "t"]).ok();
+        resolve(&worktree);
+        // What moves the branch elsewhere is nobody of ours.
+        repo.write(lock, repo.head() + "\n");
+        repo.offshoot(&["merge", "--continue", "t"]).exits(1).says("t.lock");
+        assert!(repo.exists(lock));
+        let line = ["commit-tree", "-m", "more", "-p", "HEAD", "HEAD:"];
+        repo.write(lock, if on_top { worktree.git(&line) } else { String::new() });
+        repo.offshoot(&["merge", "--continue", "t"]).ok();
+        assert!(!repo.exists(lock));
+        assert_eq!(repo.read("notes.txt"), "resolved\n");
+    }
 }
 
 #[test]

@@ -53,6 +53,27 @@ fn nothing_is_locked_meanwhile_and_a_target_that_moved_is_verified_anew() {
 }
 
 #[test]
+fn a_part_is_planned_anew_where_the_target_moved_while_it_was_verified() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    run(&repo, &[("slow", "echo 1 > slow; echo 2 > other"), ("quick", "echo 2 > quick")]);
+    let gate = sandbox.gate("verify");
+    let verify = gated(&sandbox, &gate);
+    let line = ["merge", "slow", "--only", "slow", "--verify", &verify];
+    let landing = repo.offshoot_spawn(&line);
+    gate.wait_for_arrival();
+    repo.offshoot(&["merge", "quick"]).ok();
+    let tip = repo.head();
+    gate.open();
+    finish(landing, "the landing").ok();
+    assert_eq!(repo.git(&["rev-parse", "HEAD^"]), tip);
+    let runs = runs(&sandbox);
+    assert_eq!((runs.len(), &runs[1]), (2, &tree(&repo, "HEAD")));
+    assert!(repo.exists("slow") && repo.exists("quick") && !repo.exists("other"));
+    nothing_left(&repo);
+}
+
+#[test]
 fn a_signal_ends_the_whole_tree_of_the_command_and_nothing_moves() {
     for (signal, name) in [(Signal::INT, "int"), (Signal::TERM, "term")] {
         let sandbox = Sandbox::new();
@@ -85,8 +106,10 @@ fn after_a_kill_the_next_verb_ends_the_command_and_removes_its_worktree() {
     assert!(is_verifying(&sandbox));
     kill_process(Pid::from_child(&landing), Signal::KILL).expect("it is there");
     finish(landing, "the landing");
+    // Git, killed with it while it made the worktree, would keep everybody from deleting a ref.
+    repo.write(".git/packed-refs.lock", "");
     repo.offshoot(&["list"]).ok();
-    assert!(!is_verifying(&sandbox));
+    assert!(!is_verifying(&sandbox) && !repo.exists(".git/packed-refs.lock"));
     assert_eq!(standing(&repo), before);
     nothing_left(&repo);
     repo.offshoot(&["merge", "t", "--verify", "true"]).ok();
