@@ -261,8 +261,12 @@ impl Repo {
     ) -> Result<Snapshot> {
         let Recorded { snapshot, outcome } = recorded;
         let root = self.trees_of(snapshot.tree, Vec::new(), Some(&known.index.root))?;
-        let mut entries = known.index.entries;
-        entries.retain(|entry| !outcome.contains_key(&entry.path));
+        let mut stays = vec![true; known.index.entries.len()];
+        for place in outcome.keys().filter_map(|path| known.place(path)) {
+            stays[place] = false;
+        }
+        let (mut entries, mut stays) = (known.index.entries, stays.into_iter());
+        entries.retain(|_| stays.next() == Some(true));
         entries.extend(outcome.into_iter().filter_map(|(path, seen)| {
             let Seen { kept: (mode, id), state } = seen?;
             Some(IndexEntry { path, mode, id, state })
@@ -305,9 +309,11 @@ impl Repo {
 
 impl Known {
     fn entry(&self, path: &[u8]) -> Option<&IndexEntry> {
-        let entries = &self.index.entries;
-        let place = entries.binary_search_by(|entry| entry.path.as_slice().cmp(path)).ok()?;
-        entries.get(place)
+        self.index.entries.get(self.place(path)?)
+    }
+
+    fn place(&self, path: &[u8]) -> Option<usize> {
+        self.index.entries.binary_search_by(|entry| entry.path.as_slice().cmp(path)).ok()
     }
 }
 
