@@ -11,6 +11,7 @@ use super::index_file::{CachedTree, FileState, IndexEntry, IndexFile};
 use super::plain::attributes_are_plain;
 use super::repo::{Repo, object_id, oid};
 use super::snapshot::{Snapshot, SnapshotRequest, forget_index};
+use super::tree_diff::{Change, compare_trees};
 use super::tree_plan::{FILE, LINK, PROGRAM};
 use super::unchanged::{Differences, Known};
 use crate::error::{Attempt, Result};
@@ -119,29 +120,14 @@ impl Repo {
         old: ObjectId,
         new: ObjectId,
     ) -> Result<Option<BTreeMap<Vec<u8>, Option<Kept>>>> {
-        let mut committed = BTreeMap::new();
-        if old == new {
-            return Ok(Some(committed));
+        let changes = compare_trees(&self.inner, old, new)?;
+        if changes.iter().filter_map(|change| change.new).any(|new| !is_file(new.mode)) {
+            return Ok(None);
         }
-        let attempt = || "compare two trees";
-        let tree = |id: ObjectId| self.inner.find_tree(oid(id)).git_attempt(attempt);
-        let diff = self.inner.diff_tree_to_tree(Some(&tree(old)?), Some(&tree(new)?), None);
-        for delta in diff.git_attempt(attempt)?.deltas() {
-            let file = delta.new_file();
-            let Some(path) = file.path_bytes() else { return Ok(None) };
-            let kept = match delta.status() {
-                git2::Delta::Deleted => None,
-                _ => Some((u32::from(file.mode()), object_id(file.id()))),
-            };
-            if kept.is_some_and(|(mode, _)| !is_file(mode)) {
-                return Ok(None);
-            }
-            // A change of kind may be told as one that goes and one that comes.
-            if kept.is_some() || !committed.contains_key(path) {
-                committed.insert(path.to_owned(), kept);
-            }
-        }
-        Ok(Some(committed))
+        let kept = |change: Change| {
+            (change.path.as_bytes().to_vec(), change.new.map(|new| (new.mode, new.id)))
+        };
+        Ok(Some(changes.into_iter().map(kept).collect()))
     }
 
     /// Which files at or below these paths git does not ignore, and which repositories are there.
