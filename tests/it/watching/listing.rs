@@ -88,9 +88,10 @@ fn a_folder_more_or_less_than_is_known_is_noticed() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
     for name in ["a", "b", "c"] {
-        repo.dispatch_to_end(name, &["true"]);
+        repo.dispatch_to_end(name, &[&sandbox.agent("commit"), name]);
+        repo.offshoot(&["discard", name]).ok();
     }
-    let all = ["a", "b", "c"].map(|name| row(name, "no change"));
+    let all = ["a", "b", "c"].map(|name| row(name, "discarded"));
     assert_eq!(listed(&repo), all);
     let lines = std::fs::read_to_string(history(&repo)).expect("it is there");
     let (known, _) = lines.rsplit_once('\n').expect("several lines");
