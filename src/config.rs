@@ -25,6 +25,7 @@ use serde::Deserialize;
 use setup::SetupTable;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// How long a process may take to end after it was asked to.
@@ -148,9 +149,8 @@ impl Config {
     /// # Errors
     /// `usage` when a file or variable holds what it must not.
     pub fn load(root: Option<&Path>, environment: &Environment) -> Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let mut config = Self {
-            max_parallel: cores.max(2),
+            max_parallel: cores().max(2),
             default_agent: None,
             agents: BTreeMap::new(),
             worktree_root: None,
@@ -232,6 +232,12 @@ impl Config {
         self.grace = file.grace_seconds.map_or(self.grace, Duration::from_secs);
         Ok(())
     }
+}
+
+/// How many processors this process may use; found out once, since that means reading many files.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(2, usize::from))
 }
 
 /// The settings in a file, and the file as it is.

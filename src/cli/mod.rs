@@ -190,7 +190,6 @@ fn carry_on(process: Process, environment: &Environment) -> Result<Exit> {
             processes::tell(&state, id, environment).map(|()| Exit::Done)
         }
         Process::Upkeep { state } => processes::upkeep(&state, environment).map(|()| Exit::Done),
-        Process::Shim(_) => processes::shim(output::reports()).map(|()| Exit::Done),
     }
 }
 

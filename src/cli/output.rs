@@ -162,11 +162,6 @@ pub(super) fn answers() -> impl std::os::fd::AsFd {
     std::io::stdout()
 }
 
-/// Where a shim's reports go: the pipe that is its standard output.
-pub(super) fn reports() -> impl Write {
-    std::io::stdout()
-}
-
 /// Writes a line to standard error; if nobody listens there, nobody can be told.
 pub(super) fn narrate(text: &str) {
     prompt(&format!("{text}\n"));

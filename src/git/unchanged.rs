@@ -121,8 +121,12 @@ impl Known {
         let mut found = Differences::default();
         let mut names = Vec::with_capacity(NAMES);
         let few = self.index.entries.len() < FEW;
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let threads = if few { 1 } else { cores.clamp(2, MOST_THREADS) };
+        let threads = if few {
+            1
+        } else {
+            let cores = std::thread::available_parallelism().map_or(2, usize::from);
+            cores.clamp(2, MOST_THREADS)
+        };
         // Enough for each to have its share, the largest split first.
         while !few && jobs.len() < threads * 16 {
             let largest = (0..jobs.len()).max_by_key(|job| jobs[*job].entries.len())?;

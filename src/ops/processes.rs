@@ -1,6 +1,5 @@
-//! What this program is when it is not a command: a task's supervisor or its shim, who tells of ends,
-//! who does chores; and a
-//! command that it gives to itself.
+//! What this program is when it is not a command: a task's supervisor, who tells of ends, who does
+//! chores; and a command that it gives to itself.
 
 use crate::environment::Environment;
 use crate::error::Result;
@@ -8,7 +7,6 @@ use crate::names::TaskId;
 use crate::process;
 pub use crate::process::{Orphaned, Spoken};
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::Path;
 
 /// Supervises a task; see [`crate::supervisor::supervise`].
@@ -33,14 +31,6 @@ pub fn tell(state: &Path, id: TaskId, environment: &Environment) -> Result<()> {
 /// When it cannot be told what is to be done.
 pub fn upkeep(state: &Path, environment: &Environment) -> Result<()> {
     crate::ops::upkeep::upkeep(state, environment.clone())
-}
-
-/// Watches over an agent; see [`crate::supervisor::shim`].
-///
-/// # Errors
-/// When the agent's process cannot be made or watched.
-pub fn shim(reports: impl Write) -> Result<()> {
-    crate::supervisor::shim(reports)
 }
 
 /// Before the verb of a command line: every argument of it is written as `--name=value`. Only

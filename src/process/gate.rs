@@ -1,9 +1,11 @@
-//! A process that waits at a pipe before it becomes its program: fork(2) without exec, since starting
-//! this program once more only to have it wait takes longer than all that the wait is for.
+//! A process that waits at a pipe before it becomes its program.
 
-use super::identity::rename_argument;
+use super::fork::fork;
+use super::identity::rename;
 use super::spawn::become_program;
+use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
@@ -21,10 +23,12 @@ const CANNOT_RUN: i32 = 127;
 /// What a gated process becomes, and what it leaves on the way.
 #[derive(Debug)]
 pub struct Gated<'a> {
-    /// An argument of this process, and what others see in its place: a word of the same length.
-    pub called: (&'a str, &'a str),
+    /// The arguments that others see while it waits.
+    pub seen_as: &'a [&'a OsStr],
     /// The program and its arguments.
     pub command: &'a [String],
+    /// Its environment.
+    pub environment: &'a Environment,
     /// Where it starts.
     pub folder: &'a Path,
     /// Its standard output.
@@ -58,34 +62,26 @@ impl Gate {
 }
 
 impl Gated<'_> {
-    /// Makes the process: a session of its own, the environment of this process. To be called while this process
-    /// has one thread only, since the child is a copy of just the calling one.
+    /// Makes the process, in a session of its own. To be called while this process has one thread only.
     ///
     /// # Errors
     /// `io` when the system refuses.
     pub fn fork(self) -> Result<Gate> {
         let (waiting, opener) = std::io::pipe().attempt(|| "make a pipe")?;
-        #[expect(
-            unsafe_code,
-            reason = "there is no safe call for a process that is no program yet"
-        )]
-        // SAFETY: with one thread no lock is held by another, so the child may do whatever we may.
-        let pid = unsafe { libc::fork() };
-        match pid {
-            0 => {
-                // Its own copy would keep the gate from ever noticing that nobody opens it.
-                drop(opener);
-                std::process::exit(self.wait_and_become(waiting))
-            }
-            pid if pid > 0 => Ok(Gate { pid, opener }),
-            _ => Err(Error::io("start a process", &std::io::Error::last_os_error())),
-        }
+        let mut opener = Some(opener);
+        let pid = fork(|| {
+            // Its own copy would keep the gate from ever noticing that nobody opens it.
+            drop(opener.take());
+            self.wait_and_become(waiting)
+        })?;
+        let opener = opener.ok_or_else(|| Error::internal("a gate was taken away"))?;
+        Ok(Gate { pid, opener })
     }
 
     /// Returns an exit status when it does not become the program.
     fn wait_and_become(&self, mut waiting: PipeReader) -> i32 {
         // Where a process cannot be renamed it looks like its parent for a moment.
-        let _ = rename_argument(self.called.0, self.called.1);
+        let _ = rename(self.seen_as);
         if self.take_place().is_err() {
             return CANNOT_RUN;
         }
@@ -96,7 +92,7 @@ impl Gated<'_> {
         if std::fs::write(self.started, "").is_err() {
             return CANNOT_RUN;
         }
-        let cause = become_program(self.command, self.folder);
+        let cause = become_program(self.command, self.environment, self.folder);
         let program = self.command.first().map_or("", String::as_str);
         let error = Error::io(format!("run `{}`", crate::escape::line(program)), &cause);
         let _ = std::fs::write(self.spawn_error, error.message);

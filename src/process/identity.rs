@@ -8,14 +8,19 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The id of this boot.
 ///
 /// # Errors
 /// `unsupported` where the system does not tell (`/proc` is missing).
 pub fn boot_id() -> Result<String> {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(known) = BOOT.get() {
+        return Ok(known.clone());
+    }
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|text| text.trim().to_owned())
+        .map(|text| BOOT.get_or_init(|| text.trim().to_owned()).clone())
         .map_err(|cause| Error::unsupported(format!("cannot tell this boot from another: {cause}")))
 }
 
@@ -89,33 +94,34 @@ pub fn parent_of(pid: i32) -> Option<i32> {
 #[must_use]
 pub fn arguments(pid: i32) -> Option<Vec<OsString>> {
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let words = line.strip_suffix(b"\0")?.split(|byte| *byte == 0).skip(1);
+    // One that was renamed has nothing but ends behind its last word.
+    let end = line.iter().rposition(|byte| *byte != 0)? + 1;
+    let words = line[..end].split(|byte| *byte == 0).skip(1);
     Some(words.map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
-/// Replaces an argument of this process, as others see it, by one of the same length. Nobody in this
-/// process reads it there again: the standard library copied all of them when it started.
+/// Replaces the arguments of this process behind the program's name, as others see them. Nobody in this
+/// process reads them there again: the standard library copied all of them when it started.
 ///
 /// # Errors
 /// `io` where the system does not let a process write to its own memory by name (proc_pid_mem(5)),
-/// `internal` when there is no such argument.
-pub fn rename_argument(from: &str, to: &str) -> Result<()> {
+/// `internal` when they need more room than those that it was started with.
+pub fn rename(words: &[&OsStr]) -> Result<()> {
     let line = fs::read("/proc/self/cmdline").attempt(|| "read our own arguments")?;
-    let place = line.split(|byte| *byte == 0).scan(0, |at, word| {
-        let begin = *at;
-        *at += word.len() + 1;
-        Some((begin, word))
-    });
-    let offset = place.filter(|(_, word)| *word == from.as_bytes()).map(|(begin, _)| begin).last();
-    let me = Stat::read(rustix::process::getpid().as_raw_nonzero().get());
-    match (offset, me) {
-        (Some(offset), Some(me)) if from.len() == to.len() => OpenOptions::new()
-            .write(true)
-            .open("/proc/self/mem")
-            .and_then(|memory| memory.write_all_at(to.as_bytes(), me.arguments + offset as u64))
-            .attempt(|| "rename an argument"),
-        _ => Err(Error::internal(format!("`{from}` is no argument that can become `{to}`"))),
+    let mut shown: Vec<u8> = line.split_inclusive(|byte| *byte == 0).next().unwrap_or(&[]).to_vec();
+    for word in words {
+        shown.extend(word.as_bytes());
+        shown.push(0);
     }
+    let me = Stat::read(rustix::process::getpid().as_raw_nonzero().get());
+    let (true, Some(me)) = (shown.len() <= line.len(), me) else {
+        return Err(Error::internal(format!("there is no room for the arguments {words:?}")));
+    };
+    shown.resize(line.len(), 0);
+    let memory = OpenOptions::new().write(true).open("/proc/self/mem");
+    memory
+        .and_then(|memory| memory.write_all_at(&shown, me.arguments))
+        .attempt(|| "rename a process")
 }
 
 /// The file of a process's program, as long as it is the one that was seen.

@@ -4,6 +4,8 @@
 //! compared, so a reused number is never hit. Linux only for now: elsewhere trees cannot be contained.
 
 mod bounded;
+mod ends;
+mod fork;
 mod gate;
 mod identity;
 mod reap;
@@ -13,12 +15,14 @@ mod users;
 mod verb;
 
 pub use bounded::run_bounded;
+pub use ends::{ChildEnds, wait_for_any};
+pub use fork::Double;
 pub use gate::{Gate, Gated, NEVER_OPENED};
 pub use identity::{
     arguments, boot_id, current, giver_of, has_open, is_alive, of, parent, parent_of, program,
-    rename_argument, umask,
+    rename, umask,
 };
-pub use reap::{Ending, is_only_child, peek, reap, reap_others};
+pub use reap::{Ending, is_only_child, peek, reap, reap_others, wait_and_reap};
 pub use spawn::{
     Spawn, become_ourselves, complain_to, pager, set_subreaper, set_umask, take_standard_input,
 };

@@ -42,6 +42,14 @@ pub fn reap(child: i32) {
     }
 }
 
+/// Waits until a child has ended, and lets go of it.
+pub fn wait_and_reap(child: i32) {
+    if let Some(pid) = Pid::from_raw(child) {
+        // It may have been reaped already; there is nothing to do then.
+        let _ = rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
+    }
+}
+
 /// Lets go of every ended child but `kept`: orphans that this process adopted.
 pub fn reap_others(kept: i32) {
     for pid in children().into_iter().filter(|pid| *pid != kept) {

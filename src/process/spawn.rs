@@ -103,20 +103,25 @@ impl Spawn {
 
 /// What our caller left open beside the standard streams: a pipe that somebody reads to its end, a
 /// lock of theirs. A task that kept it would keep them waiting.
-fn inherited_descriptors() -> Vec<RawFd> {
+pub(super) fn inherited_descriptors() -> Vec<RawFd> {
     let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers.filter(|number| *number > 2).collect()
 }
 
 /// Turns this process into `command` in `folder`, which reads nothing; returns only when that failed, and why.
-/// The environment stays as it is.
 #[must_use]
-pub(super) fn become_program(command: &[String], folder: &Path) -> std::io::Error {
+pub(super) fn become_program(
+    command: &[String],
+    environment: &Environment,
+    folder: &Path,
+) -> std::io::Error {
     let Some((program, arguments)) = command.split_first() else {
         return std::io::Error::from(std::io::ErrorKind::InvalidInput);
     };
-    Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).exec()
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(environment.iter());
+    command.current_dir(folder).stdin(Stdio::null()).exec()
 }
 
 /// Turns this process into our own program with these arguments and this environment, reading from

@@ -152,16 +152,25 @@ impl Store {
 
     /// The next sequence number; the caller holds the queue's lock.
     pub(super) fn next_sequence(&self) -> Result<u64> {
-        let path = self.layout.sequence();
-        let written = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
-        // The counter is no durable write; what is queued must never be overtaken for that.
-        let queued = files::names_in(&self.layout.index(Index::Queue))?
-            .iter()
-            .filter_map(|entry| entry.get(11..31)?.parse().ok())
-            .max();
-        let next = written.max(queued).unwrap_or(0u64) + 1;
-        files::overwrite(&path, format!("{next:020}").as_bytes())?;
-        Ok(next)
+        let last = match self.last_sequence() {
+            Some(last) => last,
+            // What is queued must never be overtaken.
+            None => files::names_in(&self.layout.index(Index::Queue))?
+                .iter()
+                .filter_map(|entry| entry.get(11..31)?.parse().ok())
+                .max()
+                .unwrap_or(0),
+        };
+        self.set_last_sequence(last + 1)?;
+        Ok(last + 1)
+    }
+
+    fn last_sequence(&self) -> Option<u64> {
+        std::fs::read_to_string(self.layout.sequence()).ok()?.trim().parse().ok()
+    }
+
+    fn set_last_sequence(&self, last: u64) -> Result<()> {
+        files::overwrite(&self.layout.sequence(), format!("{last:020}").as_bytes())
     }
 
     /// Says that this process begins to change a task, so that a crash in the middle is noticed.
@@ -237,6 +246,9 @@ impl Store {
             tasks.extend(self.read(id));
         }
         tasks.sort_by_key(|task| task.spec.sequence);
+        // The counter is no durable write either.
+        let greatest = tasks.last().map(|task| task.spec.sequence);
+        self.set_last_sequence(greatest.max(self.last_sequence()).unwrap_or(0))?;
         for task in &tasks {
             self.remember(task)?;
             match self.lock_task(task.id(), crate::lock::Wait::No)? {

@@ -148,16 +148,28 @@ impl Store {
         Ok(drafts.iter().all(|draft| holds(&known, draft)))
     }
 
-    /// Whether all of these drafts are among the journal's last events.
+    /// Whether all of these drafts are among the journal's last events. Only lines that name their
+    /// tasks are understood: most tell of others.
     fn has_lately(&self, drafts: &[Draft]) -> Result<bool> {
         if drafts.is_empty() {
             return Ok(true);
         }
-        let mut reader = self.journal_from_now();
-        reader.offset = reader.offset.saturating_sub(LATELY);
-        // It begins amid a line, which tells nothing.
-        let known = reader.read_new()?;
-        Ok(drafts.iter().all(|draft| holds(&known, draft)))
+        let Some(mut file) = open(&self.layout.journal())? else { return Ok(false) };
+        let attempt = || "read the journal";
+        let length = file.seek(SeekFrom::End(0)).attempt(attempt)?;
+        let begin = length.saturating_sub(LATELY);
+        file.seek(SeekFrom::Start(begin)).attempt(attempt)?;
+        let text = String::from_utf8_lossy(&read_to(&mut file, length - begin)?).into_owned();
+        let is_told = |draft: &Draft| {
+            let id = draft.task.id.to_string();
+            // It begins amid a line, which tells nothing.
+            let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let mut events = lines
+                .filter(|line| line.contains(&id))
+                .filter_map(|line| files::from_json::<Event>(line.as_bytes()).ok());
+            events.any(|event| is_of(&event.draft, draft))
+        };
+        Ok(drafts.iter().all(is_told))
     }
 
     fn append_locked<'a>(
@@ -187,8 +199,20 @@ impl Store {
 }
 
 fn holds(events: &[Event], draft: &Draft) -> bool {
-    let is_it = |told: &Draft| told.task.id == draft.task.id && told.serial == draft.serial;
-    events.iter().any(|event| is_it(&event.draft))
+    events.iter().any(|event| is_of(&event.draft, draft))
+}
+
+/// Whether an event of the journal is this draft.
+fn is_of(told: &Draft, draft: &Draft) -> bool {
+    told.task.id == draft.task.id && told.serial == draft.serial
+}
+
+/// The next `length` bytes, as far as there are so many.
+fn read_to(file: &mut File, length: u64) -> Result<Vec<u8>> {
+    // With room for all from the start: otherwise it is read in many small pieces.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(length).read_to_end(&mut bytes).attempt(|| "read the journal")?;
+    Ok(bytes)
 }
 
 /// The end of the last whole line, and its cursor.
@@ -200,12 +224,11 @@ struct LastLine {
 fn last_line(file: &mut File) -> Result<LastLine> {
     let attempt = || "read the journal";
     let length = file.seek(SeekFrom::End(0)).attempt(attempt)?;
-    let mut window = 16 * 1024;
+    let mut window = 4 * 1024;
     loop {
         let start = length.saturating_sub(window);
         file.seek(SeekFrom::Start(start)).attempt(attempt)?;
-        let mut bytes = Vec::new();
-        Read::by_ref(file).take(length - start).read_to_end(&mut bytes).attempt(attempt)?;
+        let bytes = read_to(file, length - start)?;
         let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
             if start == 0 {
                 return Ok(LastLine { end: 0, cursor: 0 });

@@ -4,7 +4,7 @@
 //! [`Attention::handle`], which knows no process and no clock.
 
 use super::Life;
-use super::launch::{is_supervisor, lives_apart};
+use super::launch::lives_apart;
 use super::logs::Look;
 use super::protocol::{AgentEnding, AgentStatus, MARK, Report};
 use super::readable::{readable, wait_readable};
@@ -221,7 +221,8 @@ impl Life {
             None => self.learn_ending(agent),
         };
         let mark = format!("{MARK}={}", self.task.id());
-        let stragglers = ProcessTree::carrying(&mark, &is_supervisor).end(self.config.grace)?;
+        let excluded = |pid: i32| lives_apart(Some(self.task.id()), pid);
+        let stragglers = ProcessTree::carrying(&mark, &excluded).end(self.config.grace)?;
         process::reap(agent.pid);
         Ok((learnt, stragglers))
     }
@@ -251,12 +252,10 @@ impl Life {
         act: impl FnOnce(ProcessTree<'_>) -> T,
     ) -> T {
         let mark = format!("{MARK}={}", self.task.id());
+        let excluded = |pid: i32| lives_apart(Some(self.task.id()), pid);
         match is_there(shim) {
-            Ok(true) => {
-                let excluded = |pid: i32| lives_apart(self.task.id(), pid);
-                act(ProcessTree::below(shim.pid, &excluded))
-            }
-            _ => act(ProcessTree::carrying(&mark, &is_supervisor)),
+            Ok(true) => act(ProcessTree::below(shim.pid, &excluded)),
+            _ => act(ProcessTree::carrying(&mark, &excluded)),
         }
     }
 

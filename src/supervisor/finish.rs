@@ -39,14 +39,13 @@ impl Life {
     /// Records the work of the agent that has ended.
     pub(super) fn finish(&mut self) -> Result<()> {
         let seen = self.look_around();
-        let (work, main) = self.looking_at_main(Self::gather);
-        let mut work = work?;
+        let mut work = self.gather()?;
         if self.stragglers > 0 {
             let message =
                 format!("{} processes outlived the agent and were ended", self.stragglers);
             work.warnings.push(Warning::new(WarningKind::Stragglers, message));
         }
-        work.warnings.extend(self.judge((seen, main), work.head));
+        work.warnings.extend(self.judge((seen, self.look_at_main()), work.head));
         let diff = self.measure(&work)?;
         let words = self.agents_words();
         let then = self.what_follows(words.session.as_deref());

@@ -4,26 +4,22 @@
 //! dispatchers is the same, since a process's own cannot be replaced as a whole.
 
 use super::Life;
-use super::launch::{complaints, launch};
+use super::launch::{SUPERVISOR, arguments, complaints, launch};
 use crate::environment::Environment;
 use crate::error::Result;
-use crate::names::TaskId;
 use crate::process;
 use crate::store::{Store, TaskLock};
 
 /// What becomes of this process when its task has ended.
 pub(super) struct Heir {
     store: Store,
-    /// The task that this process's arguments name.
-    ended: TaskId,
     environment: Environment,
     next: Option<TaskLock>,
 }
 
 impl Heir {
     pub(super) fn of(life: &Life) -> Self {
-        let (store, environment) = (life.store.clone(), life.environment.clone());
-        Self { store, ended: life.task.id(), environment, next: None }
+        Self { store: life.store.clone(), environment: life.environment.clone(), next: None }
     }
 
     /// Keeps the first task that this process can go on with; others get a process of their own.
@@ -41,7 +37,8 @@ impl Heir {
         }
         process::complain_to(&complaints(&self.store, lock.id())?)?;
         // Where a process cannot be renamed, nobody could find out whose supervisor it is.
-        Ok(process::rename_argument(&self.ended.to_string(), &lock.id().to_string()).is_ok())
+        let id = lock.id().to_string();
+        Ok(process::rename(&arguments(SUPERVISOR, &self.store, &id)).is_ok())
     }
 
     /// The task to go on with. After something went wrong a new process does that, and this one says

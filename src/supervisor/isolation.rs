@@ -44,14 +44,9 @@ pub(super) struct Seen {
 }
 
 impl Life {
-    /// Does something while git looks at the main checkout, which takes it some milliseconds.
-    pub(super) fn looking_at_main<T>(&self, act: impl FnOnce(&Self) -> T) -> (T, MainFiles) {
-        let main = self.repo.main_checkout();
-        std::thread::scope(|scope| {
-            let look = scope.spawn(|| main.as_ref().and_then(MainCheckout::files));
-            let done = act(self);
-            (done, look.join().unwrap_or_default())
-        })
+    /// What is uncommitted in the main checkout now.
+    pub(super) fn look_at_main(&self) -> MainFiles {
+        self.repo.main_checkout().as_ref().and_then(MainCheckout::files)
     }
 
     /// Notes what the agent finds. If that cannot be written there is no check at the end, and that

@@ -1,7 +1,6 @@
 //! Starting a supervisor. The task's held lock travels with it as its standard input, so there is no
 //! moment at which nobody holds it. The only place that knows that a task runs on this machine.
 
-use super::protocol::MARK;
 use crate::error::{Attempt, Error, Result};
 use crate::layout::Layout;
 use crate::lock::FileLock;
@@ -22,7 +21,7 @@ pub(super) fn launch(store: &Store, lock: TaskLock) -> Result<()> {
     let id = lock.id().to_string();
     // What it needs comes from the task's dispatcher, not from whoever happens to start it.
     let environment = store.environment(lock.id())?;
-    Spawn::ourselves(&arguments(store, &id), &environment)
+    Spawn::ourselves(&arguments(SUPERVISOR, store, &id), &environment)
         .in_folder("/".as_ref())
         .reading(lock.hand_over()?)
         .complaining(log)
@@ -44,7 +43,7 @@ pub(super) fn become_supervisor(store: &Store, lock: TaskLock) -> Error {
     let needed = store.environment(lock.id()).and_then(|env| Ok((env, lock.hand_over()?)));
     match needed {
         Ok((environment, descriptor)) => {
-            let arguments = arguments(store, &id);
+            let arguments = arguments(SUPERVISOR, store, &id);
             let cause = process::become_ourselves(&arguments, &environment, descriptor);
             Error::io("become the supervisor", &cause)
         }
@@ -52,29 +51,43 @@ pub(super) fn become_supervisor(store: &Store, lock: TaskLock) -> Error {
     }
 }
 
-fn arguments<'a>(store: &'a Store, id: &'a str) -> [&'a OsStr; 4] {
-    ["supervise".as_ref(), "--state".as_ref(), store.layout().root().as_os_str(), id.as_ref()]
+/// What others see as the first argument of a supervisor.
+pub(super) const SUPERVISOR: &str = "supervise";
+
+/// Of a shim.
+pub(super) const SHIM: &str = "shim";
+
+/// Of an agent's process that waits to be let go.
+pub(super) const GATE: &str = "gate";
+
+/// The arguments by which a process of ours is seen, and which task it is for.
+pub(super) fn arguments<'a>(role: &'a str, store: &'a Store, id: &'a str) -> [&'a OsStr; 4] {
+    [role.as_ref(), "--state".as_ref(), store.layout().root().as_os_str(), id.as_ref()]
 }
 
-/// Whether a process below an agent of `task` belongs to another task's life: a supervisor, or a shim
-/// whose supervisor has died and which came down to our tree with all that it watches over.
-pub(super) fn lives_apart(task: TaskId, pid: i32) -> bool {
-    let mark = format!("{MARK}={task}");
-    let is_shim = || process::arguments(pid).is_some_and(|words| words == ["shim"]);
-    is_supervisor(pid) || (is_shim() && !process::carries(pid, &mark))
+/// Whether a process belongs to the life of another task than `own`: a supervisor; or a shim or a gate,
+/// which come down to our tree, with all that they watch over, when their supervisor has died.
+pub(super) fn lives_apart(own: Option<TaskId>, pid: i32) -> bool {
+    let is_anothers = || {
+        let words = process::arguments(pid)?;
+        let [role, _, _, id] = words.as_slice() else { return None };
+        let id: TaskId = id.to_str()?.parse().ok()?;
+        Some((role == SHIM || role == GATE) && Some(id) != own)
+    };
+    is_supervisor(pid) || is_anothers().unwrap_or(false)
 }
 
 /// Whether a process is the supervisor of a task, of this repository or another. None is part of an
 /// agent's process tree: a task dispatched inside a task has a life of its own, and a supervisor that
 /// a shim started descends from the shim. It is known by its arguments and by the lock that it has
 /// open, not by its program: that may have been replaced by a newer one meanwhile.
-pub(super) fn is_supervisor(pid: i32) -> bool {
+fn is_supervisor(pid: i32) -> bool {
     let Some(words) = process::arguments(pid) else { return false };
     let [verb, _, state, id @ ..] = words.as_slice() else { return false };
     let Some(layout) = Path::new(state).parent().map(Layout::of) else { return false };
     let task = || Some(layout.task(id.first()?.to_str()?.parse::<TaskId>().ok()?));
     let lock = match verb.to_str() {
-        Some("supervise") => task().map(|task| task.lock()),
+        Some(SUPERVISOR) => task().map(|task| task.lock()),
         // Whoever tells of a task's end goes on when the task around it has ended, and so does who
         // does chores.
         Some("tell") => task().map(|task| task.telling()),

@@ -32,7 +32,6 @@ mod words;
 pub use claims::{Precedence, Standing, family};
 pub use isolation::planted_programs;
 pub use queue::{free_slots, has_room, pump, revive};
-pub use shim::shim;
 pub use telling::tell_of_ends;
 pub use verify::{Laboratory, Proposal};
 

@@ -2,17 +2,17 @@
 
 use super::Life;
 use super::protocol::{DONE, GO, MARK, Plan, Report};
+use super::shim;
 use crate::disk;
 use crate::environment::Environment;
 use crate::error::{Attempt, Error, ErrorKind, Result};
 use crate::git::{Checkout, NewWorktree, PoolOffer, copy_index};
 use crate::layout::RepoLock;
 use crate::outcome::Outcome;
-use crate::process::Spawn;
+use crate::process::{self, Double};
 use crate::task::{Change, ProcessIdentity, Spare};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 /// How often a shim that dies before it has reported is replaced.
 const TRIES: usize = 3;
@@ -22,9 +22,9 @@ const FULL: u64 = 1024 * 1024;
 
 /// The shim that this process started, and the way to it.
 pub(super) struct ShimHandle {
-    child: Child,
-    words: ChildStdin,
-    pub(super) reports: BufReader<ChildStdout>,
+    pid: i32,
+    words: PipeWriter,
+    pub(super) reports: BufReader<PipeReader>,
 }
 
 impl Life {
@@ -114,8 +114,9 @@ impl Life {
     }
 
     fn start_agent(&mut self, checkout: &Checkout) -> Result<()> {
-        let (started, main) = self.looking_at_main(|life| life.start_shim(checkout));
-        let (mut shim, (watcher, agent)) = started?;
+        let mut main = None;
+        let look = &mut || main = self.look_at_main();
+        let (mut shim, (watcher, agent)) = self.start_shim(checkout, look)?;
         self.note_surroundings(checkout, main);
         self.take_cancellation()?;
         if self.is_stopping() {
@@ -130,38 +131,28 @@ impl Life {
         Ok(())
     }
 
+    /// Starts the shim; `meanwhile` is done while that makes the agent's process.
     fn start_shim(
         &self,
         checkout: &Checkout,
+        meanwhile: &mut dyn FnMut(),
     ) -> Result<(ShimHandle, (ProcessIdentity, ProcessIdentity))> {
         let spec = &self.task.spec;
         let layout = self.store.layout().task(spec.id);
         let folder = self.agent_folder(checkout);
         let plan = Plan {
-            state: self.store.layout().root().to_owned(),
             task: spec.id,
             folder: folder.clone(),
             command: self.task.present_command(),
+            environment: self.agent_environment(checkout, folder),
             output: layout.output(),
             errors: if spec.agent.is_some() { layout.stderr() } else { layout.output() },
-            grace_ms: u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX),
+            grace: self.config.grace,
         };
-        let mut line = serde_json::to_vec(&plan)
-            .map_err(|cause| Error::internal(format!("cannot write the plan: {cause}")))?;
-        line.push(b'\n');
-        let environment = self.agent_environment(checkout, folder);
         for _ in 0..TRIES {
-            let mut child = Spawn::ourselves(&["shim".as_ref()], &environment)
-                .in_folder("/".as_ref())
-                .reading(Stdio::piped())
-                .writing(Stdio::piped())
-                .start()?;
-            let words = child.stdin.take().expect("invariant: the shim reads from a pipe");
-            let reports = child.stdout.take().expect("invariant: the shim reports to a pipe");
-            let mut shim = ShimHandle { child, words, reports: BufReader::new(reports) };
-            if shim.words.write_all(&line).is_err() {
-                continue;
-            }
+            let Double { pid, words, reports } = shim::start(&self.store, &plan)?;
+            let mut shim = ShimHandle { pid, words, reports: BufReader::new(reports) };
+            meanwhile();
             match shim.read_report()? {
                 Some(Report::Ready { shim: watcher, agent }) => {
                     return Ok((shim, (watcher, agent)));
@@ -215,12 +206,12 @@ impl ShimHandle {
         // One that is gone already needs no word.
         let _ = self.words.write_all(&[DONE]);
         drop(self.words);
-        let _ = self.child.wait();
+        process::wait_and_reap(self.pid);
     }
 
     /// Lets go of a shim that has died.
     pub(super) fn reap(&mut self) {
-        let _ = self.child.wait();
+        process::wait_and_reap(self.pid);
     }
 
     /// What the shim says next; `None` when it has died.

@@ -1,14 +1,16 @@
 //! What supervisor and shim tell each other.
 //!
-//! The supervisor writes a [`Plan`] to the shim and then single bytes: [`GO`] lets the agent begin,
-//! [`DONE`] lets the shim go. The pipe's end without `DONE` means that the supervisor has died. The
+//! The supervisor gives a [`Plan`] to the shim, which is a copy of it, and then writes single bytes: [`GO`]
+//! lets the agent begin, [`DONE`] lets the shim go. The pipe's end without `DONE` means that the supervisor has died. The
 //! shim answers with one [`Report`] a line.
 
+use crate::environment::Environment;
 use crate::names::TaskId;
 use crate::process::Ending;
 use crate::task::ProcessIdentity;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The agent may begin.
 pub(super) const GO: u8 = b'g';
@@ -20,22 +22,22 @@ pub(super) const DONE: u8 = b'd';
 pub(super) const MARK: &str = "OFFSHOOT_TASK_ID";
 
 /// What the shim is to do.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Plan {
-    /// The folder of all state.
-    pub(super) state: PathBuf,
     /// Whose agent it is.
     pub(super) task: TaskId,
     /// Where the agent starts.
     pub(super) folder: PathBuf,
     /// What it runs.
     pub(super) command: Vec<String>,
+    /// The agent's environment.
+    pub(super) environment: Environment,
     /// Where its two output streams go.
     pub(super) output: PathBuf,
     /// Where its standard error goes; the same file for one ordered log.
     pub(super) errors: PathBuf,
-    /// How long its stragglers may take to end, in milliseconds.
-    pub(super) grace_ms: u64,
+    /// How long its stragglers may take to end.
+    pub(super) grace: Duration,
 }
 
 /// What the shim has to say.

@@ -6,7 +6,7 @@
 //! the agent is there.
 
 use super::Life;
-use super::launch::is_supervisor;
+use super::launch::lives_apart;
 use super::protocol::MARK;
 use super::readable::{readable, wait_readable};
 use crate::error::{Attempt, Error, Result};
@@ -59,7 +59,9 @@ impl Life {
 
     fn run_set_up(&mut self, checkout: &Checkout, command: &str, limit: Duration) -> Result<()> {
         let mark = format!("{MARK}={}", self.task.id());
-        let tree = ProcessTree::carrying(&mark, &is_supervisor);
+        let task = self.task.id();
+        let excluded = |pid: i32| lives_apart(Some(task), pid);
+        let tree = ProcessTree::carrying(&mark, &excluded);
         // What a supervisor that died has left would work in the same folder.
         tree.end(self.config.grace)?;
         let log = self.store.layout().task(self.task.id()).setup_log();

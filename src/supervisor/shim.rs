@@ -5,24 +5,22 @@
 //! dies first, a new one is started at once; if that happens at the very end, the shim becomes it.
 //! So each of the two guards the other, and one `kill -9` loses nothing.
 
-use super::attend::at;
 use super::launch;
 use super::protocol::{AgentEnding, AgentStatus, DONE, GO, Plan, Report};
-use super::readable::{readable, wait_readable};
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::error::{Attempt, Error, Result};
-use crate::layout::Layout;
 use crate::lock::Wait;
-use crate::process::{self, Ending, Gate, Gated, NEVER_OPENED, ProcessTree};
+use crate::process::{
+    self, ChildEnds, Double, Ending, Gate, Gated, NEVER_OPENED, ProcessTree, wait_for_any,
+};
 use crate::store::Store;
 use crate::task::{ProcessIdentity, SCHEMA};
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::Instant;
 
 /// How long what an agent left running may take to end by itself before it is asked to.
 const STRAGGLE: Duration = Duration::from_millis(500);
@@ -31,14 +29,21 @@ const STRAGGLE: Duration = Duration::from_millis(500);
 /// that died at once.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Watches over one agent, which gets this process's environment; reports go to `reports`.
+/// Starts a shim, which makes the agent's process and reports that; then it waits for the first word.
 ///
 /// # Errors
-/// When the agent's process cannot be made or watched; the supervisor learns it from the pipe.
-pub fn shim(reports: impl Write) -> Result<()> {
+/// `io` when no process can be made.
+pub(super) fn start(store: &Store, plan: &Plan) -> Result<Double> {
+    let id = plan.task.to_string();
+    Double::start(&launch::arguments(launch::SHIM, store, &id), |lifeline, reports| {
+        // What went wrong the supervisor has been told by then, or learns by the pipe's end.
+        i32::from(watch_over(Shim::new(store, plan, lifeline, reports)).is_err())
+    })
+}
+
+/// Watches over one agent.
+fn watch_over(mut shim: Shim<'_>) -> Result<()> {
     process::set_subreaper()?;
-    let lifeline = std::fs::File::from(process::take_standard_input()?);
-    let mut shim = Shim::read_plan(BufReader::new(lifeline), reports)?;
     let agent = match shim.start_gate() {
         Ok(agent) => agent,
         Err(error) => {
@@ -50,14 +55,14 @@ pub fn shim(reports: impl Write) -> Result<()> {
     shim.conclude(ending)
 }
 
-struct Shim<R, W> {
-    lifeline: BufReader<R>,
-    reports: W,
-    plan: Plan,
-    store: Store,
+struct Shim<'a> {
+    store: &'a Store,
+    plan: &'a Plan,
+    lifeline: PipeReader,
+    reports: PipeWriter,
     supervised: Supervised,
-    /// When a successor was started last.
-    last_start: Option<Instant>,
+    /// Before this no other successor is started.
+    rested: Option<Deadline>,
 }
 
 /// Whether the supervisor that started us is still there.
@@ -72,16 +77,9 @@ struct Agent {
     identity: ProcessIdentity,
 }
 
-impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
-    fn read_plan(mut lifeline: BufReader<R>, reports: W) -> Result<Self> {
-        let mut line = Vec::new();
-        lifeline.read_until(b'\n', &mut line).attempt(|| "read the plan")?;
-        let plan: Plan = serde_json::from_slice(&line)
-            .map_err(|cause| Error::internal(format!("cannot read the plan: {cause}")))?;
-        let common = plan.state.parent().unwrap_or(&plan.state);
-        let store = Store::new(Layout::of(common), Clock);
-        let supervised = Supervised::Yes;
-        Ok(Self { lifeline, reports, plan, store, supervised, last_start: None })
+impl<'a> Shim<'a> {
+    fn new(store: &'a Store, plan: &'a Plan, lifeline: PipeReader, reports: PipeWriter) -> Self {
+        Self { store, plan, lifeline, reports, supervised: Supervised::Yes, rested: None }
     }
 
     /// Starts the agent's process, which waits at its gate, and tells the supervisor who it is.
@@ -93,9 +91,11 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
         } else {
             append(&self.plan.errors)?
         };
+        let id = self.plan.task.to_string();
         let gated = Gated {
-            called: ("shim", "gate"),
+            seen_as: &launch::arguments(launch::GATE, self.store, &id),
             command: &self.plan.command,
+            environment: &self.plan.environment,
             folder: &self.plan.folder,
             output,
             errors,
@@ -118,40 +118,34 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
 
     /// Waits until the agent has ended.
     fn attend(&mut self, mut agent: Agent) -> Result<AgentStatus> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .attempt(|| "watch the agent")?;
-        let ending = runtime.block_on(async {
-            let mut children = signal(SignalKind::child()).attempt(|| "watch the agent")?;
-            let copy = self.lifeline.get_ref().as_fd().try_clone_to_owned();
-            let lifeline = readable(copy.attempt(|| "watch the supervisor")?)?;
-            let mut successor: Option<Instant> = None;
-            loop {
-                if let Some(ending) = process::peek(agent.identity.pid)? {
-                    return Ok(ending);
-                }
-                tokio::select! {
-                    _ = children.recv() => {
-                        process::reap_others(agent.identity.pid);
-                        // A successor that we started is our child, and may have died too. One that
-                        // dies at once would do so for ever.
-                        if self.supervised == Supervised::No {
-                            let soonest = self.last_start.map_or(Instant::now(), |at| at + AGAIN);
-                            successor.get_or_insert(soonest);
-                        }
-                    }
-                    () = at(successor) => {
-                        successor = None;
-                        self.start_successor(Wait::No);
-                    }
-                    ready = wait_readable(Some(&lifeline)), if self.supervised == Supervised::Yes => {
-                        ready?;
-                        self.hear(&mut agent);
-                    }
+        let mut children = ChildEnds::watch()?;
+        let mut successor: Option<Deadline> = None;
+        let ending = loop {
+            if let Some(ending) = process::peek(agent.identity.pid)? {
+                break ending;
+            }
+            let supervisor = (self.supervised == Supervised::Yes).then(|| self.lifeline.as_fd());
+            let limit = successor.map(|at| at.left());
+            let [has_ended, has_spoken] =
+                wait_for_any([Some(children.as_fd()), supervisor], limit)?;
+            if has_ended {
+                children.forget();
+                process::reap_others(agent.identity.pid);
+                // A successor that we started is our child, and may have died too. One that dies at
+                // once would do so for ever.
+                if self.supervised == Supervised::No {
+                    let now = || Clock.deadline(Duration::ZERO);
+                    successor = successor.or_else(|| Some(self.rested.unwrap_or_else(now)));
                 }
             }
-        })?;
+            if has_spoken {
+                self.hear(&mut agent);
+            }
+            if successor.is_some_and(|at| at.has_passed()) {
+                successor = None;
+                self.start_successor(Wait::No);
+            }
+        };
         let layout = self.store.layout().task(self.plan.task);
         let ending = match std::fs::read_to_string(layout.spawn_error()) {
             Ok(message) => AgentEnding::SpawnFailed { message },
@@ -187,10 +181,10 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
 
     /// Starts a new supervisor, unless somebody else has taken the task up already.
     fn start_successor(&mut self, wait: Wait) {
-        self.last_start = Some(Instant::now());
+        self.rested = Some(Clock.deadline(AGAIN));
         if let Ok(Some(lock)) = self.store.lock_task(self.plan.task, wait) {
             // If it cannot be started now, the end of the agent is the next occasion.
-            let _ = launch::launch(&self.store, lock);
+            let _ = launch::launch(self.store, lock);
         }
     }
 
@@ -199,12 +193,12 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
         self.leave_status(&status)?;
         let me = process::current()?.pid;
         let task = self.plan.task;
-        let excluded = |pid: i32| launch::lives_apart(task, pid);
+        let excluded = |pid: i32| launch::lives_apart(Some(task), pid);
         let tree = ProcessTree::below(me, &excluded);
         // Most agents leave nothing, and then not every process of the machine need be looked at.
         let is_alone = process::is_only_child(status.agent.pid);
         if !is_alone && !tree.wait_until_empty(Clock.deadline(STRAGGLE))? {
-            status.stragglers = tree.end(Duration::from_millis(self.plan.grace_ms))?;
+            status.stragglers = tree.end(self.plan.grace)?;
             self.leave_status(&status)?;
         }
         self.report(&Report::Ended);
@@ -220,13 +214,11 @@ impl<R: Read + std::os::fd::AsFd, W: Write> Shim<R, W> {
             }
         }
         match self.store.lock_task(self.plan.task, Wait::briefly())? {
-            Some(lock) => Err(launch::become_supervisor(&self.store, lock)),
+            Some(lock) => Err(launch::become_supervisor(self.store, lock)),
             None => Ok(()),
         }
     }
-}
 
-impl<R, W> Shim<R, W> {
     /// Writes how the agent ended. Nobody else knows, so a full disk is waited out; only when the
     /// task itself is gone there is nobody left to tell.
     fn leave_status(&self, status: &AgentStatus) -> Result<()> {

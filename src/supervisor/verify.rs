@@ -5,7 +5,7 @@
 //! processes carry a mark, by which they are ended when the trial is over, is broken off, or is found
 //! to have died with whoever ran it.
 
-use super::launch::is_supervisor;
+use super::launch::lives_apart;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::environment::Environment;
@@ -197,9 +197,9 @@ impl Laboratory<'_> {
         };
         if early.is_some() {
             // What does not carry the mark but descends from it goes too.
-            ProcessTree::below(pid, &is_supervisor).end(Duration::ZERO)?;
+            ProcessTree::below(pid, &|pid| lives_apart(None, pid)).end(Duration::ZERO)?;
             let mark = format!("{MARK}={}", environment.text(MARK).unwrap_or_default());
-            ProcessTree::carrying(&mark, &is_supervisor).end(self.config.grace)?;
+            ProcessTree::carrying(&mark, &|pid| lives_apart(None, pid)).end(self.config.grace)?;
         }
         let status = child.wait().attempt(|| "wait for the verify command")?;
         Ok(early.unwrap_or(Step::Exited(status)))
@@ -234,7 +234,7 @@ impl Laboratory<'_> {
 
     fn end_processes(self, trial: &Trial) -> Result<usize> {
         let mark = format!("{MARK}={}", trial.name);
-        ProcessTree::carrying(&mark, &is_supervisor).end(self.config.grace)
+        ProcessTree::carrying(&mark, &|pid| lives_apart(None, pid)).end(self.config.grace)
     }
 }
 

@@ -106,7 +106,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("sha1", &["git/index_file"]),
-    ("signal_hook", &["cli"]),
+    ("signal_hook", &["cli", "process"]),
     ("similar", &["diff"]),
     ("terminal_size", &["cli"]),
     ("tokio", &["supervisor", "mcp", "process/verb"]),

@@ -117,9 +117,6 @@ pub(super) enum Process {
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
     },
-    /// Hold one agent's process tree; only offshoot itself calls this
-    #[command(hide = true)]
-    Shim(Rest),
 }
 
 /// The verbs that need nothing but a repository and what stands on the command line.
@@ -234,13 +231,6 @@ pub(super) struct AnyTasks {
     /// Names of tasks, or the first four or more characters of their ids; all open ones otherwise
     #[arg(value_name = "TASK")]
     pub(super) tasks: Vec<String>,
-}
-
-/// Arguments that somebody else reads.
-#[derive(Debug, Args)]
-pub(super) struct Rest {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    rest: Vec<OsString>,
 }
 
 /// What a command line turned out to be.

@@ -94,6 +94,7 @@ fn indexes_that_a_power_cut_lost_are_made_again_from_the_records() {
         assert!(entries(&state.join(index)) > 0, "{index}");
         std::fs::remove_dir_all(state.join(index)).expect("it was there");
     }
+    std::fs::write(state.join("sequence"), format!("{:020}", 1)).expect("the counter");
     std::fs::write(state.join("boot"), "another boot").expect("the boot");
     repo.offshoot_json_exit(&["wait", "cut", "queued"]);
     let list = repo.offshoot_json(&["list"]);
@@ -104,6 +105,8 @@ fn indexes_that_a_power_cut_lost_are_made_again_from_the_records() {
     assert_eq!(repo.task("landed")["landing"]["kind"], "landed");
     let again = repo.offshoot_json(&["dispatch", "--request-id", "r", "--", "true"]);
     assert_eq!(again["name"], "queued");
+    let last = repo.dispatch_to_end("last", &["true"]);
+    assert_eq!(repo.record(&last, "spec.json")["sequence"], 5, "nobody is overtaken");
     assert_eq!(entries(&state.join("active")), 0);
 }
 

@@ -1,6 +1,8 @@
 //! Tasks that dispatch tasks.
 
-use crate::sandbox::Sandbox;
+use crate::recovery::{cut_off, recorded, supervisor};
+use crate::sandbox::{Sandbox, wait_until};
+use rustix::process::{Signal, kill_process};
 
 /// Runs the program under test inside a task; its path is the script's first argument.
 const OFFSHOOT: &str = env!("CARGO_BIN_EXE_offshoot");
@@ -51,4 +53,52 @@ fn tasks_dispatch_tasks_three_deep_and_no_deeper() {
     assert!(log.contains("`level-3` is 3 tasks deep") && log.contains("hint: "), "{log}");
     assert_eq!((&task["state"], &task["outcome"]["code"]), (&"failed".into(), &4.into()));
     assert_eq!(repo.offshoot_json(&["list", "--all"])["tasks"].as_array().map(Vec::len), Some(3));
+}
+
+/// What became of an outer task's guards before it is cancelled.
+#[derive(Clone, Copy, PartialEq)]
+enum Guards {
+    There,
+    Killed,
+}
+
+/// The inner task's guards have come down to the outer task's tree, or have the environment of its
+/// agent; still they are another task's.
+fn assert_the_inner_task_survives(outer_guards: Guards) {
+    let sandbox = Sandbox::new();
+    sandbox.write_config("max_parallel = 2\ngrace_seconds = 1\n");
+    let repo = sandbox.repo("simple");
+    let gate = sandbox.gate("inner");
+    let (wait, argument) = (sandbox.agent("wait_for_gate"), gate.argument());
+    let script = "$0 dispatch --name inner -- \"$@\"; exec sleep 100";
+    let fail = sandbox.agent("fail");
+    let words = ["sh", "-euc", script, OFFSHOOT, &wait, &argument, &fail, "7"];
+    let outer = repo.dispatch("outer", &words);
+    gate.wait_for_arrival();
+
+    let inner = repo.task("inner");
+    let killed = supervisor(&sandbox, &inner).expect("it is supervised");
+    kill_process(killed, Signal::KILL).expect("it is there");
+    let is_new = || supervisor(&sandbox, &inner).is_some_and(|now| now != killed);
+    wait_until("a new supervisor", is_new);
+    if outer_guards == Guards::Killed {
+        let supervisor = supervisor(&sandbox, &outer).expect("it is supervised");
+        cut_off(&[supervisor, recorded(&repo, &outer, "shim")]);
+    }
+
+    assert_eq!(repo.offshoot_json(&["cancel", "outer"])["tasks"][0]["state"], "cancelled");
+    gate.open();
+    let inner = repo.wait_for("inner");
+    assert_eq!((&inner["attempt"], &inner["outcome"]["code"]), (&1.into(), &7.into()));
+    assert_eq!(repo.told("inner"), ["dispatched", "started", "finished"]);
+}
+
+#[test]
+fn a_task_outlives_the_cancelled_one_that_dispatched_it_though_its_supervisor_was_killed() {
+    assert_the_inner_task_survives(Guards::There);
+}
+
+#[test]
+fn a_task_outlives_the_one_that_dispatched_it_whose_guards_were_killed_as_well() {
+    assert_the_inner_task_survives(Guards::Killed);
 }
