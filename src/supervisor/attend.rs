@@ -13,7 +13,7 @@ use crate::error::{Attempt, Result};
 use crate::outcome::Outcome;
 use crate::process::{self, Ending, ProcessTree, TreeSignal};
 use crate::task::{Change, ProcessIdentity, Running, StopReason};
-use crate::watch::{LOOK, Watch};
+use crate::watch::LOOK;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -103,10 +103,7 @@ impl Life {
         shim: &ProcessIdentity,
         agent: &ProcessIdentity,
     ) -> Result<(Option<AgentEnding>, usize)> {
-        let layout = self.store.layout().task(self.task.id());
-        let requests = Watch::on(&[&layout.control()]);
-        let requested = requests.descriptor().map(|fd| fd.try_clone()).transpose();
-        let requested = requested.attempt(|| "watch for requests")?.map(readable).transpose()?;
+        let requested = self.new_requests()?;
         let mut attention = Attention::Watching;
         let mut kill_at = tokio::time::Instant::now();
         let mut logs = self.watch_logs();
@@ -141,7 +138,7 @@ impl Life {
                     }
                 }
                 Step::ReadRequests => {
-                    requests.forget();
+                    self.requests.forget();
                     self.carry_out_requests(shim)?;
                 }
                 Step::Stop(reason) => self.commit(Change::StopAsked(reason))?,
@@ -163,6 +160,12 @@ impl Life {
                 Step::Nothing => {}
             }
         }
+    }
+
+    /// What becomes readable when somebody asks for something; none where that is not to be had.
+    pub(super) fn new_requests(&self) -> Result<Option<AsyncFd<OwnedFd>>> {
+        let told = self.requests.descriptor().map(|fd| fd.try_clone()).transpose();
+        told.attempt(|| "watch for requests")?.map(readable).transpose()
     }
 
     /// What becomes readable when the agent has ended: our shim's reports, else the end of a shim that

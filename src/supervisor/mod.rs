@@ -46,6 +46,7 @@ use crate::names::TaskId;
 use crate::process;
 use crate::store::{Store, TaskLock};
 use crate::task::{Change, ControlAction, Phase, Running, StopReason, Task, TaskState};
+use crate::watch::Watch;
 use std::path::Path;
 use std::time::Duration;
 
@@ -65,17 +66,24 @@ pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
     let common = state.parent().ok_or_else(|| Error::internal("no state folder was named"))?;
     let store = Store::new(Layout::of(common), Clock);
     let mut next = Some(store.accept_task(id, descriptor)?);
+    let mut requests = Watch::default();
     while let Some(lock) = next {
-        next = supervise_one(&store, common, lock)?;
+        next = supervise_one(&store, common, lock, &mut requests)?;
     }
     Ok(())
 }
 
 /// Supervises one task; the answer is the lock of the next one, which has been started.
-fn supervise_one(store: &Store, common: &Path, lock: TaskLock) -> Result<Option<TaskLock>> {
-    let mut life = Life::take_over(store.clone(), common, lock)?;
+fn supervise_one(
+    store: &Store,
+    common: &Path,
+    lock: TaskLock,
+    requests: &mut Watch,
+) -> Result<Option<TaskLock>> {
+    let mut life = Life::take_over(store.clone(), common, lock, std::mem::take(requests))?;
     let lived = life.live();
     let shim = life.shim.take();
+    *requests = std::mem::take(&mut life.requests);
     let config = life.config.clone();
     let mut heir = Heir::of(&life);
     // Its lock goes before the queue is pumped: a task that is to be tried again is in it.
@@ -110,6 +118,8 @@ struct Life {
     environment: Environment,
     lock: TaskLock,
     task: Task,
+    /// Tells of new ones.
+    requests: Watch,
     /// The shim that this process started; none for one that it found.
     shim: Option<prepare::ShimHandle>,
     /// Processes of the task that outlived its agent.
@@ -119,7 +129,7 @@ struct Life {
 }
 
 impl Life {
-    fn take_over(store: Store, common: &Path, lock: TaskLock) -> Result<Self> {
+    fn take_over(store: Store, common: &Path, lock: TaskLock, mut requests: Watch) -> Result<Self> {
         // What the task before left to this process and was ended with it.
         process::reap_others(0);
         store.begin(&lock)?;
@@ -131,6 +141,7 @@ impl Life {
         let environment = store.environment(lock.id())?;
         let repo = Repo::discover(common, &environment)?;
         let config = Config::load(repo.main_worktree(), &environment)?;
+        requests.turn_to(&[&store.layout().task(lock.id()).control()]);
         Ok(Self {
             store,
             repo,
@@ -138,6 +149,7 @@ impl Life {
             environment,
             lock,
             task,
+            requests,
             shim: None,
             stragglers: 0,
             taken_over_tick_ms: Clock.tick_ms(),

@@ -14,7 +14,7 @@ use crate::escape;
 use crate::git::Checkout;
 use crate::process::{self, ProcessTree, Spawn};
 use crate::task::{Change, StopReason};
-use crate::watch::{LOOK, Watch};
+use crate::watch::LOOK;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
@@ -95,16 +95,13 @@ impl Life {
     }
 
     async fn wait_for_set_up(&mut self, pid: i32, limit: Duration) -> Result<Waited> {
-        let layout = self.store.layout().task(self.task.id());
-        let requests = Watch::on(&[&layout.control()]);
-        let requested = requests.descriptor().map(|fd| fd.try_clone()).transpose();
-        let requested = requested.attempt(|| "watch for requests")?.map(readable).transpose()?;
+        let requested = self.new_requests()?;
         let Some(command) = process::hold(pid).map(readable).transpose()? else {
             return Ok(Waited::Ended);
         };
         let limit = tokio::time::Instant::now() + limit;
         loop {
-            requests.forget();
+            self.requests.forget();
             self.take_cancellation()?;
             if self.is_stopping() {
                 return Ok(Waited::Stopping);
