@@ -48,9 +48,11 @@ def multiply(world: World, repo: Path, name: str, count: int) -> None:
         for line in listed:
             row = json.loads(rewritten(line)) | {"sequence": said["sequence"]}
             rows.append(json.dumps(row, separators=(",", ":")))
-    for name, more in (("journal.jsonl", told), ("history.jsonl", rows)):
-        with open(state / name, "a") as file:
-            file.writelines(f"{line}\n" for line in more)
+    with open(state / "journal.jsonl", "a") as file:
+        file.writelines(f"{line}\n" for line in told)
+    # There a line has its end before it.
+    with open(state / "history.jsonl", "a") as file:
+        file.writelines(f"\n{line}" for line in rows)
     (state / "sequence").write_text(f"{sequence + count:020}")
     (world.work / "refs").write_text("\n".join(wanted) + "\n")
     world.run("sh", "-c", 'git -C "$0" update-ref --stdin <"$1"', repo, world.work / "refs")

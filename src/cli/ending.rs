@@ -8,6 +8,7 @@ use super::table::state_style;
 use crate::escape;
 use crate::outcome::Outcome;
 use crate::task::StateName;
+use std::borrow::Cow;
 
 /// In full: `failed: exited 3 after 4m 10s`.
 pub(super) fn in_full(
@@ -38,9 +39,9 @@ pub(super) fn in_full(
 }
 
 /// For a table: the state, with the ending where that is short and says more.
-pub(super) fn in_short(state: StateName, outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Exited { code: 0 } | Outcome::Cancelled => state.to_string(),
+pub(super) fn in_short(state: StateName, outcome: &Outcome) -> Cow<'static, str> {
+    let words = match outcome {
+        Outcome::Exited { code: 0 } | Outcome::Cancelled => return state.as_str().into(),
         Outcome::Exited { code } => format!("{state}: exited {code}"),
         Outcome::Signaled { signal } => format!("{state}: signal {signal}"),
         Outcome::AgentError { .. } => format!("{state}: agent error"),
@@ -49,7 +50,8 @@ pub(super) fn in_short(state: StateName, outcome: &Outcome) -> String {
         Outcome::SetupFailed { .. } => format!("{state}: not set up"),
         Outcome::DependencyFailed { task } => format!("{state}: after `{}`", escape::line(task)),
         Outcome::Interrupted => format!("{state}: interrupted"),
-    }
+    };
+    words.into()
 }
 
 #[cfg(test)]

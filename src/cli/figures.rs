@@ -8,14 +8,17 @@ use crate::view::DiffView;
 
 /// `2 files, +10 -3`.
 pub(super) fn words(figures: Figures, paint: Paint) -> String {
-    let lines = lines(figures.insertions, figures.deletions, paint);
-    format!("{}, {lines}", sizes::many(figures.files, "file"))
+    let mut words = sizes::many(figures.files, "file");
+    words.push_str(", ");
+    write_lines(&mut words, (figures.insertions, figures.deletions), paint);
+    words
 }
 
 /// `+10 -3`.
-fn lines(insertions: usize, deletions: usize, paint: Paint) -> String {
-    let (more, less) = (format!("+{insertions}"), format!("-{deletions}"));
-    format!("{} {}", paint.apply(GOOD, &more), paint.apply(BAD, &less))
+fn write_lines(text: &mut String, (insertions, deletions): (usize, usize), paint: Paint) {
+    paint.write(text, GOOD, format_args!("+{insertions}"));
+    text.push(' ');
+    paint.write(text, BAD, format_args!("-{deletions}"));
 }
 
 /// A line for each file and one for all.
@@ -44,14 +47,14 @@ pub(super) fn files(changes: &[FileChange], indent: &str, paint: Paint) -> Strin
             }
         };
         let letter = paint.apply(style, &change.status.letter().to_string());
-        let amount = if change.binary {
-            "binary".to_owned()
+        let mut line = format!("{indent}{letter} {path:<width$}  ");
+        if change.binary {
+            line.push_str("binary");
         } else if change.insertions + change.deletions > 0 {
-            lines(change.insertions, change.deletions, paint)
+            write_lines(&mut line, (change.insertions, change.deletions), paint);
         } else {
-            mode_words(change)
-        };
-        let line = format!("{indent}{letter} {path:<width$}  {amount}");
+            line.push_str(&mode_words(change));
+        }
         text.push_str(line.trim_end());
         text.push('\n');
     }

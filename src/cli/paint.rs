@@ -6,6 +6,7 @@
 
 use crate::environment::Environment;
 use anstyle::{AnsiColor, Effects, Style};
+use std::fmt::{Display, Write};
 
 /// What was added, what succeeded.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -62,6 +63,15 @@ impl Paint {
         } else {
             Self::Plain
         }
+    }
+
+    /// Adds words in `style`, if there are colours; they are not empty.
+    pub(super) fn write(self, text: &mut String, style: Style, words: impl Display) {
+        let written = match self {
+            Self::Coloured => write!(text, "{style}{words}{style:#}"),
+            Self::Plain => write!(text, "{words}"),
+        };
+        written.expect("invariant: a string takes all that is written");
     }
 
     /// `text` in `style`, if there are colours.

@@ -65,7 +65,8 @@ pub(super) fn of(
     if detail == Detail::Everything {
         whereabouts(around, task, &mut say);
     } else {
-        say("task", &table::shortened(&task.title(), table::LONGEST_TITLE));
+        let title = task.title();
+        say("task", &table::shortened(&title, table::LONGEST_TITLE).unwrap_or(title));
     }
     agents_words(task, paint, &mut say);
     if let Some(diff) = &task.diff {

@@ -9,6 +9,7 @@ use crate::task::StateName;
 use crate::timestamp::Timestamp;
 use crate::view::{TaskRow, Work};
 use anstyle::Style;
+use std::borrow::Cow;
 
 /// The most characters of what was asked for, where nothing says how wide a line may be.
 pub(super) const LONGEST_TITLE: usize = 40;
@@ -24,8 +25,8 @@ pub(super) fn of_tasks(
     columns: Option<usize>,
     paint: Paint,
 ) -> String {
-    let header = ["NAME", "STATE", "WORK", "CHANGES", "AGE", "TASK"].map(str::to_owned);
-    let mut rows = vec![header];
+    let mut rows = Vec::with_capacity(tasks.len() + 1);
+    rows.push(["NAME", "STATE", "WORK", "CHANGES", "AGE", "TASK"].map(Cow::Borrowed));
     rows.extend(tasks.iter().map(|task| row(task, now)));
     let mut widths = [0; 6];
     for row in &rows {
@@ -35,11 +36,11 @@ pub(super) fn of_tasks(
     }
     let others: usize = widths[..5].iter().map(|width| width + BETWEEN).sum();
     let longest = columns.map_or(LONGEST_TITLE, |columns| columns.saturating_sub(others));
-    for row in &mut rows {
-        row[5] = shortened(&row[5], longest.max(SHORTEST_TITLE));
-    }
     let mut text = String::new();
-    for (index, row) in rows.iter().enumerate() {
+    for (index, row) in rows.iter_mut().enumerate() {
+        if let Some(short) = shortened(&row[5], longest.max(SHORTEST_TITLE)) {
+            row[5] = Cow::Owned(short);
+        }
         let task = index.checked_sub(1).and_then(|index| tasks.get(index));
         write_line(&mut text, row, &widths, styles(task), paint);
     }
@@ -56,7 +57,7 @@ fn styles(task: Option<&TaskRow>) -> [Style; 6] {
 
 fn write_line(
     text: &mut String,
-    row: &[String; 6],
+    row: &[Cow<'_, str>; 6],
     widths: &[usize; 6],
     styles: [Style; 6],
     paint: Paint,
@@ -65,7 +66,7 @@ fn write_line(
     for ((cell, width), style) in row.iter().zip(widths).zip(styles) {
         if !cell.is_empty() {
             text.extend(std::iter::repeat_n(' ', padding));
-            text.push_str(&paint.apply(style, cell));
+            paint.write(text, style, cell);
             padding = 0;
         }
         padding += width - cell.chars().count().min(*width) + BETWEEN;
@@ -73,26 +74,27 @@ fn write_line(
     text.push('\n');
 }
 
-fn row(task: &TaskRow, now: Timestamp) -> [String; 6] {
+fn row(task: &TaskRow, now: Timestamp) -> [Cow<'_, str>; 6] {
+    let figures = task.figures.map(|figures| figures::words(figures, Paint::Plain));
     [
-        task.name.to_string(),
+        task.name.as_str().into(),
         state(task),
         work(&task.work),
-        task.figures.map_or_else(String::new, |figures| figures::words(figures, Paint::Plain)),
-        durations::ago(task.since, now),
-        task.title.clone(),
+        figures.unwrap_or_default().into(),
+        durations::ago(task.since, now).into(),
+        task.title.as_str().into(),
     ]
 }
 
-fn state(task: &TaskRow) -> String {
+fn state(task: &TaskRow) -> Cow<'static, str> {
     match &task.outcome {
         Some(outcome) => ending::in_short(task.state, outcome),
-        None => task.state.to_string(),
+        None => task.state.as_str().into(),
     }
 }
 
 /// Where the work stands: how far it is, what it waits for, what became of it.
-fn work(work: &Work) -> String {
+fn work(work: &Work) -> Cow<'static, str> {
     match work {
         Work::Going { waits_for, phase, overlaps, asks } => {
             let waiting = waits_for.as_deref().map(|kind| match kind {
@@ -106,22 +108,20 @@ fn work(work: &Work) -> String {
             if *asks {
                 words.push_str(", asks");
             }
-            words
+            words.into()
         }
-        Work::Open => "to decide".to_owned(),
-        Work::Empty => "no change".to_owned(),
-        Work::Landed { id: Some(id), target } => format!("on {target}, landing {id}"),
-        Work::Landed { id: None, target } => format!("on {target}"),
-        Work::Discarded => "discarded".to_owned(),
+        Work::Open => "to decide".into(),
+        Work::Empty => "no change".into(),
+        Work::Landed { id: Some(id), target } => format!("on {target}, landing {id}").into(),
+        Work::Landed { id: None, target } => format!("on {target}").into(),
+        Work::Discarded => "discarded".into(),
     }
 }
 
-/// A text of at most so many characters.
-pub(super) fn shortened(text: &str, longest: usize) -> String {
-    if text.chars().count() <= longest {
-        return text.to_owned();
-    }
-    text.chars().take(longest - 1).chain(['…']).collect()
+/// The beginning of a text of more characters than that.
+pub(super) fn shortened(text: &str, longest: usize) -> Option<String> {
+    let is_long = text.len() > longest && text.chars().nth(longest).is_some();
+    is_long.then(|| text.chars().take(longest - 1).chain(['…']).collect())
 }
 
 /// The colour of a state.

@@ -2,11 +2,13 @@
 //! `git diff` gives all of them, and its machine-readable parts are parsed, never its prose.
 
 use super::error::GitAttempt;
+use super::ground::parents;
 use super::repo::{Repo, oid};
 use crate::diff::{ChangeStatus, FileChange, FilePatch, Hunk, Line, LineKind};
 use crate::error::{Error, Result};
 use crate::names::CommitId;
 use crate::path::RepoPath;
+use std::collections::BTreeSet;
 use std::iter::Peekable;
 
 /// Two commits to compare, and which paths.
@@ -19,6 +21,9 @@ pub struct DiffRange<'a> {
     /// Pathspecs; none means everything.
     pub paths: &'a [String],
 }
+
+/// The tree without anything, which git knows by itself.
+const NOTHING: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /// Whatever a person has configured.
 const SAME_FOR_EVERYBODY: [&str; 7] = [
@@ -97,9 +102,8 @@ impl Repo {
         if one == other {
             return Ok(true);
         }
-        let differs = |path: &[u8]| path.ends_with(b".gitattributes");
         let changes = self.paths_between(one, other)?;
-        Ok(!changes.iter().any(|path| differs(path)))
+        Ok(!changes.iter().any(|path| path.as_bytes().ends_with(b".gitattributes")))
     }
 
     /// The files that differ, with their hunks.
@@ -121,17 +125,32 @@ impl Repo {
     }
 
     fn diff_output(&self, range: &DiffRange<'_>, form: &[&str]) -> Result<Vec<u8>> {
-        let command = self
-            .git
-            .at(self.common_dir(), "diff-tree")
+        // Attributes from the newer side, not from whatever checkout happens to be around. Git looks for
+        // them at each file anew, which takes longer than the rest.
+        let (git, common) = (&self.git, self.common_dir());
+        let command = match range.paths.is_empty() && !self.has_attributes(range).unwrap_or(true) {
+            true => git.on_objects(common, "diff-tree").env("GIT_ATTR_SOURCE", NOTHING),
+            false => git.at(common, "diff-tree").env("GIT_ATTR_SOURCE", range.to.to_string()),
+        };
+        let command = command
             .args(SAME_FOR_EVERYBODY)
             .args(form)
             .args([range.from.to_string(), range.to.to_string()])
-            // Attributes from the newer side, not from whatever checkout happens to be around.
-            .env("GIT_ATTR_SOURCE", range.to.to_string())
             .arg("--")
             .args(range.paths);
         Ok(command.run()?.stdout)
+    }
+
+    /// Whether the newer side has attributes in a folder around a file that differs.
+    fn has_attributes(&self, range: &DiffRange<'_>) -> Result<bool> {
+        let tree = self.inner.find_tree(oid(self.tree_of(range.to)?));
+        let tree = tree.git_attempt(|| "look for attributes")?;
+        let mut folders = BTreeSet::from([RepoPath::new("")]);
+        for path in self.paths_between(range.from, range.to)? {
+            folders.extend(parents(&path));
+        }
+        let holds = |folder: &RepoPath| tree.get_path(&folder.as_path().join(".gitattributes"));
+        Ok(folders.iter().any(|folder| holds(folder).is_ok()))
     }
 
     /// How many commits `to` has that `from` has not.

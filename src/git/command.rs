@@ -79,6 +79,12 @@ impl Git {
         self.with_settings(git_dir, verb, &[])
     }
 
+    /// The same for what is asked of objects alone, with no index: `diff-tree` would read all of it, and
+    /// look there for attributes at most.
+    pub(super) fn on_objects(&self, git_dir: &Path, verb: &str) -> GitCommand {
+        self.at(git_dir, verb).index(&git_dir.join("no-index"))
+    }
+
     /// The same with the hooks in a folder that the person trusts.
     pub(super) fn with_hooks(&self, git_dir: &Path, hooks: &Path, verb: &str) -> GitCommand {
         let mut folder = OsString::from("core.hooksPath=");

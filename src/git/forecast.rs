@@ -15,6 +15,7 @@ use super::outlook::{Coming, Forecast, Outlook};
 use super::plan::PlanRequest;
 use super::quarantine::Quarantine;
 use super::repo::{Repo, oid};
+use super::tree_diff::compare_trees;
 use crate::error::{Error, Result};
 use crate::landing::Strategy;
 use crate::names::{CommitId, ObjectId};
@@ -294,11 +295,7 @@ impl Forecaster<'_> {
     ) -> Result<Outlook> {
         let mut outlook = Outlook::without_paths(coming, (forecast, behind), tree);
         if from != to {
-            let attempt = || "compare a result with its target";
-            let objects = &self.trials()?.objects;
-            let tree = |id: ObjectId| objects.find_tree(oid(id)).git_attempt(attempt);
-            let diff = objects.diff_tree_to_tree(Some(&tree(from)?), Some(&tree(to)?), None);
-            outlook.note_paths(&diff.git_attempt(attempt)?);
+            outlook.note_paths(compare_trees(&self.trials()?.objects, from, to)?);
         }
         Ok(outlook)
     }

@@ -6,6 +6,7 @@
 
 use crate::names::ObjectId;
 use rustix::fs::Stat;
+use sha1::{Digest, Sha1};
 
 /// What an index of version 2 begins with.
 const SIGNATURE: &[u8; 8] = b"DIRC\0\0\0\x02";
@@ -54,11 +55,6 @@ impl FileState {
     pub(super) fn is_as(&self, other: &Self) -> bool {
         Self { device: 0, ..*self } == Self { device: 0, ..*other }
     }
-
-    fn numbers(&self) -> [u32; 6] {
-        let ([cs, cn], [ms, mn]) = (self.changed, self.modified);
-        [cs, cn, ms, mn, self.device, self.inode]
-    }
 }
 
 /// A file of the index.
@@ -68,6 +64,16 @@ pub(super) struct IndexEntry {
     pub(super) mode: u32,
     pub(super) id: ObjectId,
     pub(super) state: FileState,
+}
+
+impl IndexEntry {
+    /// What stands before its id.
+    fn numbers(&self) -> [u32; 10] {
+        let state = &self.state;
+        let ([cs, cn], [ms, mn]) = (state.changed, state.modified);
+        let [device, inode, mode] = [state.device, state.inode, self.mode];
+        [cs, cn, ms, mn, device, inode, mode, state.user, state.group, state.size]
+    }
 }
 
 /// A folder whose tree is known (the `TREE` extension); the outermost one has no name.
@@ -89,13 +95,12 @@ pub(super) struct IndexFile {
 
 impl IndexFile {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = SIGNATURE.to_vec();
+        let long = |entry: &IndexEntry| FIXED + entry.path.len() + padding(entry.path.len());
+        let mut bytes = Vec::with_capacity(self.entries.iter().map(long).sum());
+        bytes.extend_from_slice(SIGNATURE);
         bytes.extend(be(self.entries.len()));
         for entry in &self.entries {
-            let state = &entry.state;
-            let numbers = state.numbers().into_iter().chain([entry.mode]);
-            let numbers = numbers.chain([state.user, state.group, state.size]);
-            bytes.extend(numbers.flat_map(u32::to_be_bytes));
+            bytes.extend_from_slice(entry.numbers().map(u32::to_be_bytes).as_flattened());
             bytes.extend_from_slice(entry.id.as_bytes());
             let length = entry.path.len().min(LONGEST);
             bytes.extend(u16::try_from(length).expect("invariant: 12 bits").to_be_bytes());
@@ -107,8 +112,7 @@ impl IndexFile {
         bytes.extend_from_slice(b"TREE");
         bytes.extend(be(trees.len()));
         bytes.extend(trees);
-        let sum = sha1_smol::Sha1::from(&bytes).digest().bytes();
-        bytes.extend(sum);
+        bytes.extend(sum_of(&bytes));
         bytes
     }
 
@@ -116,12 +120,14 @@ impl IndexFile {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let (content, sum) = bytes.split_last_chunk::<ID>()?;
         // Where `index.skipHash` is set the sum is zero.
-        if *sum != [0; ID] && sha1_smol::Sha1::from(content).digest().bytes() != *sum {
+        if *sum != [0; ID] && sum_of(content) != *sum {
             return None;
         }
         let (count, mut rest) = content.strip_prefix(SIGNATURE)?.split_first_chunk::<4>()?;
         let count = u32::from_be_bytes(*count);
-        let mut entries = Vec::new();
+        // As many as there can be, whatever the count says.
+        let most = rest.len() / FIXED;
+        let mut entries = Vec::with_capacity(usize::try_from(count).ok()?.min(most));
         for _ in 0..count {
             let (entry, behind) = parse_entry(rest)?;
             entries.push(entry);
@@ -145,7 +151,7 @@ pub(super) fn forget_states(bytes: &mut [u8], entries: &[IndexEntry], places: &[
         start += FIXED + entry.path.len() + padding(entry.path.len());
     }
     let (content, sum) = bytes.split_at_mut(bytes.len() - ID);
-    sum.copy_from_slice(&sha1_smol::Sha1::from(content).digest().bytes());
+    sum.copy_from_slice(&sum_of(content));
 }
 
 impl CachedTree {
@@ -184,6 +190,11 @@ impl CachedTree {
             folder.write_to(bytes);
         }
     }
+}
+
+/// The sum at the end.
+fn sum_of(content: &[u8]) -> [u8; ID] {
+    Sha1::digest(content).into()
 }
 
 fn be(length: usize) -> [u8; 4] {

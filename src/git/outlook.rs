@@ -3,6 +3,7 @@
 //! Two results can conflict only where their paths meet: the same path, a file where the other has a
 //! folder, or something new in a folder that the other may have renamed.
 
+use super::tree_diff::Change;
 use crate::landing::Conflict;
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
@@ -58,20 +59,18 @@ impl Outlook {
         Self { forecast, behind, changed, coming: *coming, tree, folders, losing, gaining }
     }
 
-    pub(super) fn note_paths(&mut self, diff: &git2::Diff<'_>) {
-        for delta in diff.deltas() {
-            let file = match delta.status() {
-                git2::Delta::Deleted => delta.old_file(),
-                _ => delta.new_file(),
-            };
-            let Some(path) = file.path_bytes() else { continue };
-            match delta.status() {
-                git2::Delta::Added => self.gaining.extend(around(path).map(RepoPath::new)),
-                git2::Delta::Deleted => self.losing.extend(around(path).next().map(RepoPath::new)),
-                _ => {}
+    pub(super) fn note_paths(&mut self, changes: Vec<Change>) {
+        for Change { path, old, new } in changes {
+            let around = || around(path.as_bytes()).map(RepoPath::new);
+            let same_kind = matches!((old, new), (Some(old), Some(new)) if old.is_like(new));
+            if new.is_some() && !same_kind {
+                self.gaining.extend(around());
             }
-            self.folders.extend(around(path).map(RepoPath::new));
-            self.changed.insert(RepoPath::new(path));
+            if old.is_some() && !same_kind {
+                self.losing.extend(around().next());
+            }
+            self.folders.extend(around());
+            self.changed.insert(path);
         }
     }
 

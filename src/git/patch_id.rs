@@ -3,9 +3,11 @@
 
 use super::error::GitAttempt;
 use super::plan::PlanRequest;
-use super::repo::{Repo, oid};
+use super::repo::{Repo, commit_id, oid};
+use super::tree_diff::compare_trees;
 use crate::error::Result;
 use crate::names::CommitId;
+use crate::path::RepoPath;
 use std::collections::BTreeSet;
 
 /// How many of the target's latest commits are looked at.
@@ -20,7 +22,7 @@ impl Repo {
         let attempt = || "look for the task's change on its target";
         let wanted = self.difference(base, request.tip)?;
         let undone = self.difference(request.tip, base)?;
-        let paths = touched(&wanted);
+        let paths = self.paths_between(base, request.tip)?;
         let wanted = wanted.patchid(None).git_attempt(attempt)?;
         let undone = undone.patchid(None).git_attempt(attempt)?;
         let mut walk = self.inner.revwalk().git_attempt(attempt)?;
@@ -31,12 +33,11 @@ impl Repo {
             let commit = self.inner.find_commit(id.git_attempt(attempt)?).git_attempt(attempt)?;
             let mut parents = commit.parent_ids();
             let (Some(parent), None) = (parents.next(), parents.next()) else { continue };
-            let parent = super::repo::commit_id(parent);
-            let made = self.difference(parent, super::repo::commit_id(commit.id()))?;
-            if touched(&made) != paths {
+            let (before, after) = (commit_id(parent), commit_id(commit.id()));
+            if self.paths_between(before, after)? != paths {
                 continue;
             }
-            let made = made.patchid(None).git_attempt(attempt)?;
+            let made = self.difference(before, after)?.patchid(None).git_attempt(attempt)?;
             if made == wanted || made == undone {
                 return Ok(made == wanted);
             }
@@ -49,8 +50,10 @@ impl Repo {
         &self,
         one: CommitId,
         other: CommitId,
-    ) -> Result<BTreeSet<Vec<u8>>> {
-        Ok(touched(&self.difference(one, other)?))
+    ) -> Result<BTreeSet<RepoPath>> {
+        let (one, other) = (self.tree_of(one)?, self.tree_of(other)?);
+        let changes = compare_trees(&self.inner, one, other)?;
+        Ok(changes.into_iter().map(|change| change.path).collect())
     }
 
     fn difference(&self, from: CommitId, to: CommitId) -> Result<git2::Diff<'_>> {
@@ -61,12 +64,4 @@ impl Repo {
         let (from, to) = (tree(from).git_attempt(attempt)?, tree(to).git_attempt(attempt)?);
         self.inner.diff_tree_to_tree(Some(&from), Some(&to), None).git_attempt(attempt)
     }
-}
-
-fn touched(diff: &git2::Diff<'_>) -> BTreeSet<Vec<u8>> {
-    let both = diff.deltas().flat_map(|delta| {
-        let path = |file: git2::DiffFile<'_>| file.path_bytes().map(<[u8]>::to_vec);
-        [path(delta.old_file()), path(delta.new_file())]
-    });
-    both.flatten().collect()
 }

@@ -11,6 +11,7 @@ use super::index_file::{CachedTree, FileState, IndexEntry, IndexFile};
 use super::plain::attributes_are_plain;
 use super::repo::{Repo, object_id, oid};
 use super::snapshot::{Snapshot, SnapshotRequest, forget_index};
+use super::tree_diff::{Change, compare_trees};
 use super::tree_plan::{FILE, LINK, PROGRAM};
 use super::unchanged::{Differences, Known};
 use crate::error::{Attempt, Result};
@@ -119,29 +120,14 @@ impl Repo {
         old: ObjectId,
         new: ObjectId,
     ) -> Result<Option<BTreeMap<Vec<u8>, Option<Kept>>>> {
-        let mut committed = BTreeMap::new();
-        if old == new {
-            return Ok(Some(committed));
+        let changes = compare_trees(&self.inner, old, new)?;
+        if changes.iter().filter_map(|change| change.new).any(|new| !is_file(new.mode)) {
+            return Ok(None);
         }
-        let attempt = || "compare two trees";
-        let tree = |id: ObjectId| self.inner.find_tree(oid(id)).git_attempt(attempt);
-        let diff = self.inner.diff_tree_to_tree(Some(&tree(old)?), Some(&tree(new)?), None);
-        for delta in diff.git_attempt(attempt)?.deltas() {
-            let file = delta.new_file();
-            let Some(path) = file.path_bytes() else { return Ok(None) };
-            let kept = match delta.status() {
-                git2::Delta::Deleted => None,
-                _ => Some((u32::from(file.mode()), object_id(file.id()))),
-            };
-            if kept.is_some_and(|(mode, _)| !is_file(mode)) {
-                return Ok(None);
-            }
-            // A change of kind may be told as one that goes and one that comes.
-            if kept.is_some() || !committed.contains_key(path) {
-                committed.insert(path.to_owned(), kept);
-            }
-        }
-        Ok(Some(committed))
+        let kept = |change: Change| {
+            (change.path.as_bytes().to_vec(), change.new.map(|new| (new.mode, new.id)))
+        };
+        Ok(Some(changes.into_iter().map(kept).collect()))
     }
 
     /// Which files at or below these paths git does not ignore, and which repositories are there.
@@ -261,8 +247,12 @@ impl Repo {
     ) -> Result<Snapshot> {
         let Recorded { snapshot, outcome } = recorded;
         let root = self.trees_of(snapshot.tree, Vec::new(), Some(&known.index.root))?;
-        let mut entries = known.index.entries;
-        entries.retain(|entry| !outcome.contains_key(&entry.path));
+        let mut stays = vec![true; known.index.entries.len()];
+        for place in outcome.keys().filter_map(|path| known.place(path)) {
+            stays[place] = false;
+        }
+        let (mut entries, mut stays) = (known.index.entries, stays.into_iter());
+        entries.retain(|_| stays.next() == Some(true));
         entries.extend(outcome.into_iter().filter_map(|(path, seen)| {
             let Seen { kept: (mode, id), state } = seen?;
             Some(IndexEntry { path, mode, id, state })
@@ -305,9 +295,11 @@ impl Repo {
 
 impl Known {
     fn entry(&self, path: &[u8]) -> Option<&IndexEntry> {
-        let entries = &self.index.entries;
-        let place = entries.binary_search_by(|entry| entry.path.as_slice().cmp(path)).ok()?;
-        entries.get(place)
+        self.index.entries.get(self.place(path)?)
+    }
+
+    fn place(&self, path: &[u8]) -> Option<usize> {
+        self.index.entries.binary_search_by(|entry| entry.path.as_slice().cmp(path)).ok()
     }
 }
 

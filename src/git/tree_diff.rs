@@ -1,16 +1,20 @@
 //! What differs between two trees, path by path, without renames.
 //!
 //! This is the list that landing works from, so it is exact: modes and ids of both sides. What a
-//! person is shown of a change (renames, line counts) is deliberately absent.
+//! person is shown of a change (renames, line counts) is deliberately absent. Landing asks git; where
+//! nothing moves by it, [`compare_trees`] answers within this process. Libgit2's own comparison is not
+//! used: it walks through folders that are the same, so its cost is that of the whole repository.
 
 use super::error::GitAttempt;
-use super::repo::{Repo, oid};
+use super::repo::{Repo, object_id, oid};
 use crate::error::{Error, Result};
 use crate::names::ObjectId;
 use crate::path::RepoPath;
+use std::cmp::Ordering;
 
 const GITLINK: u32 = 0o160_000;
 const SYMLINK: u32 = 0o120_000;
+const FOLDER: u32 = 0o040_000;
 
 /// What a tree holds at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,11 @@ impl Entry {
     /// Whether it is a symbolic link.
     pub(super) fn is_symlink(self) -> bool {
         self.mode == SYMLINK
+    }
+
+    /// Whether both are files, or symbolic links, or submodules' commits.
+    pub(super) fn is_like(self, other: Self) -> bool {
+        self.mode >> 12 == other.mode >> 12
     }
 
     /// Whether it is a submodule's commit, which has no content of ours.
@@ -56,7 +65,7 @@ impl Repo {
     pub(super) fn changes_between(&self, old: ObjectId, new: ObjectId) -> Result<Vec<Change>> {
         let output = self
             .git
-            .at(self.common_dir(), "diff-tree")
+            .on_objects(self.common_dir(), "diff-tree")
             .args(["-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff"])
             .args(["--ignore-submodules=none", &old.to_string(), &new.to_string()])
             .run()?;
@@ -85,19 +94,81 @@ impl Repo {
         (old, new): (ObjectId, ObjectId),
         limit: u64,
     ) -> Result<Vec<SizedFile>> {
-        let attempt = || "compare two trees";
-        let tree = |id: ObjectId| self.inner.find_tree(oid(id)).git_attempt(attempt);
-        let (old, new) = (tree(old)?, tree(new)?);
-        let diff = self.inner.diff_tree_to_tree(Some(&old), Some(&new), None);
-        let diff = diff.git_attempt(attempt)?;
-        let objects = self.inner.odb().git_attempt(attempt)?;
-        let sized = diff.deltas().filter_map(|delta| {
+        let changes = compare_trees(&self.inner, old, new)?;
+        let objects = self.inner.odb().git_attempt(|| "compare two trees")?;
+        let sized = changes.into_iter().filter_map(|change| {
             // What has no blob here (gone, a submodule's commit) has no size either.
-            let (size, _) = objects.read_header(delta.new_file().id()).ok()?;
-            let size = u64::try_from(size).unwrap_or(u64::MAX);
-            Some((RepoPath::new(delta.new_file().path_bytes()?), size))
+            let (size, _) = objects.read_header(oid(change.new?.id)).ok()?;
+            Some((change.path, u64::try_from(size).unwrap_or(u64::MAX)))
         });
         Ok(sized.filter(|(_, size)| *size > limit).collect())
+    }
+}
+
+/// The paths that differ between two trees, sorted. Of folders that are the same nothing is read.
+///
+/// # Errors
+/// `git` when a tree is missing, or holds a name twice.
+pub(super) fn compare_trees(
+    objects: &git2::Repository,
+    old: ObjectId,
+    new: ObjectId,
+) -> Result<Vec<Change>> {
+    let mut found = Vec::new();
+    let folder = |id| Some(Entry { mode: FOLDER, id });
+    compare((objects, &[]), (folder(old), folder(new)), &mut found)?;
+    found.sort_unstable_by(|one, other| one.path.as_bytes().cmp(other.path.as_bytes()));
+    Ok(found)
+}
+
+/// Two entries at a path, either of which may be a folder.
+fn compare(
+    (objects, path): (&git2::Repository, &[u8]),
+    (old, new): (Option<Entry>, Option<Entry>),
+    found: &mut Vec<Change>,
+) -> Result<()> {
+    if old == new {
+        return Ok(());
+    }
+    let file = |entry: Option<Entry>| entry.filter(|entry| entry.mode != FOLDER);
+    if file(old).or(file(new)).is_some() {
+        found.push(Change { path: RepoPath::new(path), old: file(old), new: file(new) });
+    }
+    let entries = |entry: Option<Entry>| match entry {
+        Some(Entry { mode: FOLDER, id }) => entries_of(objects, id),
+        _ => Ok(Vec::new()),
+    };
+    let (old, new) = (entries(old)?, entries(new)?);
+    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+    loop {
+        let first = match (old.peek(), new.peek()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((one, _)), Some((other, _))) => one.cmp(other),
+        };
+        let before = old.next_if(|_| first.is_le());
+        let now = new.next_if(|_| first.is_ge());
+        let sides = (before.as_ref().map(|(_, entry)| *entry), now.as_ref().map(|it| it.1));
+        if let Some((name, _)) = before.or(now).filter(|_| sides.0 != sides.1) {
+            let slash: &[u8] = if path.is_empty() { b"" } else { b"/" };
+            compare((objects, &[path, slash, &name].concat()), sides, found)?;
+        }
+    }
+}
+
+/// What a folder holds, by name.
+fn entries_of(objects: &git2::Repository, id: ObjectId) -> Result<Vec<(Vec<u8>, Entry)>> {
+    let tree = objects.find_tree(oid(id)).git_attempt(|| format!("read `{id}`"))?;
+    let entry = |entry: git2::TreeEntry<'_>| {
+        let mode = u32::try_from(entry.filemode()).unwrap_or_default();
+        (entry.name_bytes().to_vec(), Entry { mode, id: object_id(entry.id()) })
+    };
+    let mut entries: Vec<_> = tree.iter().map(entry).collect();
+    entries.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    match entries.is_sorted_by(|one, next| one.0 < next.0) {
+        true => Ok(entries),
+        false => Err(Error::git(format!("`{id}` holds a name twice"))),
     }
 }
 
@@ -114,4 +185,67 @@ fn parse(header: &[u8], path: &[u8]) -> Option<Change> {
         old: side(old_mode, old_id),
         new: side(new_mode, new_id),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::Git;
+    use super::super::repo::Repo;
+    use super::*;
+    use crate::environment::Environment;
+
+    /// A tree of `path mode` pairs, made by git; each file holds its own path.
+    fn tree(repo: &Repo, files: &[(&str, &str)]) -> ObjectId {
+        let index = repo.common_dir().join("test-index");
+        let git = |verb| repo.git.at(repo.common_dir(), verb).index(&index);
+        let mut lines = String::new();
+        for (path, mode) in files {
+            let blob = git("hash-object").args(["-w", "--stdin"]).input(*path).run();
+            let id = match *mode {
+                "160000" => "1".repeat(40),
+                _ => blob.expect("stores").line(),
+            };
+            lines.push_str(&format!("{mode} {id}\t{path}\n"));
+        }
+        git("read-tree").arg("--empty").run().expect("empties");
+        git("update-index").arg("--index-info").input(lines).run().expect("fills");
+        git("write-tree").run().expect("writes").line().parse().expect("an id")
+    }
+
+    #[test]
+    fn trees_are_compared_as_git_does_it() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        git2::Repository::init_bare(folder.path()).expect("makes a repository");
+        let path = std::env::var_os("PATH").expect("a PATH");
+        let environment = Environment::new([("PATH".into(), path)]);
+        let repo = Repo::discover(folder.path(), &environment).expect("is there");
+        let file = |path| (path, "100644");
+        let trees = [
+            tree(&repo, &[]),
+            tree(&repo, &[file("a"), file("b/c/d"), file("b/same"), file("z")]),
+            tree(&repo, &[file("a/in"), file("a-b"), ("b/c/d", "100755"), file("b/same")]),
+            tree(&repo, &[("a", "120000"), file("b"), ("z", "160000"), file("zz/y/x")]),
+        ];
+        for old in trees {
+            for new in trees {
+                let found = compare_trees(&repo.inner, old, new).expect("compares");
+                assert_eq!(found, repo.changes_between(old, new).expect("git compares"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_tree_that_holds_a_name_twice_is_refused() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        git2::Repository::init_bare(folder.path()).expect("makes a repository");
+        let path = std::env::var_os("PATH").expect("a PATH");
+        let git = Git::new(&Environment::new([("PATH".into(), path)]));
+        let repo = git2::Repository::open(folder.path()).expect("opens");
+        let blob = repo.blob(b"x").expect("stores");
+        let lines = format!("100644 blob {blob}\tx\n100644 blob {blob}\tx\n");
+        let made = git.at(folder.path(), "mktree").input(lines).run().expect("writes").line();
+        let empty = repo.treebuilder(None).and_then(|tree| tree.write()).expect("writes");
+        let error = compare_trees(&repo, object_id(empty), made.parse().expect("an id"));
+        assert!(error.is_err_and(|error| error.message.contains("twice")));
+    }
 }

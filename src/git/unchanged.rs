@@ -8,9 +8,8 @@
 
 use super::index_file::{FileState, IndexEntry, IndexFile, forget_states};
 use crate::names::ObjectId;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::ops::Range;
@@ -31,6 +30,9 @@ const FEW: usize = 1000;
 
 /// The most threads that look.
 const MOST_THREADS: usize = 8;
+
+/// How many bytes of names are asked for at a time.
+const NAMES: usize = 32 * 1024;
 
 const AS_FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -86,10 +88,12 @@ pub(super) struct Known {
     written: (i64, i64),
 }
 
-/// What a name in a folder must be.
-enum Wanted {
-    File(usize),
-    Folder(Range<usize>),
+/// A name that belongs into a folder, and the entries that it stands for.
+struct Wanted<'a> {
+    name: &'a [u8],
+    entries: Range<usize>,
+    is_folder: bool,
+    is_there: bool,
 }
 
 /// A folder to look into: these entries of the index are below it, and that many bytes of their paths
@@ -115,6 +119,7 @@ impl Known {
         let entries = 0..self.index.entries.len();
         let mut jobs = vec![Job { parent, entries, depth: 0, name: 0 }];
         let mut found = Differences::default();
+        let mut names = Vec::with_capacity(NAMES);
         let few = self.index.entries.len() < FEW;
         let threads = if few {
             1
@@ -129,17 +134,17 @@ impl Known {
                 break;
             }
             let job = jobs.swap_remove(largest);
-            self.look_into(job, &mut found, &mut jobs).ok()?;
+            self.look_into(job, &mut names, &mut found, &mut jobs).ok()?;
         }
         let stop = AtomicBool::new(false);
         let jobs = Mutex::new(jobs);
         let work = || {
-            let mut found = Differences::default();
+            let (mut found, mut names) = (Differences::default(), Vec::with_capacity(NAMES));
             let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).pop();
             while let Some(job) = next() {
                 let mut stack = vec![job];
                 while let Some(job) = stack.pop() {
-                    let looked = self.look_into(job, &mut found, &mut stack);
+                    let looked = self.look_into(job, &mut names, &mut found, &mut stack);
                     let enough = look == Look::UntilFirst && !found.is_none();
                     if looked.is_err() || enough {
                         stop.store(true, Ordering::Relaxed);
@@ -172,6 +177,7 @@ impl Known {
     fn look_into(
         &self,
         job: Job,
+        names: &mut Vec<u8>,
         found: &mut Differences,
         later: &mut Vec<Job>,
     ) -> Result<(), Errno> {
@@ -184,74 +190,71 @@ impl Known {
             Arc::new(rustix::fs::openat(&parent, name, AS_FOLDER, Mode::empty())?)
         };
         let mut wanted = self.wanted_in(entries.clone(), depth);
-        for entry in Dir::read_from(&folder)? {
+        let mut there = RawDir::new(&folder, names.spare_capacity_mut());
+        while let Some(entry) = there.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") || (depth == 0 && name == b".git") {
                 continue;
             }
-            let stat = || {
-                let name = OsStr::from_bytes(name);
-                rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
-            };
-            let mut tell_unknown = || {
+            let stat = || rustix::fs::statat(&folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
+            let path = || {
                 let start = self.index.entries.get(entries.start).map_or(&[][..], |it| &it.path);
-                found.unknown.push([&start[..depth], name].concat());
+                [&start[..depth], name].concat()
             };
-            match wanted.remove(name) {
-                Some(Wanted::File(place)) => {
-                    let stat = stat()?;
-                    if stat.st_mode & KIND == FileType::Directory.as_raw_mode() {
-                        tell_unknown();
-                        found.gone.push(place);
-                    } else if !self.is_same(&self.index.entries[place], &stat) {
-                        found.changed.push(place);
-                    }
+            let Ok(place) = wanted.binary_search_by(|wanted| wanted.name.cmp(name)) else {
+                found.unknown.push(path());
+                continue;
+            };
+            let wanted = &mut wanted[place];
+            if wanted.is_folder {
+                let kind = match entry.file_type() {
+                    FileType::Unknown => FileType::from_raw_mode(stat()?.st_mode),
+                    kind => kind,
+                };
+                wanted.is_there = kind == FileType::Directory;
+                if wanted.is_there {
+                    let (parent, entries) = (Arc::clone(&folder), wanted.entries.clone());
+                    let (depth, name) = (depth + name.len() + 1, name.len());
+                    later.push(Job { parent, entries, depth, name });
                 }
-                Some(Wanted::Folder(below)) => {
-                    let kind = match entry.file_type() {
-                        FileType::Unknown => FileType::from_raw_mode(stat()?.st_mode),
-                        kind => kind,
-                    };
-                    if kind == FileType::Directory {
-                        let (depth, name) = (depth + name.len() + 1, name.len());
-                        let parent = Arc::clone(&folder);
-                        later.push(Job { parent, entries: below, depth, name });
-                    } else {
-                        tell_unknown();
-                        found.gone.extend(below);
-                    }
+            } else {
+                let (stat, place) = (stat()?, wanted.entries.start);
+                wanted.is_there = stat.st_mode & KIND != FileType::Directory.as_raw_mode();
+                if wanted.is_there && !self.is_same(&self.index.entries[place], &stat) {
+                    found.changed.push(place);
                 }
-                None => tell_unknown(),
+            }
+            if !wanted.is_there {
+                found.unknown.push(path());
             }
         }
-        for missing in wanted.into_values() {
-            match missing {
-                Wanted::File(place) => found.gone.push(place),
-                Wanted::Folder(below) => found.gone.extend(below),
-            }
+        for missing in wanted.into_iter().filter(|wanted| !wanted.is_there) {
+            found.gone.extend(missing.entries);
         }
         Ok(())
     }
 
-    /// What belongs into a folder, by name.
-    fn wanted_in(&self, entries: Range<usize>, depth: usize) -> HashMap<&[u8], Wanted> {
-        let mut wanted = HashMap::new();
+    /// What belongs into a folder, sorted by name.
+    fn wanted_in(&self, entries: Range<usize>, depth: usize) -> Vec<Wanted<'_>> {
+        let mut wanted = Vec::new();
         let mut next = entries.start;
         while next < entries.end {
             let path = &self.index.entries[next].path;
-            let Some(end) = path[depth..].iter().position(|byte| *byte == b'/') else {
-                wanted.insert(&path[depth..], Wanted::File(next));
-                next += 1;
-                continue;
-            };
+            let end = path[depth..].iter().position(|byte| *byte == b'/');
+            let name = &path[depth..end.map_or(path.len(), |end| depth + end)];
             // Sorted by path, so what begins alike stands together.
-            let folder = &path[..=depth + end];
-            let rest = &self.index.entries[next..entries.end];
-            let count = rest.partition_point(|entry| entry.path.starts_with(folder));
-            wanted.insert(&path[depth..depth + end], Wanted::Folder(next..next + count));
+            let count = end.map_or(1, |end| {
+                let folder = &path[..=depth + end];
+                let rest = &self.index.entries[next..entries.end];
+                rest.partition_point(|entry| entry.path.starts_with(folder))
+            });
+            let (entries, is_folder) = (next..next + count, end.is_some());
+            wanted.push(Wanted { name, entries, is_folder, is_there: false });
             next += count;
         }
+        // A folder stands where its name with a slash does.
+        wanted.sort_unstable_by_key(|wanted| wanted.name);
         wanted
     }
 

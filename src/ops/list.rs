@@ -6,9 +6,9 @@ use super::recover::recover_if_possible;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::names::TaskId;
+use crate::store::{History, Past};
 use crate::task::{StateName, Task};
 use crate::view::{TaskRow, TaskView};
-use std::collections::HashMap;
 
 /// Which tasks are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,25 +53,24 @@ pub struct Rows {
 /// `io` when the records cannot be listed.
 pub fn rows(context: &Context, request: &ListRequest) -> Result<Rows> {
     recover_if_possible(context);
-    let (mut past, ids) = match request.which {
-        Which::Open => (HashMap::new(), context.store.open_ids()?),
-        Which::All => (context.store.history()?, context.store.all_ids()?),
+    let History { past: mut rows, others } = match request.which {
+        Which::Open => History { others: context.store.open_ids()?, ..History::default() },
+        Which::All => context.store.history()?,
     };
-    let (past, others): (Vec<_>, Vec<_>) =
-        ids.into_iter().map(|id| past.remove(&id).ok_or(id)).partition(Result::is_ok);
-    let (tasks, unreadable) = read(context, others.into_iter().filter_map(Result::err));
+    let (tasks, unreadable) = read(context, others.into_iter());
     let teller = Teller::new(context);
     let views = tasks.iter().map(|task| teller.describe_briefly(task));
     let mut views = views.collect::<Result<Vec<_>>>()?;
     tell_overlaps(context, &mut views);
 
     let present = tasks.iter().zip(&views);
-    let present = present.map(|(task, view)| (task.spec.sequence, TaskRow::from(view)));
-    let past = past.into_iter().flatten().map(|past| (past.sequence, past.row));
-    let mut rows: Vec<_> = present.chain(past).collect();
-    rows.retain(|(_, row)| request.wants(row.state));
-    rows.sort_by_key(|(sequence, _)| *sequence);
-    Ok(Rows { rows: rows.into_iter().map(|(_, row)| row).collect(), unreadable })
+    rows.extend(present.map(|(task, view)| {
+        let (sequence, row) = (task.spec.sequence, TaskRow::from(view));
+        Past { sequence, row }
+    }));
+    rows.retain(|past| request.wants(past.row.state));
+    rows.sort_by_key(|past| past.sequence);
+    Ok(Rows { rows: rows.into_iter().map(|past| past.row).collect(), unreadable })
 }
 
 /// The tasks that are wanted, with their files, which git has to be asked for.

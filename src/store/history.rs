@@ -3,7 +3,9 @@
 //!
 //! A hint like the indexes. A task's line counts only while the task is neither open nor being changed;
 //! it is written anew whenever a task ceases to be either, the last one counts, and a task without a
-//! line is read from its record. Since it is never synced, a new boot begins a new file.
+//! line is read from its record. Since it is never synced, a new boot begins a new file. Whether there
+//! are other tasks is told by how many folders there are; only if their number is not that of the known
+//! tasks, or the file system does not count them, their names are read.
 
 use super::{Store, files};
 use crate::error::{Attempt, Result};
@@ -12,8 +14,10 @@ use crate::names::TaskId;
 use crate::task::Task;
 use crate::view::{TaskRow, TaskView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 
 /// A task's line: its place in the order of dispatch, and its row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +26,15 @@ pub struct Past {
     pub sequence: u64,
     /// What a table tells.
     pub row: TaskRow,
+}
+
+/// Every task there ever was.
+#[derive(Debug, Default)]
+pub struct History {
+    /// Those about which everything is decided, as far as they are noted.
+    pub past: Vec<Past>,
+    /// All others.
+    pub others: Vec<TaskId>,
 }
 
 impl Past {
@@ -33,26 +46,55 @@ impl Past {
 }
 
 impl Store {
-    /// The tasks about which everything is decided, as far as they are noted.
+    /// Every task, those about which everything is decided by what is noted of them.
     ///
     /// # Errors
-    /// `io` when the file is there and cannot be read.
-    pub fn history(&self) -> Result<HashMap<TaskId, Past>> {
+    /// `io` when the file or one of the folders is there and cannot be read.
+    pub fn history(&self) -> Result<History> {
+        // Before the lines are read: of what is decided meanwhile the line may be an old one.
+        let going = [self.open_ids()?, self.active_ids()?].concat();
+        let going = BTreeSet::from_iter(going);
+        let mut past = self.noted()?;
+        past.retain(|past| !going.contains(&past.row.id));
+        if self.counts_as_tasks(past.len() + going.len()) {
+            return Ok(History { past, others: going.into_iter().collect() });
+        }
+        let mut others: HashSet<_> = self.all_ids()?.into_iter().collect();
+        past.retain(|past| others.remove(&past.row.id));
+        Ok(History { past, others: others.into_iter().collect() })
+    }
+
+    /// Whether there are just so many tasks; `false` where that is not known. Each folder in a folder
+    /// is a link to it besides its two own, on most file systems (`find(1)` relies on it).
+    fn counts_as_tasks(&self, count: usize) -> bool {
+        let links = std::fs::metadata(self.layout.tasks()).map(|found| found.nlink());
+        links.is_ok_and(|links| links.checked_sub(2) == u64::try_from(count).ok())
+    }
+
+    /// What is noted, of each task the last line.
+    fn noted(&self) -> Result<Vec<Past>> {
         let path = self.layout.history();
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(cause) => Err(cause).attempt(|| format!("read `{}`", path.display()))?,
         };
-        let lines = bytes.split(|byte| *byte == b'\n');
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|torn| String::from_utf8_lossy(torn.as_bytes()).into_owned());
         // A torn line tells nothing.
-        let past = lines.filter_map(|line| serde_json::from_slice::<Past>(line).ok());
-        let mut history = HashMap::new();
-        history.extend(past.map(|past| (past.row.id, past)));
-        for id in [self.open_ids()?, self.active_ids()?].concat() {
-            history.remove(&id);
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Past>(line).ok());
+        let most = text.bytes().filter(|byte| *byte == b'\n').count();
+        let (mut noted, mut places) = (Vec::with_capacity(most), HashMap::with_capacity(most));
+        for past in lines {
+            match places.entry(past.row.id) {
+                Entry::Occupied(known) => noted[*known.get()] = past,
+                Entry::Vacant(new) => {
+                    new.insert(noted.len());
+                    noted.push(past);
+                }
+            }
         }
-        Ok(history)
+        Ok(noted)
     }
 
     /// Notes tasks about which everything is decided.

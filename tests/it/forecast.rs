@@ -381,6 +381,20 @@ fn what_is_told_of_many_tasks_at_once_is_what_is_told_of_each() {
 }
 
 #[test]
+fn attributes_are_the_results_wherever_they_lie_and_no_others() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let below = "mkdir -p a/b && echo '*.dat -diff' > a/.gitattributes && echo 1 > a/b/x.dat";
+    run(&repo, &[("below", below), ("plain", &line("notes.txt", 3, "edited"))]);
+    // Those of a checkout are about something else.
+    repo.write(".gitattributes", "* -diff\n");
+    repo.git(&["add", ".gitattributes"]);
+    let binary = |name: &str, at: usize| repo.task(name)["diff"]["changes"][at]["binary"].clone();
+    assert_eq!((binary("below", 0), binary("below", 1)), (json!(false), json!(true)));
+    assert_eq!(binary("plain", 0), json!(false));
+}
+
+#[test]
 fn what_a_killed_forecast_left_is_swept_by_the_next_one() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");

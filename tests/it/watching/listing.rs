@@ -82,3 +82,24 @@ fn lines_that_are_torn_lost_or_of_another_boot_count_for_nothing() {
     assert_eq!(listed(&repo), both, "after a boot");
     assert!(history(&repo).exists(), "and it is kept anew");
 }
+
+#[test]
+fn a_folder_more_or_less_than_is_known_is_noticed() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    for name in ["a", "b", "c"] {
+        repo.dispatch_to_end(name, &[&sandbox.agent("commit"), name]);
+        repo.offshoot(&["discard", name]).ok();
+    }
+    let all = ["a", "b", "c"].map(|name| row(name, "discarded"));
+    assert_eq!(listed(&repo), all);
+    let lines = std::fs::read_to_string(history(&repo)).expect("it is there");
+    let (known, _) = lines.rsplit_once('\n').expect("several lines");
+    std::fs::write(history(&repo), known).expect("written");
+    assert_eq!(listed(&repo), all, "one without a line");
+
+    std::fs::write(history(&repo), &lines).expect("written");
+    let b = std::fs::read_to_string(repo.state_folder().join("names/b")).expect("an id");
+    std::fs::remove_dir_all(repo.state_folder().join("tasks").join(b)).expect("removed");
+    assert_eq!(listed(&repo), [all[0].clone(), all[2].clone()], "one without a folder");
+}
