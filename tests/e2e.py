@@ -131,11 +131,13 @@ class World:
             os.write(terminal, letter.encode())
             time.sleep(0.02)
 
+        before = len(self.seen())
+
         def is_heard():
             # A machine under load draws late, and until then the key counts as pasted too.
             os.write(terminal, b"\r")
             for _ in range(30):
-                if any(text in seen for seen in self.seen()):
+                if len(self.seen()) > before:
                     return True
                 time.sleep(0.1)
             return False
