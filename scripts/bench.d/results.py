@@ -8,6 +8,7 @@ import random
 import shutil
 import time
 from pathlib import Path
+from typing import Callable
 
 from figures import Row
 from peers import Peers
@@ -44,6 +45,11 @@ def tree_by_git(world: World, folder: Path) -> str:
     return world.run("git", "-C", folder, "write-tree", **index)
 
 
+def stat_floor(world: World, folder: Path) -> Callable[[int], float]:
+    """What any program needs to ask for the state of each file."""
+    return lambda run: int(world.run(world.phases, "stat-floor", folder))
+
+
 def scan(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
     """What has changed in a worktree, 10 files of it, beside `git status`."""
     rows = []
@@ -63,11 +69,8 @@ def scan(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
             gate(len(world.said().splitlines()) == 13, "git sees other changes than were made")
             return took
 
-        def floor(run: int) -> float:
-            return int(world.run(world.phases, "stat-floor", folder))
-
         trees: set[str] = set()
-        mine, theirs, floors = world.turns(ours, git, floor)
+        mine, theirs, floors = world.turns(ours, git, stat_floor(world, folder))
         gate(trees == {tree_by_git(world, folder)}, "the tree of the worktree is another one than git's")
         wanted = 0.9 if files == 60000 else None
         what = f"what changed in a worktree of {files} files (13 did), as a tree"
@@ -113,10 +116,7 @@ def record(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
                 answers[side] = sorted(world.said().splitlines())
             gate(answers[0] == answers[1], "the figures are not git's")
 
-        def floor(run: int) -> float:
-            return int(world.run(world.phases, "stat-floor", mine_at))
-
-        mine, theirs, floors = world.turns(ours, git, floor, after=figures)
+        mine, theirs, floors = world.turns(ours, git, stat_floor(world, mine_at), after=figures)
         wanted = 0.65 if files >= 3000 else None
         what = f"50 changed files of {files} found, stored and committed"
         rows.append(Row(f"record-{files}", what, mine, "`git add -A && git commit`", theirs, wanted, floors))
@@ -159,10 +159,7 @@ def end(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
             steps = 'cd "$0" && git add -A && git commit -qm leftovers && git diff --numstat HEAD~1 HEAD'
             return world.timed("sh", "-c", steps, folder)
 
-        def floor(run: int) -> float:
-            return int(world.run(world.phases, "stat-floor", folder))
-
-        mine, theirs, floors = world.turns(ours, git, floor)
+        mine, theirs, floors = world.turns(ours, git, stat_floor(world, folder))
         what = f"agent's end until `wait` answers, 11 of {files} files changed"
         rows.append(Row(f"end-{files}", what, mine, "`git add`, `commit` and `diff`", theirs, None, floors))
         git_removes(world, repo, folder)
