@@ -9,6 +9,7 @@ mod fork;
 mod gate;
 mod identity;
 mod reap;
+mod rest;
 mod spawn;
 mod tree;
 mod users;
@@ -23,6 +24,7 @@ pub use identity::{
     rename, umask,
 };
 pub use reap::{Ending, is_only_child, peek, reap, reap_others, wait_and_reap};
+pub use rest::let_go_of_code;
 pub use spawn::{
     Spawn, become_ourselves, complain_to, pager, set_subreaper, set_umask, take_standard_input,
 };
