@@ -24,8 +24,8 @@ pub(super) struct TreePlan {
     /// The entries' states are not known yet.
     pub(super) index: IndexFile,
     pub(super) folders: Vec<Folder>,
-    /// One for each entry of the index.
-    pub(super) files: Vec<PlannedFile>,
+    /// For each entry of the index, the place of the folder that it lies in.
+    pub(super) files: Vec<usize>,
 }
 
 /// A folder of the tree; each comes after the one it lies in. The first is the root.
@@ -33,12 +33,6 @@ pub(super) struct Folder {
     pub(super) name: Vec<u8>,
     /// The place of the one that it lies in.
     pub(super) above: usize,
-}
-
-/// Where a file goes, and where its content is.
-pub(super) struct PlannedFile {
-    pub(super) folder: usize,
-    pub(super) content: Option<Place>,
 }
 
 /// Reads objects out of packs, and those that are not there through libgit2.
@@ -125,11 +119,9 @@ impl TreePlan {
             if !name_is_safe(name, mode == LINK) {
                 return Ok(None);
             }
-            let mut path = at.path.clone();
-            path.extend_from_slice(name);
             match mode {
                 FOLDER => {
-                    path.push(b'/');
+                    let path = [&at.path, name, b"/"].concat();
                     let name = name.to_vec();
                     let below = CachedTree { name, id, files: 0, folders: Vec::new() };
                     let inside = Inside { above: place, path, depth: at.depth + 1 };
@@ -139,16 +131,18 @@ impl TreePlan {
                     }
                 }
                 FILE | PROGRAM | LINK => {
-                    let content = objects.packs.find(id);
-                    if name == b".gitattributes"
-                        && (mode == LINK
-                            || !attributes_are_plain(objects.read(id, content, Kind::Blob)?))
-                    {
-                        return Ok(None);
+                    if name == b".gitattributes" {
+                        let stored = objects.packs.find(id);
+                        let is_plain = mode != LINK
+                            && attributes_are_plain(objects.read(id, stored, Kind::Blob)?);
+                        if !is_plain {
+                            return Ok(None);
+                        }
                     }
+                    let path = [&at.path, name].concat();
                     let state = FileState::default();
                     self.index.entries.push(IndexEntry { path, mode, id, state });
-                    self.files.push(PlannedFile { folder: place, content });
+                    self.files.push(place);
                 }
                 // A submodule, or a mode that git would correct.
                 _ => return Ok(None),
