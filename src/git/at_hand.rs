@@ -9,7 +9,7 @@
 use super::index_file::IndexEntry;
 use super::tree_plan::LINK;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
-use rustix::io::{Errno, ReadWriteFlags};
+use rustix::io::ReadWriteFlags;
 use sha1::{Digest, Sha1};
 use std::ffi::OsStr;
 use std::io::IoSliceMut;
@@ -19,6 +19,10 @@ use std::path::Path;
 
 /// Larger files are unpacked, in bytes.
 const LARGEST: usize = 1024 * 1024;
+
+/// After so many files in a row that are not there as they are wanted, no more are looked for: the
+/// checkout is of another branch, or not in memory. Asking for a file has the kernel fetch it.
+const PATIENCE: usize = 50;
 
 /// A file system whose files are in memory always, by `linux/magic.h`; it does not know how to be asked.
 const TMPFS: u64 = 0x0102_1994;
@@ -45,20 +49,27 @@ impl MainFolder {
 pub(super) struct AtHand<'a> {
     folder: &'a MainFolder,
     content: Vec<u8>,
-    /// Whether the file system tells what is in memory.
-    tells: bool,
+    /// How many files more may be none that are wanted before nothing more is looked for.
+    patience: usize,
 }
 
 impl<'a> AtHand<'a> {
     pub(super) fn of(folder: &'a MainFolder) -> Self {
-        Self { folder, content: vec![0; LARGEST], tells: true }
+        Self { folder, content: vec![0; LARGEST], patience: PATIENCE }
     }
 
     /// The content of a file as the index wants it, if just that stands at its path.
     pub(super) fn read(&mut self, entry: &IndexEntry) -> Option<&[u8]> {
-        if entry.mode == LINK || !self.tells {
+        if entry.mode == LINK || self.patience == 0 {
             return None;
         }
+        let found = self.find(entry);
+        self.patience = found.map_or(self.patience - 1, |_| PATIENCE);
+        found.map(|length| &self.content[..length])
+    }
+
+    /// Reads a file that has the wanted sum; its length.
+    fn find(&mut self, entry: &IndexEntry) -> Option<usize> {
         // A pipe would make us wait.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let resolve = ResolveFlags::CACHED | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
@@ -67,12 +78,9 @@ impl<'a> AtHand<'a> {
         let file = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve).ok()?;
         let mut into = [IoSliceMut::new(&mut self.content)];
         // One that is cut short by others has another sum.
-        let read = rustix::io::preadv2(&file, &mut into, 0, how);
-        self.tells = read != Err(Errno::OPNOTSUPP);
-        let length = read.ok()?;
+        let length = rustix::io::preadv2(&file, &mut into, 0, how).ok()?;
         let content = &self.content[..length];
         let sum = Sha1::new().chain_update(format!("blob {length}\0")).chain_update(content);
-        let is_wanted = sum.finalize()[..] == entry.id.as_bytes()[..];
-        is_wanted.then_some(content)
+        (sum.finalize()[..] == entry.id.as_bytes()[..]).then_some(length)
     }
 }

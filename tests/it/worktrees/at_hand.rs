@@ -74,8 +74,10 @@ fn what_differs_there_is_never_taken() {
     let large = "0123456789abcdef".repeat(70_000);
     fs::write(file(39), &large).expect("writes");
     // A folder that is a link now, to one with other files of these names.
-    fs::rename(path_of(&world, "d3"), path_of(&world, "moved")).expect("moves");
-    symlink("d4", path_of(&world, "d3")).expect("a link");
+    fs::rename(path_of(&world, "d3/e0"), path_of(&world, "moved")).expect("moves");
+    fs::rename(path_of(&world, "d4"), path_of(&world, "elsewhere")).expect("moves");
+    symlink("../moved", path_of(&world, "d3/e0")).expect("a link");
+    symlink("d5", path_of(&world, "d4")).expect("a link");
     let made = world.make(TaskId::random());
     assert!(is_ours(&made));
     world.assert_as_git_makes_it(&made);
