@@ -4,6 +4,7 @@
 //! names the `git2` package, and nothing outside `command` starts git.
 
 mod apply;
+mod at_hand;
 mod carry;
 mod changes;
 mod command;
@@ -56,6 +57,7 @@ mod tree_diff;
 mod tree_plan;
 mod tree_writer;
 mod unchanged;
+mod untangled;
 mod worktree;
 
 pub use changes::DiffRange;

@@ -10,6 +10,7 @@ mod fork;
 mod gate;
 mod identity;
 mod reap;
+mod rest;
 mod spawn;
 mod tree;
 mod users;
@@ -24,6 +25,7 @@ pub use identity::{
     boot_id, current, giver_of, has_open, is_alive, of, parent, parent_of, program, umask,
 };
 pub use reap::{Ending, is_only_child, peek, reap, reap_others, wait_and_reap};
+pub use rest::let_go_of_code;
 pub use spawn::{
     Spawn, become_ourselves, complain, complain_to, pager, set_subreaper, set_umask,
     take_standard_input,
