@@ -5,6 +5,10 @@
 //! what was read is summed, and only what has the id that is wanted is used. So it makes no difference
 //! what stands there, by whom it is being written, or where a path leads. What is not in memory already
 //! is not read: from a disk, files come one by one, and a pack comes in one piece.
+//!
+//! Deliberately absent: reflinks. What is cloned cannot be proven to be what was summed, and it is not
+//! in memory for whoever reads it next; small files are made with a seventh less of system time by it
+//! (XFS). So is trust in the states that git's index has of files: the sum is a seventh of the work.
 
 use super::index_file::IndexEntry;
 use super::tree_plan::LINK;
@@ -82,5 +86,52 @@ impl<'a> AtHand<'a> {
         let content = &self.content[..length];
         let sum = Sha1::new().chain_update(format!("blob {length}\0")).chain_update(content);
         (sum.finalize()[..] == entry.id.as_bytes()[..]).then_some(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::index_file::FileState;
+    use super::super::repo::object_id;
+    use super::*;
+    use std::fs;
+
+    fn entry(path: &str, content: &[u8]) -> IndexEntry {
+        let id = git2::Oid::hash_object(git2::ObjectType::Blob, content).expect("sums");
+        let (path, state) = (path.into(), FileState::default());
+        IndexEntry { path, mode: 0o100_644, id: object_id(id), state }
+    }
+
+    #[test]
+    fn after_many_in_a_row_that_are_of_no_use_no_more_are_looked_for() {
+        // Files are in memory there always.
+        let folder = tempfile::tempdir_in("/dev/shm").expect("a temporary folder");
+        fs::write(folder.path().join("there"), "text").expect("writes");
+        let main = MainFolder::open(folder.path()).expect("opens");
+        let mut at_hand = AtHand::of(&main);
+        let (there, changed) = (entry("there", b"text"), entry("there", b"test"));
+        for _ in 0..3 {
+            for _ in 1..PATIENCE {
+                assert_eq!(at_hand.read(&changed), None);
+            }
+            assert_eq!(at_hand.read(&there), Some(&b"text"[..]));
+        }
+        for _ in 0..PATIENCE {
+            assert_eq!(at_hand.read(&changed), None);
+        }
+        assert_eq!(at_hand.read(&there), None);
+    }
+
+    #[test]
+    fn a_file_is_taken_up_to_the_largest_size() {
+        let folder = tempfile::tempdir_in("/dev/shm").expect("a temporary folder");
+        let main = MainFolder::open(folder.path()).expect("opens");
+        let mut at_hand = AtHand::of(&main);
+        for (size, is_taken) in [(0, true), (LARGEST, true), (LARGEST + 1, false)] {
+            let content = vec![b'x'; size];
+            fs::write(folder.path().join("file"), &content).expect("writes");
+            let wanted = is_taken.then_some(&content[..]);
+            assert!(at_hand.read(&entry("file", &content)) == wanted, "{size}");
+        }
     }
 }
