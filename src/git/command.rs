@@ -92,10 +92,13 @@ impl Git {
         self.with_settings(git_dir, verb, &[folder])
     }
 
-    /// The same for what nobody keeps: nothing that it writes is fsynced.
+    /// The same for what nobody keeps: nothing that it writes is fsynced or made small. It is given whole
+    /// ids, of which no ref need be asked whether it has the same name.
     #[must_use]
     pub fn in_passing(&self, git_dir: &Path, verb: &str) -> GitCommand {
-        self.with_settings(git_dir, verb, &["core.fsync=none".into()])
+        let settings =
+            ["core.fsync=none", "core.looseCompression=0", "core.warnAmbiguousRefs=false"];
+        self.with_settings(git_dir, verb, &settings.map(OsString::from))
     }
 
     /// Of two settings of one key the later one counts.

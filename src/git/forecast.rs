@@ -1,50 +1,54 @@
 //! What landing results now would do to one target: of each by itself, and of any two together.
 //!
 //! Nothing is made of it: what merges write goes to a folder that disappears with the forecaster
-//! ([`Quarantine`]). What was foreseen before for the same commits is not merged again; where the trees
-//! of such an answer are needed to merge on, they are made anew.
+//! ([`Quarantine`]). What was foreseen before for the same commits is not merged again, and what nothing
+//! contradicts is not merged at all (`untangled.rs`); where the trees of such an answer are needed to merge
+//! on, they are made then.
 //!
-//! Pairs whose paths do not meet are not merged. The others are as they would stand on the target, from
-//! the target.
+//! Pairs are as they would stand on the target, from the target.
 
 use super::error::GitAttempt;
 use super::foreseen::Foreseen;
 use super::merge_batch::Wanted;
 use super::merge_tree::{Merged, Merger};
-use super::outlook::{Coming, Forecast, Outlook};
+use super::outlook::{Coming, Forecast, Outlook, Touched};
 use super::plan::PlanRequest;
 use super::quarantine::Quarantine;
 use super::repo::{Repo, oid};
 use super::tree_diff::compare_trees;
+use super::untangled::{Gains, Meeting};
 use crate::error::{Error, Result};
 use crate::landing::Strategy;
 use crate::names::{CommitId, ObjectId};
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Looks ahead for one target.
 pub struct Forecaster<'a> {
-    repo: &'a Repo,
-    target: CommitId,
-    target_tree: ObjectId,
+    pub(super) repo: &'a Repo,
+    pub(super) target: CommitId,
+    pub(super) target_tree: ObjectId,
     scratch: &'a Path,
     trials: OnceCell<Trials>,
-    known: Foreseen,
+    known: Option<Foreseen>,
     told: RefCell<Foreseen>,
+    pub(super) gains: Gains,
 }
 
 /// Where merges are tried; made for the first one.
-struct Trials {
-    folder: Quarantine,
+pub(super) struct Trials {
+    pub(super) folder: Quarantine,
     /// Sees what they made, too.
     objects: git2::Repository,
-    made: RefCell<BTreeSet<ObjectId>>,
+    /// The target's tree with each result on it that was merged.
+    made: RefCell<BTreeMap<Coming, ObjectId>>,
 }
 
 impl Repo {
-    /// A forecaster for the target at a commit, about which some things are `known` already. It keeps
-    /// what it makes below `scratch` while it lives.
+    /// A forecaster for the target at a commit, about which some things are `known` already; none where
+    /// only a merge can tell what it comes to ([`merging`](Self::merging)). It keeps what it makes below
+    /// `scratch` while it lives.
     ///
     /// # Errors
     /// `not_found` when the commit is missing.
@@ -52,12 +56,12 @@ impl Repo {
         &'a self,
         target: CommitId,
         scratch: &'a Path,
-        known: Foreseen,
+        known: Option<Foreseen>,
     ) -> Result<Forecaster<'a>> {
         Quarantine::sweep(scratch);
         let target_tree = self.tree_of(target)?;
-        let (trials, told) = (OnceCell::new(), RefCell::default());
-        Ok(Forecaster { repo: self, target, target_tree, scratch, trials, known, told })
+        let (trials, told, gains) = Default::default();
+        Ok(Forecaster { repo: self, target, target_tree, scratch, trials, known, told, gains })
     }
 }
 
@@ -76,11 +80,11 @@ impl Forecaster<'_> {
     pub fn outlooks(&self, coming: &[Coming]) -> Result<Vec<Result<Outlook>>> {
         let (mut told, mut wanted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for one in coming {
-            told.push(match self.known.outlook(one) {
+            told.push(match self.known.as_ref().and_then(|known| known.outlook(one)) {
                 Some(known) => Ok(known),
                 None => match self.start(one) {
                     Err(error) => Err(error),
-                    Ok(Start::There { behind }) => self.there(one, behind),
+                    Ok(Start::Plain { behind, touched }) => Ok(plain(one, behind, touched)),
                     Ok(Start::Merge { base, behind }) => {
                         wanted.push(self.landing(one, base));
                         waiting.push((told.len(), base, behind));
@@ -105,22 +109,25 @@ impl Forecaster<'_> {
     /// # Errors
     /// `unsupported` when git is too old, `io` when nothing can be written.
     pub fn conflicting(&self, pairs: &[(&Outlook, &Outlook)]) -> Result<Vec<bool>> {
-        let mut found: Vec<_> = pairs.iter().map(|pair| self.known.pair(*pair)).collect();
-        let unknown: Vec<_> = (0..pairs.len()).filter(|at| found[*at].is_none()).collect();
-        self.make_trees(unknown.iter().flat_map(|at| [pairs[*at].0, pairs[*at].1]))?;
-        let merges_trees = !unknown.is_empty() && self.merger()?.merges_trees();
-        let wanted = |at: &usize| match (pairs[*at].0, pairs[*at].1) {
-            (Outlook { tree: Some(ours), .. }, Outlook { tree: Some(theirs), .. })
-                if merges_trees =>
-            {
-                Wanted { base: Some(self.target_tree), ours: *ours, theirs: *theirs }
+        let known = |pair: &(&Outlook, &Outlook)| self.known.as_ref()?.pair(*pair);
+        let mut found: Vec<Option<bool>> = pairs.iter().map(known).collect();
+        let (mut wanted, mut whole) = (Vec::new(), Vec::new());
+        for at in 0..pairs.len() {
+            match found[at] {
+                Some(_) => {}
+                None => match self.meeting(pairs[at])? {
+                    Meeting::Nowhere => found[at] = Some(false),
+                    Meeting::InFiles(merge) => wanted.push((at, merge)),
+                    Meeting::Unknown => whole.push(at),
+                },
             }
-            (one, other) => {
-                Wanted { base: None, ours: one.coming.tip.0, theirs: other.coming.tip.0 }
-            }
-        };
-        let merged = self.merged(&unknown.iter().map(wanted).collect::<Vec<_>>())?;
-        for (at, merged) in unknown.into_iter().zip(merged) {
+        }
+        self.make_trees(whole.iter().flat_map(|at| [pairs[*at].0, pairs[*at].1]))?;
+        for at in whole {
+            wanted.push((at, self.side_by_side(pairs[at])?));
+        }
+        let (tried, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
+        for (at, merged) in tried.into_iter().zip(self.merged(&wanted)?) {
             // What cannot be merged at all cannot be landed together either, as far as is known now.
             found[at] = merged.ok().map(|merged| !matches!(merged, Merged::Clean(_)));
         }
@@ -138,7 +145,8 @@ impl Forecaster<'_> {
     /// # Errors
     /// `unsupported` when git is too old, `io` when nothing can be written.
     pub fn trains(&self, groups: &[Vec<&Outlook>]) -> Result<Vec<Vec<bool>>> {
-        let mut lands: Vec<_> = groups.iter().map(|group| self.known.train(group)).collect();
+        let mut lands: Vec<_> =
+            groups.iter().map(|group| self.known.as_ref()?.train(group)).collect();
         let unknown: Vec<_> = (0..groups.len()).filter(|at| lands[*at].is_none()).collect();
         let results = unknown.iter().flat_map(|at| groups[*at].iter().copied());
         self.make_trees(results)?;
@@ -167,7 +175,7 @@ impl Forecaster<'_> {
         for turn in 0..groups.iter().map(|group| group.len()).max().unwrap_or(0) {
             let on: Vec<_> = (0..groups.len()).filter(|at| turn < groups[*at].len()).collect();
             let wanted = on.iter().map(|at| {
-                let theirs = groups[*at][turn].tree.unwrap_or(self.target_tree);
+                let theirs = self.tree_with(groups[*at][turn]).unwrap_or(self.target_tree);
                 Wanted { base: Some(self.target_tree), ours: onto[*at], theirs }
             });
             for (at, merged) in on.iter().zip(self.merged(&wanted.collect::<Vec<_>>())?) {
@@ -182,18 +190,41 @@ impl Forecaster<'_> {
         Ok(lands.into_iter().map(Some).collect())
     }
 
-    /// Makes the trees of results that were known before.
+    /// The merge of two results as they would stand on the target, or as they are where they cannot.
+    fn side_by_side(&self, (one, other): (&Outlook, &Outlook)) -> Result<Wanted> {
+        Ok(match (self.tree_with(one), self.tree_with(other)) {
+            (Some(ours), Some(theirs)) if self.merger()?.merges_trees() => {
+                Wanted { base: Some(self.target_tree), ours, theirs }
+            }
+            _ => Wanted { base: None, ours: one.coming.tip.0, theirs: other.coming.tip.0 },
+        })
+    }
+
+    /// The target's tree with a result on it, once that was made; none where the result conflicts.
+    fn tree_with(&self, result: &Outlook) -> Option<ObjectId> {
+        match result.forecast {
+            Forecast::Conflicts(_) => None,
+            Forecast::UpToDate => Some(self.target_tree),
+            Forecast::Clean => self.trials.get()?.made.borrow().get(&result.coming).copied(),
+        }
+    }
+
+    /// Makes the trees of results that were told without a merge.
     fn make_trees<'a>(&self, results: impl Iterator<Item = &'a Outlook>) -> Result<()> {
-        let made = |tree| self.trials.get().is_some_and(|at| at.made.borrow().contains(&tree));
-        let mut wanted = BTreeSet::new();
+        let mut wanted = BTreeMap::new();
         for result in results {
-            if result.tree.is_some_and(|tree| tree != self.target_tree && !made(tree)) {
-                let request = self.request(&result.coming);
-                let snapshot = self.repo.snapshot_left(&request)?;
-                wanted.insert(self.landing(&result.coming, snapshot));
+            if result.forecast == Forecast::Clean && self.tree_with(result).is_none() {
+                let snapshot = self.repo.snapshot_left(&self.request(&result.coming))?;
+                wanted.insert(result.coming, self.landing(&result.coming, snapshot));
             }
         }
-        self.merged(&wanted.into_iter().collect::<Vec<_>>()).map(drop)
+        let (coming, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
+        for (coming, merged) in coming.into_iter().zip(self.merged(&wanted)?) {
+            if let Merged::Clean(tree) = merged? {
+                self.trials()?.made.borrow_mut().insert(coming, tree);
+            }
+        }
+        Ok(())
     }
 
     /// The merges that are wanted, each tried for itself; no process where there is none.
@@ -201,20 +232,14 @@ impl Forecaster<'_> {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let merged = self.merger()?.merge_all(wanted);
-        let trees = merged.iter().filter_map(|merged| match merged {
-            Ok(Merged::Clean(tree)) => Some(*tree),
-            _ => None,
-        });
-        self.trials()?.made.borrow_mut().extend(trees);
-        Ok(merged)
+        Ok(self.merger()?.merge_all(wanted))
     }
 
-    fn merger(&self) -> Result<Merger<'_>> {
+    pub(super) fn merger(&self) -> Result<Merger<'_>> {
         Ok(Merger::new(self.repo, self.target)?.writing_to(self.trials()?.folder.path()))
     }
 
-    fn trials(&self) -> Result<&Trials> {
+    pub(super) fn trials(&self) -> Result<&Trials> {
         if let Some(made) = self.trials.get() {
             return Ok(made);
         }
@@ -240,21 +265,23 @@ impl Forecaster<'_> {
         let counted = repo.inner.graph_ahead_behind(oid(coming.tip.0), oid(target.0));
         let (_, behind) = counted.git_attempt(|| "count what the target has gained")?;
         if repo.is_landed(&request)? {
-            return Ok(Start::There { behind });
+            return Ok(Start::Plain { behind, touched: Touched::default() });
         }
         repo.refuse_unrelated(&request)?;
-        Ok(Start::Merge { base: snapshot, behind })
+        let touched = match self.known {
+            Some(_) => self.untangled(coming.tip, snapshot)?,
+            None => None,
+        };
+        Ok(match touched {
+            Some(touched) => Start::Plain { behind, touched },
+            None => Start::Merge { base: snapshot, behind },
+        })
     }
 
     fn request(&self, coming: &Coming) -> PlanRequest<'static> {
         let Coming { tip, snapshot } = *coming;
         let strategy = Strategy::Squash;
         PlanRequest { target: self.target, tip, snapshot, strategy, message: "" }
-    }
-
-    fn there(&self, coming: &Coming, behind: usize) -> Result<Outlook> {
-        let ends = (self.target_tree, self.target_tree);
-        self.with_paths(coming, (Forecast::UpToDate, behind), Some(self.target_tree), ends)
     }
 
     fn outlook(
@@ -264,47 +291,39 @@ impl Forecaster<'_> {
         merged: Merged,
     ) -> Result<Outlook> {
         let before = self.target_tree;
-        match merged {
+        let (forecast, from, to) = match merged {
+            Merged::Clean(tree) if tree == before => (Forecast::UpToDate, before, before),
             Merged::Clean(tree) => {
-                let forecast = if tree == before { Forecast::UpToDate } else { Forecast::Clean };
-                self.with_paths(coming, (forecast, behind), Some(tree), (before, tree))
-            }
-            Merged::Conflicts(_)
-                if self
-                    .repo
-                    .holds_as_one_commit(&PlanRequest { snapshot, ..self.request(coming) })? =>
-            {
-                self.there(coming, behind)
+                self.trials()?.made.borrow_mut().insert(*coming, tree);
+                (Forecast::Clean, before, tree)
             }
             Merged::Conflicts(conflicts) => {
-                let shared = self.repo.merge_base(self.target, coming.tip)?;
-                let from = snapshot.or(shared).unwrap_or(self.target);
-                let ends = (self.repo.tree_of(from)?, self.repo.tree_of(coming.tip)?);
-                let forecast = Forecast::Conflicts(conflicts);
-                self.with_paths(coming, (forecast, behind), None, ends)
+                let request = PlanRequest { snapshot, ..self.request(coming) };
+                if self.repo.holds_as_one_commit(&request)? {
+                    (Forecast::UpToDate, before, before)
+                } else {
+                    let shared = self.repo.merge_base(self.target, coming.tip)?;
+                    let from = snapshot.or(shared).unwrap_or(self.target);
+                    let ends = (self.repo.tree_of(from)?, self.repo.tree_of(coming.tip)?);
+                    (Forecast::Conflicts(conflicts), ends.0, ends.1)
+                }
             }
-        }
+        };
+        let touched = Touched::by(&compare_trees(&self.trials()?.objects, from, to)?);
+        Ok(Outlook { forecast, behind, coming: *coming, is_plain: false, touched })
     }
+}
 
-    fn with_paths(
-        &self,
-        coming: &Coming,
-        (forecast, behind): (Forecast, usize),
-        tree: Option<ObjectId>,
-        (from, to): (ObjectId, ObjectId),
-    ) -> Result<Outlook> {
-        let mut outlook = Outlook::without_paths(coming, (forecast, behind), tree);
-        if from != to {
-            outlook.note_paths(compare_trees(&self.trials()?.objects, from, to)?);
-        }
-        Ok(outlook)
-    }
+/// What is told where nothing contradicts it.
+fn plain(coming: &Coming, behind: usize, touched: Touched) -> Outlook {
+    let forecast = if touched.changed.is_empty() { Forecast::UpToDate } else { Forecast::Clean };
+    Outlook { forecast, behind, coming: *coming, is_plain: true, touched }
 }
 
 /// How far a result can be told without merging it.
 enum Start {
-    /// The target holds it.
-    There { behind: usize },
+    /// Nothing contradicts it: what it changes; nothing where the target holds it.
+    Plain { behind: usize, touched: Touched },
     /// From the snapshot where there is one, else from what both share.
     Merge { base: Option<CommitId>, behind: usize },
 }

@@ -57,6 +57,7 @@ mod tree_diff;
 mod tree_plan;
 mod tree_writer;
 mod unchanged;
+mod untangled;
 mod worktree;
 
 pub use changes::DiffRange;

@@ -1,11 +1,11 @@
 //! What landing one result would do, and which others it could conflict with.
 //!
-//! Two results can conflict only where their paths meet: the same path, a file where the other has a
+//! Two sides can conflict only where their paths meet: the same path, a file where the other has a
 //! folder, or something new in a folder that the other may have renamed.
 
 use super::tree_diff::Change;
 use crate::landing::Conflict;
-use crate::names::{CommitId, ObjectId};
+use crate::names::CommitId;
 use crate::path::RepoPath;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ pub enum Forecast {
 }
 
 /// A result that may be landed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Coming {
     /// The task's last commit.
     pub tip: CommitId,
@@ -38,57 +38,78 @@ pub struct Outlook {
     pub forecast: Forecast,
     /// How many commits the target has gained that the result does not know.
     pub behind: usize,
-    /// The paths that landing it would change; where it conflicts, those that the task changed.
-    pub changed: BTreeSet<RepoPath>,
     pub(super) coming: Coming,
-    /// The target's tree with the result on it; none where that conflicts.
-    pub(super) tree: Option<ObjectId>,
-    /// The folders around what is changed, those that lose a file, and those around what is new.
+    /// Whether landing it would only put the tip's own files, links and gaps where the target's are: no
+    /// content is merged.
+    pub(super) is_plain: bool,
+    /// What landing it would change; where it conflicts, what the task changed.
+    pub(super) touched: Touched,
+}
+
+/// The paths that one side changes, and where others could meet them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Touched {
+    pub(super) changed: BTreeSet<RepoPath>,
+    /// The folders around what is changed, those that may be gone with a file, and those around what is new.
     folders: BTreeSet<RepoPath>,
     losing: BTreeSet<RepoPath>,
     gaining: BTreeSet<RepoPath>,
 }
 
 impl Outlook {
-    pub(super) fn without_paths(
-        coming: &Coming,
-        (forecast, behind): (Forecast, usize),
-        tree: Option<ObjectId>,
-    ) -> Self {
-        let (changed, folders, losing, gaining) = Default::default();
-        Self { forecast, behind, changed, coming: *coming, tree, folders, losing, gaining }
-    }
-
-    pub(super) fn note_paths(&mut self, changes: Vec<Change>) {
-        for Change { path, old, new } in changes {
-            let around = || around(path.as_bytes()).map(RepoPath::new);
-            let same_kind = matches!((old, new), (Some(old), Some(new)) if old.is_like(new));
-            if new.is_some() && !same_kind {
-                self.gaining.extend(around());
-            }
-            if old.is_some() && !same_kind {
-                self.losing.extend(around().next());
-            }
-            self.folders.extend(around());
-            self.changed.insert(path);
-        }
+    /// The paths that landing it would change; where it conflicts, those that the task changed.
+    #[must_use]
+    pub fn changed(&self) -> &BTreeSet<RepoPath> {
+        &self.touched.changed
     }
 
     /// Whether the two could conflict at all, by their paths.
     #[must_use]
     pub fn may_conflict_with(&self, other: &Self) -> bool {
-        let meets = |one: &Self, other: &Self| {
-            one.changed.iter().any(|path| other.folders.contains(path))
-                || !one.losing.is_disjoint(&other.gaining)
-        };
-        !self.changed.is_disjoint(&other.changed) || meets(self, other) || meets(other, self)
+        !self.changed().is_disjoint(other.changed()) || self.touched.meets(&other.touched)
     }
 
     /// Whether the two together could look like a move, which either alone is not.
     #[must_use]
     pub fn may_move_with(&self, other: &Self) -> bool {
-        let moves = |one: &Self, other: &Self| !one.losing.is_empty() && !other.gaining.is_empty();
-        moves(self, other) || moves(other, self)
+        let moves =
+            |one: &Touched, other: &Touched| !one.losing.is_empty() && !other.gaining.is_empty();
+        moves(&self.touched, &other.touched) || moves(&other.touched, &self.touched)
+    }
+}
+
+impl Touched {
+    pub(super) fn by<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
+        let mut touched = Self::default();
+        for Change { path, old, new } in changes {
+            let around = || around(path.as_bytes()).map(RepoPath::new);
+            let same_kind = matches!((old, new), (Some(old), Some(new)) if old.is_like(*new));
+            if new.is_some() && !same_kind {
+                touched.gaining.extend(around());
+            }
+            if old.is_some() && !same_kind {
+                // Git takes a folder for moved by what was in the folders below it, too.
+                let outer = around().skip(1).filter(|folder| !folder.as_bytes().is_empty());
+                touched.losing.extend(around().take(1).chain(outer));
+            }
+            touched.folders.extend(around());
+            touched.changed.insert(path.clone());
+        }
+        touched
+    }
+
+    /// Whether something could be taken for moved, which needs a place that it left and one that is new.
+    fn may_move(&self) -> bool {
+        !self.losing.is_empty() && !self.gaining.is_empty()
+    }
+
+    /// Whether they could contradict each other elsewhere than at a path that both change.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let meets = |one: &Self, other: &Self| {
+            one.changed.iter().any(|path| other.folders.contains(path))
+                || (one.may_move() && !one.losing.is_disjoint(&other.gaining))
+        };
+        meets(self, other) || meets(other, self)
     }
 }
 

@@ -29,6 +29,11 @@ impl Entry {
         self.mode == SYMLINK
     }
 
+    /// Whether it is a file with content, a program or not.
+    pub(super) fn is_file(self) -> bool {
+        self.mode >> 12 == 0o10
+    }
+
     /// Whether both are files, or symbolic links, or submodules' commits.
     pub(super) fn is_like(self, other: Self) -> bool {
         self.mode >> 12 == other.mode >> 12

@@ -296,5 +296,5 @@ impl Group<'_> {
 
 /// The paths that both change.
 fn overlap(one: &Outlook, other: &Outlook) -> Vec<RepoPath> {
-    one.changed.intersection(&other.changed).cloned().collect()
+    one.changed().intersection(other.changed()).cloned().collect()
 }

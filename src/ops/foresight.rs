@@ -36,9 +36,9 @@ impl Foresight {
         Self { targets: targets.unwrap_or_default(), merging }
     }
 
-    /// What is known of one target.
-    pub(super) fn of_target(&self, tip: CommitId) -> Foreseen {
-        self.targets.get(&tip).cloned().unwrap_or_default()
+    /// What is known of one target; none where nothing can be.
+    pub(super) fn of_target(&self, tip: CommitId) -> Option<Foreseen> {
+        self.merging.as_ref().map(|_| self.targets.get(&tip).cloned().unwrap_or_default())
     }
 
     /// Keeps what was told now with what was known, as far as it is about the present `tips`.

@@ -236,6 +236,20 @@ fn two_may_conflict_without_a_path_in_common() {
 }
 
 #[test]
+fn a_folder_that_moves_with_all_that_is_below_it_is_a_conflict_too() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    repo.write("box/inner/deep/file", "some text\n".repeat(20));
+    repo.commit_all("a box in a box");
+    run(&repo, &[("moves", "git mv box crate"), ("adds", "echo new > box/new")]);
+    let report = repo.offshoot_json(&["forecast"]);
+    assert_eq!(pair(&report, "moves", "adds"), (vec![], "conflicts".to_owned()));
+    land_in_order(&repo, &report);
+    let rest = if text(&report["order"][0]) == "moves" { "adds" } else { "moves" };
+    repo.offshoot(&["merge", rest]).exits(3);
+}
+
+#[test]
 fn three_that_only_conflict_all_together_are_not_all_promised() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");

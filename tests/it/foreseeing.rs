@@ -90,6 +90,27 @@ fn what_has_not_changed_is_not_merged_again() {
 }
 
 #[test]
+fn what_meets_nothing_is_told_without_a_merge() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    for (name, line) in [
+        ("one", "sed -i 3s/.*/one/ notes.txt"),
+        ("moves", "git mv src source"),
+        ("drops", "git rm -q docs/guide.md"),
+    ] {
+        repo.dispatch_to_end(name, &["sh", "-c", line]);
+    }
+    repo.write("new", "the target moves\n");
+    repo.commit_all("main moves");
+    let (told, merges) = forecast(&repo);
+    assert_eq!((told["order"].clone(), merges), (json!(["one", "moves", "drops"]), 0));
+    // Another line of the same file: only that file is merged, as git does it.
+    repo.dispatch_to_end("two", &["sh", "-c", "sed -i 9s/.*/two/ notes.txt"]);
+    let (told, merges) = forecast(&repo);
+    assert_eq!((verdict(&told, "one", "two"), merges), ("clean".to_owned(), 1));
+}
+
+#[test]
 fn a_tip_that_moves_takes_its_answers_with_it() {
     let sandbox = Sandbox::new();
     let repo = four_tasks(&sandbox);

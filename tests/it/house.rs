@@ -79,7 +79,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("jiff", &["timestamp", "clock"]),
     ("jsonc_parser", &["setup"]),
     ("libc", &["process"]),
-    ("libdeflater", &["git/pack"]),
+    ("libdeflater", &["git/pack", "git/quarantine"]),
     ("libgit2_sys", &["git"]),
     ("memmap2", &["git/pack"]),
     ("rmcp", &["mcp"]),

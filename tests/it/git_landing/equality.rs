@@ -7,7 +7,7 @@
 mod generated;
 
 use super::Sandbox;
-use offshoot::git::{Plan, PlanRequest, Repo};
+use offshoot::git::{Coming, Forecast, Foreseen, Outlook, Plan, PlanRequest, Repo};
 use offshoot::landing::Strategy;
 use offshoot::names::CommitId;
 use std::collections::BTreeSet;
@@ -227,6 +227,60 @@ fn merges_of_generated_histories_come_out_as_gits() {
     }
     tell(Path::new("generated"), &tally);
     assert!(tally.conflicts > 0 && tally.conflicts < tally.merges, "both sorts: {tally:?}");
+}
+
+/// What results come to on a target, and which two of them conflict there; by merges alone, or without
+/// them where that is possible.
+fn foreseen(
+    history: &History<'_>,
+    (target, tips): (CommitId, &[CommitId]),
+    known: Option<Foreseen>,
+) -> (Vec<(Forecast, BTreeSet<String>)>, Vec<bool>) {
+    let scratch = history.root.join("scratch");
+    let forecaster = history.repo.forecaster(target, &scratch, known);
+    let forecaster = forecaster.expect("a forecaster");
+    let coming: Vec<_> = tips.iter().map(|tip| Coming { tip: *tip, snapshot: None }).collect();
+    let outlooks = forecaster.outlooks(&coming).expect("outlooks").into_iter();
+    let outlooks: Vec<Outlook> = outlooks.map(|outlook| outlook.expect("a forecast")).collect();
+    let pairs = outlooks
+        .iter()
+        .enumerate()
+        .flat_map(|(at, one)| outlooks[at + 1..].iter().map(move |other| (one, other)));
+    let pairs: Vec<_> = pairs.collect();
+    let conflicts = forecaster.conflicting(&pairs).expect("verdicts");
+    let told = |outlook: &Outlook| {
+        let changed = outlook.changed().iter().map(|path| path.shown()).collect();
+        (outlook.forecast.clone(), changed)
+    };
+    (outlooks.iter().map(told).collect(), conflicts)
+}
+
+#[test]
+fn forecasts_of_generated_histories_come_out_as_gits_merges() {
+    let sandbox = Sandbox::new();
+    let many = if std::env::var_os("OFFSHOOT_HISTORIES").is_some() { 40 } else { 8 };
+    let made = generated::branches(&sandbox, many);
+    let history = History::of(&sandbox, &sandbox.root());
+    let tips: Vec<CommitId> = made.iter().flat_map(|(one, two)| [*one, *two]).collect();
+    let (mut clean, mut conflicts) = (0, 0);
+    // The base itself, of which all is clean, and targets that have moved on.
+    for target in [sandbox.at("base"), tips[0], tips[3]] {
+        let ours = foreseen(&history, (target, &tips), Some(Foreseen::default()));
+        let gits = foreseen(&history, (target, &tips), None);
+        for ((tip, ours), gits) in tips.iter().zip(&ours.0).zip(&gits.0) {
+            assert_eq!(ours, gits, "{tip} on {target}");
+        }
+        let pairs = tips
+            .iter()
+            .enumerate()
+            .flat_map(|(at, one)| tips[at + 1..].iter().map(move |other| (one, other)));
+        for (((one, other), ours), gits) in pairs.zip(&ours.1).zip(&gits.1) {
+            assert_eq!(ours, gits, "{one} and {other} on {target}");
+        }
+        conflicts += gits.1.iter().filter(|conflict| **conflict).count();
+        clean += gits.1.iter().filter(|conflict| !**conflict).count();
+    }
+    assert!(clean > 40 && conflicts > 40, "{clean} clean, {conflicts} not");
 }
 
 #[expect(clippy::print_stdout, reason = "the long form tells figures")]

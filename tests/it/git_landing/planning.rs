@@ -121,7 +121,7 @@ fn conflicts_are_answers_and_change_nothing() {
     let scratch = tempfile::tempdir().expect("a folder");
     let repo = sandbox.repo();
     let forecaster = repo
-        .forecaster(sandbox.at("main"), scratch.path(), Foreseen::default())
+        .forecaster(sandbox.at("main"), scratch.path(), Some(Foreseen::default()))
         .expect("a forecaster");
     let coming = [Coming { tip: sandbox.at("task"), snapshot: None }];
     let outlook = forecaster.outlooks(&coming).expect("outlooks").remove(0).expect("a forecast");
