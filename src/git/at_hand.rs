@@ -24,6 +24,10 @@ use std::path::Path;
 /// Larger files are unpacked, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
+/// Most files are no larger, in bytes. A larger piece of memory, once freed, has the allocator keep more
+/// for itself (mallopt(3), `M_MMAP_THRESHOLD`).
+const USUAL: usize = 64 * 1024;
+
 /// After so many files in a row that are not there as they are wanted, no more are looked for: the
 /// checkout is of another branch, or not in memory. Asking for a file has the kernel fetch it.
 const PATIENCE: usize = 50;
@@ -59,7 +63,7 @@ pub(super) struct AtHand<'a> {
 
 impl<'a> AtHand<'a> {
     pub(super) fn of(folder: &'a MainFolder) -> Self {
-        Self { folder, content: vec![0; LARGEST], patience: PATIENCE }
+        Self { folder, content: vec![0; USUAL], patience: PATIENCE }
     }
 
     /// The content of a file as the index wants it, if just that stands at its path.
@@ -80,9 +84,15 @@ impl<'a> AtHand<'a> {
         let path = OsStr::from_bytes(&entry.path);
         let (root, how) = (&self.folder.root, self.folder.how);
         let file = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve).ok()?;
-        let mut into = [IoSliceMut::new(&mut self.content)];
-        // One that is cut short by others has another sum.
-        let length = rustix::io::preadv2(&file, &mut into, 0, how).ok()?;
+        let read = |into: &mut [u8]| {
+            // One that is cut short by others has another sum.
+            rustix::io::preadv2(&file, &mut [IoSliceMut::new(into)], 0, how).ok()
+        };
+        let mut length = read(&mut self.content)?;
+        if length == USUAL {
+            self.content.resize(LARGEST, 0);
+            length = read(&mut self.content)?;
+        }
         let content = &self.content[..length];
         let sum = Sha1::new().chain_update(format!("blob {length}\0")).chain_update(content);
         (sum.finalize()[..] == entry.id.as_bytes()[..]).then_some(length)
@@ -127,7 +137,9 @@ mod tests {
         let folder = tempfile::tempdir_in("/dev/shm").expect("a temporary folder");
         let main = MainFolder::open(folder.path()).expect("opens");
         let mut at_hand = AtHand::of(&main);
-        for (size, is_taken) in [(0, true), (LARGEST, true), (LARGEST + 1, false)] {
+        for (size, is_taken) in
+            [(0, true), (USUAL, true), (USUAL + 1, true), (LARGEST, true), (LARGEST + 1, false)]
+        {
             let content = vec![b'x'; size];
             fs::write(folder.path().join("file"), &content).expect("writes");
             let wanted = is_taken.then_some(&content[..]);
