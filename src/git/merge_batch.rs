@@ -3,9 +3,13 @@
 //! What cannot be merged at all (a commit that is gone, histories that share nothing) ends git in the
 //! midst of a batch. Then each merge is tried by itself, so that one bad task spoils no other's answer.
 
+use super::command::{Output, Started};
 use super::merge_tree::{Merged, Merger, malformed, one_merge};
 use crate::error::Result;
 use crate::names::ObjectId;
+
+/// As many merges take about as long as starting git does.
+const WORTH_A_PROCESS: usize = 10;
 
 /// A merge that is wanted: of two commits that share history, or of any two trees from a base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +36,7 @@ impl Merger<'_> {
         // `--stdin` came with 2.39, a base in its lines with 2.40.
         if wanted.len() > 1
             && self.version >= (2, 40)
-            && let Ok(merged) = self.batch(wanted)
+            && let Ok(merged) = self.batches(wanted)
         {
             return merged.into_iter().map(Ok).collect();
         }
@@ -44,8 +48,20 @@ impl Merger<'_> {
         self.run(&base.into_iter().chain(wanted.sides()).collect::<Vec<_>>())
     }
 
-    /// An answer a line: `<1 when clean> NUL` and what a single merge answers, each part ended by NUL.
-    fn batch(&self, wanted: &[Wanted]) -> Result<Vec<Merged>> {
+    /// All of them, by as many git as there are processors where they take longer than its start.
+    fn batches(&self, wanted: &[Wanted]) -> Result<Vec<Merged>> {
+        let most = wanted.len().div_ceil(WORTH_A_PROCESS);
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(most);
+        let parts: Vec<_> = wanted.chunks(wanted.len().div_ceil(count)).collect();
+        let started: Vec<_> = parts.iter().map(|part| self.start(part)).collect::<Result<_>>()?;
+        let mut merged = Vec::new();
+        for (part, started) in parts.into_iter().zip(started) {
+            merged.extend(read(part, &started.finish(&[0])?)?);
+        }
+        Ok(merged)
+    }
+
+    fn start(&self, wanted: &[Wanted]) -> Result<Started> {
         let mut lines = String::new();
         for one in wanted {
             if let Some(base) = one.base {
@@ -53,21 +69,25 @@ impl Merger<'_> {
             }
             lines.push_str(&format!("{} {}\n", one.ours, one.theirs));
         }
-        let output = self.command().arg("--stdin").input(lines).run()?;
-        let mut fields = output.stdout.split(|byte| *byte == 0);
-        let mut merged = Vec::new();
-        for one in wanted {
-            let is_clean = match fields.next() {
-                Some(b"1") => true,
-                Some(b"0") => false,
-                _ => return Err(malformed()),
-            };
-            merged.push(one_merge(&mut fields, is_clean, &one.sides())?);
-            if is_clean {
-                // The end of an answer; of a conflict it was taken with the last message.
-                fields.next().filter(|end| end.is_empty()).ok_or_else(malformed)?;
-            }
-        }
-        Ok(merged)
+        self.command().arg("--stdin").input(lines).start()
     }
+}
+
+/// An answer a line: `<1 when clean> NUL` and what a single merge answers, each part ended by NUL.
+fn read(wanted: &[Wanted], output: &Output) -> Result<Vec<Merged>> {
+    let mut fields = output.stdout.split(|byte| *byte == 0);
+    let mut merged = Vec::new();
+    for one in wanted {
+        let is_clean = match fields.next() {
+            Some(b"1") => true,
+            Some(b"0") => false,
+            _ => return Err(malformed()),
+        };
+        merged.push(one_merge(&mut fields, is_clean, &one.sides())?);
+        if is_clean {
+            // The end of an answer; of a conflict it was taken with the last message.
+            fields.next().filter(|end| end.is_empty()).ok_or_else(malformed)?;
+        }
+    }
+    Ok(merged)
 }
