@@ -39,7 +39,7 @@ use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::{Attempt, ErrorKind, Result};
 use crate::ops::processes;
-use args::{Cli, InPlace, Parsed, Process, Verb};
+use args::{Cli, InPlace, Look, Parsed, Process, Start, Verb};
 use exit::Exit;
 use output::{Format, Output};
 use std::ffi::OsString;
@@ -145,25 +145,31 @@ fn carry_out(
     let directory = everywhere.directory;
     let place = || Place::of(directory.clone(), environment.clone());
     match verb {
-        Verb::Dispatch(args) if !args.wait => {
+        Verb::Start(Start::Dispatch(args)) if !args.wait => {
             let request = args.into_request(&mut std::io::stdin())?;
             let context = place()?.open_for(output)?;
             let exit = run::dispatch(&context, output, request)?;
             news::notice(&context, output, &words);
             Ok(exit)
         }
-        Verb::Dispatch(args) | Verb::Run(args) => {
+        Verb::Start(Start::Dispatch(args) | Start::Run(args)) => {
             let request = args.into_request(&mut std::io::stdin())?;
             let place = place()?;
             run::run(&place, &place.open_for(output)?, output, request)
         }
-        Verb::InPlace(verb) => {
+        Verb::Look(verb) => {
             let context = place()?.open_for(output)?;
             let tells = verb.tells_of_ends();
-            let exit = in_place(verb, &context, output)?;
+            let exit = look(verb, &context, output)?;
             if !tells {
                 news::notice(&context, output, &words);
             }
+            Ok(exit)
+        }
+        Verb::InPlace(verb) => {
+            let context = place()?.open_for(output)?;
+            let exit = in_place(verb, &context, output)?;
+            news::notice(&context, output, &words);
             Ok(exit)
         }
         Verb::Setup(args) => {
@@ -196,17 +202,24 @@ fn carry_on(process: Process, environment: &Environment) -> Result<Exit> {
     }
 }
 
-fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
+fn look(verb: Look, context: &Context, output: &Output) -> Result<Exit> {
     match verb {
-        InPlace::List(args) => look::list(context, output, &args.into_request()),
-        InPlace::Status(args) => look::status(context, output, &args.task),
-        InPlace::Wait(args) => look::wait(context, output, &args.into_request()),
-        InPlace::Logs(args) => look::logs(context, output, &args.into_request(output.format)),
-        InPlace::Result(args) => look::result(context, output, &args.task),
-        InPlace::Diff(args) => {
+        Look::List(args) => look::list(context, output, &args.into_request()),
+        Look::Status(args) => look::status(context, output, &args.task),
+        Look::Wait(args) => look::wait(context, output, &args.into_request()),
+        Look::Logs(args) => look::logs(context, output, &args.into_request(output.format)),
+        Look::Result(args) => look::result(context, output, &args.task),
+        Look::Diff(args) => {
             let form = args.form();
             look::diff(context, output, &args.into_request(), form)
         }
+        Look::Inbox(args) => news::inbox(context, output, &args),
+        Look::Events(args) => news::events(context, output, &args),
+    }
+}
+
+fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
+    match verb {
         InPlace::Pause(args) => decide::pause(context, output, &args),
         InPlace::Resume(args) => decide::resume(context, output, &args.tasks),
         InPlace::Priority(args) => decide::prioritise(context, output, &args),
@@ -223,9 +236,7 @@ fn in_place(verb: InPlace, context: &Context, output: &Output) -> Result<Exit> {
         InPlace::Discard(args) => decide::discard(context, output, &args.tasks),
         InPlace::Restore(args) => decide::restore(context, output, &args.tasks),
         InPlace::Undo(args) => decide::undo(context, output, &args.into_request()),
-        InPlace::Inbox(args) => news::inbox(context, output, &args),
         InPlace::Lock { verb } => locks::lock(context, output, verb),
-        InPlace::Events(args) => news::events(context, output, &args),
         InPlace::Doctor(args) => upkeep::doctor(context, output, &args),
         InPlace::Gc(args) => upkeep::gc(context, output, &args),
         InPlace::Trust => trust::trust(context, output),

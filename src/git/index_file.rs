@@ -116,6 +116,14 @@ impl IndexFile {
         bytes
     }
 
+    /// The entries of a folder whose path with a slash at the end is `path`; `None` when there are not as
+    /// many as its tree says.
+    pub(super) fn files_of(&self, folder: &CachedTree, path: &[u8]) -> Option<&[IndexEntry]> {
+        let rest = &self.entries[self.entries.partition_point(|entry| &*entry.path < path)..];
+        let count = rest.partition_point(|entry| entry.path.starts_with(path));
+        (count == folder.files).then(|| &rest[..count])
+    }
+
     /// An index; `None` when it is not known which trees its entries make.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let (content, sum) = bytes.split_last_chunk::<ID>()?;

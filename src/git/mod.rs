@@ -4,6 +4,7 @@
 //! names the `git2` package, and nothing outside `command` starts git.
 
 mod apply;
+mod at_hand;
 mod carry;
 mod changes;
 mod command;

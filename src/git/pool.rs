@@ -63,14 +63,19 @@ pub struct FitRequest<'a> {
 }
 
 impl Repo {
-    /// The files of a commit as an index; none where git alone writes them as they should be.
-    pub(super) fn plain_index(&self, commit: CommitId) -> Result<Option<IndexFile>> {
+    /// The files of a commit as an index; none where git alone writes them as they should be. What is
+    /// the same in `known`, an index that was made so before, is not read again.
+    pub(super) fn plain_index(
+        &self,
+        commit: CommitId,
+        known: Option<&IndexFile>,
+    ) -> Result<Option<IndexFile>> {
         if !self.writes_plainly() {
             return Ok(None);
         }
         let packs = Packs::open(self.common_dir());
         let mut objects = Objects::of(&self.inner, &packs)?;
-        Ok(TreePlan::read(&mut objects, self.tree_of(commit)?)?.map(|plan| plan.index))
+        TreePlan::read_index(&mut objects, self.tree_of(commit)?, known)
     }
 
     /// Makes a stripped folder hold a commit; says whether it is ready then.
@@ -78,7 +83,8 @@ impl Repo {
     /// # Errors
     /// `io` or `git` when something cannot be read or written.
     pub fn fit_stripped(&self, stripped: &Stripped, request: &FitRequest<'_>) -> Result<bool> {
-        self.fit(&stripped.there, request)
+        let wanted = self.plain_index(request.commit, None)?;
+        wanted.map_or(Ok(false), |wanted| self.fit((&stripped.there, wanted), request))
     }
 
     /// Makes a spare folder, which holds what `index` says, hold another commit; says whether it is
@@ -87,18 +93,18 @@ impl Repo {
     /// # Errors
     /// As [`fit_stripped`](Self::fit_stripped).
     pub fn fit_again(&self, request: &FitRequest<'_>) -> Result<bool> {
-        let Some(there) = files_in(request.index) else { return Ok(false) };
-        self.fit(&there, request)
+        let Some(known) = index_of(request.index) else { return Ok(false) };
+        let wanted = self.plain_index(request.commit, Some(&known))?;
+        wanted.map_or(Ok(false), |wanted| self.fit((&untouched(known), wanted), request))
     }
 
-    fn fit(&self, there: &[There], request: &FitRequest<'_>) -> Result<bool> {
-        let FitRequest { folder, commit, keeps, index } = *request;
-        let Some(wanted) = self.plain_index(commit)? else { return Ok(false) };
-        let tree = wanted.root.id;
+    fn fit(&self, files: (&[There], IndexFile), request: &FitRequest<'_>) -> Result<bool> {
+        let FitRequest { folder, keeps, index, .. } = *request;
+        let tree = files.1.root.id;
         // Nothing in it is a repository's while nobody uses it.
         let now = put_git_file(folder, "")?;
         let dated = dated(now, keeps);
-        let fitted = refit(self, &open_root(folder)?, (there, wanted), dated)?;
+        let fitted = refit(self, &open_root(folder)?, files, dated)?;
         if dated.is_none() {
             // Files that are as young as the index would be taken for changed.
             std::thread::sleep(A_TICK);
@@ -149,11 +155,13 @@ impl Repo {
         differs: bool,
     ) -> Result<Option<Checkout>> {
         let attempt = || format!("take `{}`", spare.folder.display());
-        let before = if differs { files_in(&record.join("index")) } else { Some(Vec::new()) };
-        let wanted = if differs { self.plain_index(new.base)? } else { None };
-        let (Some(before), true) = (before, differs == wanted.is_some()) else { return Ok(None) };
-        if spare.keeps && wanted.as_ref().is_some_and(|wanted| rules_differ(&before, wanted)) {
-            return Ok(None);
+        let mut change = None;
+        if differs {
+            let Some(before) = index_of(&record.join("index")) else { return Ok(None) };
+            let wanted = self.plain_index(new.base, Some(&before))?;
+            let wanted = wanted.filter(|wanted| !spare.keeps || !rules_differ(&before, wanted));
+            let Some(wanted) = wanted else { return Ok(None) };
+            change = Some((before, wanted));
         }
         let place = self.link(new, &spare.name)?;
         let ours = new.claimed();
@@ -170,11 +178,11 @@ impl Repo {
         rename(&spare.folder, &place).attempt(attempt)?;
         let now = put_git_file(&place, &format!("gitdir: {}\n", entry.display()))?;
         let (index, lock) = (ours.join("index"), entry.join("index.lock"));
-        match wanted {
+        match change {
             None => fs::rename(index, &lock).attempt(attempt)?,
-            Some(wanted) => {
-                let dated = dated(now, spare.keeps);
-                let fitted = refit(self, &open_root(&place)?, (&before, wanted), dated)?;
+            Some((before, wanted)) => {
+                let (files, dated) = ((&*untouched(before), wanted), dated(now, spare.keeps));
+                let fitted = refit(self, &open_root(&place)?, files, dated)?;
                 fs::write(&lock, fitted.to_bytes()).attempt(attempt)?;
             }
         }
@@ -314,18 +322,24 @@ pub fn spare_folder(home: &Path, name: &str) -> PathBuf {
     home.join(POOL).join(name)
 }
 
+fn index_of(file: &Path) -> Option<IndexFile> {
+    IndexFile::parse(&fs::read(file).ok()?)
+}
+
 /// What an index of ours says of a folder in which nothing was touched since.
-fn files_in(index: &Path) -> Option<Vec<There>> {
-    let IndexFile { entries, .. } = IndexFile::parse(&fs::read(index).ok()?)?;
-    Some(entries.into_iter().map(|entry| There { entry, is_untouched: true }).collect())
+fn untouched(index: IndexFile) -> Vec<There> {
+    let entries = index.entries.into_iter();
+    entries.map(|entry| There { entry, is_untouched: true }).collect()
 }
 
 /// Whether what is ignored may be other than it was.
-fn rules_differ(before: &[There], wanted: &IndexFile) -> bool {
+fn rules_differ(before: &IndexFile, wanted: &IndexFile) -> bool {
     let is_rule = |path: &[u8]| path == b".gitignore" || path.ends_with(b"/.gitignore");
-    let there = before.iter().map(|there| &there.entry).filter(|entry| is_rule(&entry.path));
-    let wanted = wanted.entries.iter().filter(|entry| is_rule(&entry.path));
-    !there.map(|entry| (&entry.path, entry.id)).eq(wanted.map(|entry| (&entry.path, entry.id)))
+    let [there, wanted] = [before, wanted].map(|index| {
+        let rules = index.entries.iter().filter(|entry| is_rule(&entry.path));
+        rules.map(|entry| (&entry.path, entry.id))
+    });
+    !there.eq(wanted)
 }
 
 /// How written files are dated. Build tools compare them with what they made, which may be in there: a

@@ -50,20 +50,23 @@ impl Repo {
         set_up_libgit2();
         let found = git2::Repository::discover(directory)
             .map_err(|cause| cannot_open(directory, &cause))?;
-        let common_dir = std::fs::canonicalize(found.commondir())
-            .attempt(|| format!("find `{}`", found.commondir().display()))?;
+        let git_dir = canonical(found.path())?;
+        let common_dir = match found.commondir() == found.path() {
+            true => git_dir.clone(),
+            false => canonical(found.commondir())?,
+        };
         let here = match found.workdir() {
-            Some(root) => {
-                Some(Checkout { root: canonical(root)?, git_dir: canonical(found.path())? })
-            }
+            Some(root) => Some(Checkout { root: canonical(root)?, git_dir: git_dir.clone() }),
             None => None,
         };
-        let inner = match canonical(found.path())? == common_dir {
-            true => found,
-            false => git2::Repository::open(&common_dir)
-                .map_err(|cause| cannot_open(directory, &cause))?,
+        let (inner, main_worktree) = if git_dir == common_dir {
+            (found, here.as_ref().map(|here| here.root.clone()))
+        } else {
+            let main = git2::Repository::open(&common_dir)
+                .map_err(|cause| cannot_open(directory, &cause))?;
+            let root = main.workdir().map(canonical).transpose()?;
+            (main, root)
         };
-        let main_worktree = inner.workdir().map(canonical).transpose()?;
         Ok(Self { inner, git: Git::new(environment), common_dir, main_worktree, here })
     }
 

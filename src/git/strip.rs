@@ -64,7 +64,7 @@ impl Repo {
     /// `io` when something cannot be read or moved; what was moved is where the rest goes.
     pub fn strip(&self, request: &StripRequest<'_>) -> Result<Option<Stripped>> {
         let StripRequest { folder, umask, .. } = *request;
-        let Some(plan) = self.plain_index(request.commit)? else { return Ok(None) };
+        let Some(plan) = self.plain_index(request.commit, None)? else { return Ok(None) };
         let known = fs::read(request.index).ok().and_then(|bytes| IndexFile::parse(&bytes));
         let written = request.index.metadata().map(|it| (it.mtime(), it.mtime_nsec()));
         let attempt = || format!("read `{}`", folder.display());

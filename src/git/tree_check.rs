@@ -63,7 +63,8 @@ fn component_is_safe(component: &[u8], is_symlink: bool) -> bool {
 
 /// Whether HFS+ takes `name` for `wanted`: case and certain invisible characters do not count there.
 fn is_hfs_name(name: &[u8], wanted: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(name) else { return name.eq_ignore_ascii_case(wanted) };
+    let text = std::str::from_utf8(name).ok().filter(|_| !name.is_ascii());
+    let Some(text) = text else { return name.eq_ignore_ascii_case(wanted) };
     let seen: String = text.chars().filter(|c| !is_ignored_by_hfs(*c)).collect();
     seen.as_bytes().eq_ignore_ascii_case(wanted)
 }

@@ -24,8 +24,8 @@ pub(super) struct TreePlan {
     /// The entries' states are not known yet.
     pub(super) index: IndexFile,
     pub(super) folders: Vec<Folder>,
-    /// One for each entry of the index.
-    pub(super) files: Vec<PlannedFile>,
+    /// For each entry of the index, the place of the folder that it lies in.
+    pub(super) files: Vec<usize>,
 }
 
 /// A folder of the tree; each comes after the one it lies in. The first is the root.
@@ -33,12 +33,6 @@ pub(super) struct Folder {
     pub(super) name: Vec<u8>,
     /// The place of the one that it lies in.
     pub(super) above: usize,
-}
-
-/// Where a file goes, and where its content is.
-pub(super) struct PlannedFile {
-    pub(super) folder: usize,
-    pub(super) content: Option<Place>,
 }
 
 /// Reads objects out of packs, and those that are not there through libgit2.
@@ -90,10 +84,33 @@ impl TreePlan {
     /// # Errors
     /// `git` when an object cannot be read.
     pub(super) fn read(objects: &mut Objects<'_>, tree: ObjectId) -> Result<Option<Self>> {
+        Self::read_beside(objects, tree, None)
+    }
+
+    /// Reads a tree for its index. Folders that are in `known` too, the index of another tree that was
+    /// read, are taken from there with the states of their files.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_index(
+        objects: &mut Objects<'_>,
+        tree: ObjectId,
+        known: Option<&IndexFile>,
+    ) -> Result<Option<IndexFile>> {
+        Ok(Self::read_beside(objects, tree, known)?.map(|plan| plan.index))
+    }
+
+    /// Without the folders and files that come from `known`: then only the index is whole.
+    fn read_beside(
+        objects: &mut Objects<'_>,
+        tree: ObjectId,
+        known: Option<&IndexFile>,
+    ) -> Result<Option<Self>> {
         let root = CachedTree { name: Vec::new(), id: tree, files: 0, folders: Vec::new() };
         let index = IndexFile { entries: Vec::new(), root: root.clone() };
         let mut plan = Self { index, folders: Vec::new(), files: Vec::new() };
-        let top = Inside { above: 0, path: Vec::new(), depth: 0 };
+        let known = known.map(|known| (known, &known.root));
+        let top = Inside { above: 0, path: Vec::new(), depth: 0, known };
         let Some(root) = plan.add(objects, root, &top)? else { return Ok(None) };
         plan.index.root = root;
         // What is not sorted was made by hand; git sorts it or refuses.
@@ -106,7 +123,7 @@ impl TreePlan {
         &mut self,
         objects: &mut Objects<'_>,
         mut folder: CachedTree,
-        at: &Inside,
+        at: &Inside<'_>,
     ) -> Result<Option<CachedTree>> {
         if at.depth > DEEPEST {
             return Ok(None);
@@ -125,30 +142,41 @@ impl TreePlan {
             if !name_is_safe(name, mode == LINK) {
                 return Ok(None);
             }
-            let mut path = at.path.clone();
-            path.extend_from_slice(name);
             match mode {
                 FOLDER => {
-                    path.push(b'/');
+                    let path = [&at.path, name, b"/"].concat();
+                    let known = at.known.and_then(|(index, tree)| {
+                        let folder = tree.folders.iter().find(|folder| folder.name == name)?;
+                        Some((index, folder))
+                    });
+                    if let Some((index, same)) = known.filter(|(_, folder)| folder.id == id)
+                        && let Some(entries) = index.files_of(same, &path)
+                    {
+                        self.index.entries.extend_from_slice(entries);
+                        folder.folders.push(same.clone());
+                        continue;
+                    }
                     let name = name.to_vec();
                     let below = CachedTree { name, id, files: 0, folders: Vec::new() };
-                    let inside = Inside { above: place, path, depth: at.depth + 1 };
+                    let inside = Inside { above: place, path, depth: at.depth + 1, known };
                     match self.add(objects, below, &inside)? {
                         Some(below) => folder.folders.push(below),
                         None => return Ok(None),
                     }
                 }
                 FILE | PROGRAM | LINK => {
-                    let content = objects.packs.find(id);
-                    if name == b".gitattributes"
-                        && (mode == LINK
-                            || !attributes_are_plain(objects.read(id, content, Kind::Blob)?))
-                    {
-                        return Ok(None);
+                    if name == b".gitattributes" {
+                        let stored = objects.packs.find(id);
+                        let is_plain = mode != LINK
+                            && attributes_are_plain(objects.read(id, stored, Kind::Blob)?);
+                        if !is_plain {
+                            return Ok(None);
+                        }
                     }
+                    let path = [&at.path, name].concat();
                     let state = FileState::default();
                     self.index.entries.push(IndexEntry { path, mode, id, state });
-                    self.files.push(PlannedFile { folder: place, content });
+                    self.files.push(place);
                 }
                 // A submodule, or a mode that git would correct.
                 _ => return Ok(None),
@@ -159,11 +187,13 @@ impl TreePlan {
     }
 }
 
-/// Where a folder lies: in which one, the path that leads into it with a slash at the end, how deep.
-struct Inside {
+/// Where a folder lies: in which one, the path that leads into it with a slash at the end, how deep;
+/// and what another index knows of the folder at this path.
+struct Inside<'a> {
     above: usize,
     path: Vec<u8>,
     depth: usize,
+    known: Option<(&'a IndexFile, &'a CachedTree)>,
 }
 
 /// An entry of a tree: `MODE SPACE NAME NUL ID`.
@@ -183,5 +213,67 @@ impl<'a> TreeEntry<'a> {
         let (id, others) = behind[end + 1..].split_first_chunk()?;
         *rest = others;
         Some(Self { mode, name: &behind[..end], id: ObjectId::from_bytes(*id) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::Git;
+    use super::*;
+    use crate::environment::Environment;
+
+    #[test]
+    fn an_index_that_is_read_beside_another_is_the_same() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let repo = git2::Repository::init_bare(folder.path()).expect("makes a repository");
+        let path = std::env::var_os("PATH").expect("a PATH");
+        let git = Git::new(&Environment::new([("PATH".into(), path)]));
+        let blob = repo.blob(b"x").expect("stores");
+        let index = folder.path().join("test-index");
+        let tree = |paths: &[&str]| -> ObjectId {
+            let run = |verb| git.at(folder.path(), verb).index(&index);
+            let lines: String =
+                paths.iter().map(|path| format!("100644 {blob}\t{path}\n")).collect();
+            run("read-tree").arg("--empty").run().expect("empties");
+            run("update-index").arg("--index-info").input(lines).run().expect("fills");
+            run("write-tree").run().expect("writes").line().parse().expect("an id")
+        };
+        let packs = Packs::open(folder.path());
+        let mut objects = Objects::of(&repo, &packs).expect("opens");
+        let trees = [
+            tree(&[]),
+            tree(&["a/b/c", "a/b/d/e", "a-b", "f/g", "z/y/x"]),
+            tree(&["a/b/c", "a/b/d/e", "a/b/new", "a-b", "f", "z/y/x"]),
+            tree(&["a/b/d/e", "f/g", "q/a/b/d/e", "z", "z.y"]),
+        ];
+        let indexes = trees.map(|tree| {
+            let plan = TreePlan::read(&mut objects, tree).expect("reads").expect("is plain");
+            assert_eq!((plan.files.len(), plan.index.root.id), (plan.index.entries.len(), tree));
+            plan.index
+        });
+        for (tree, wanted) in trees.iter().zip(&indexes) {
+            for known in &indexes {
+                let mut marked = known.clone();
+                for entry in &mut marked.entries {
+                    entry.state.changed = [7, 7];
+                }
+                let mut beside = TreePlan::read_index(&mut objects, *tree, Some(&marked))
+                    .expect("reads")
+                    .expect("is plain");
+                let taken = beside.entries.iter().filter(|it| it.state.changed == [7, 7]).count();
+                // Of the second tree beside the third, `a/b/d` and `z`.
+                assert!(tree != &trees[1] || known != &indexes[2] || taken == 2, "{taken}");
+                beside.entries.iter_mut().for_each(|entry| entry.state = FileState::default());
+                assert_eq!(&beside, wanted);
+                // One whose trees are not those of its entries is not followed.
+                marked.entries.pop();
+                let beside = TreePlan::read_index(&mut objects, *tree, Some(&marked));
+                let beside = beside.expect("reads").expect("is plain");
+                let paths = |index: &IndexFile| -> Vec<Vec<u8>> {
+                    index.entries.iter().map(|entry| entry.path.clone()).collect()
+                };
+                assert_eq!(paths(&beside), paths(wanted));
+            }
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! Writes the files of a tree into a new folder, several at once, and tells the index that goes with
 //! them.
 //!
-//! Files are written in the order in which their contents lie in packs, since that costs the least to
-//! unpack; a folder is made when the first file in it is. Folders are made and files opened through the
+//! What lies at hand in the main checkout is written first, folder by folder; then the rest, in the order
+//! in which contents lie in packs, since that costs the least to unpack. A folder is made when the first
+//! file in it is. Folders are made and files opened through the
 //! descriptor of the folder they lie in, so nothing is ever written through a symbolic link, and nothing
 //! that is there is overwritten. Files are dated two seconds back: git reads a file again when it is no
 //! older than the index.
 
+use super::at_hand::{AtHand, MainFolder};
 use super::error::GitAttempt;
 use super::index_file::{FileState, IndexEntry, IndexFile};
-use super::pack::{Kind, Packs};
+use super::pack::{Kind, Packs, Place};
 use super::repo::Repo;
 use super::tree_plan::{LINK, Objects, PROGRAM, TreePlan};
 use crate::error::{Attempt, Error, Result};
@@ -51,77 +53,138 @@ impl TreePlan {
         let root = rustix::fs::open(root, AS_FOLDER, Mode::empty()).map_err(io::Error::from);
         let root = root.attempt(attempt)?;
         let made = rustix::fs::fstat(&root).map_err(io::Error::from).attempt(attempt)?;
-        let mut order: Vec<usize> = (0..self.files.len()).collect();
-        order.sort_by_key(|file| self.files[*file].content);
-        let writer = Writer {
-            plan: &self,
-            order,
-            next: AtomicUsize::new(0),
-            root,
-            // By the clock of the file system, which dates the index too.
-            dated: Timespec { tv_sec: made.st_mtime - BACK, tv_nsec: made.st_mtime_nsec as _ },
-        };
-        let states = if self.files.len() < FEW {
-            writer.work(&mut Objects::of(&repo.inner, packs)?)?
-        } else {
-            writer.write_at_once(repo.common_dir(), packs)?
-        };
-        for (place, state) in states {
-            self.index.entries[place].state = state;
+        // By the clock of the file system, which dates the index too.
+        let dated = Timespec { tv_sec: made.st_mtime - BACK, tv_nsec: made.st_mtime_nsec as _ };
+        let writer = Writer { plan: &self, packs, root, dated };
+        let all = (0..self.files.len()).map(|file| Wanted { content: None, file });
+        let mut done = Done { states: Vec::new(), left: all.collect() };
+        if let Some(main) = repo.main_worktree().and_then(MainFolder::open) {
+            done = writer.write_all(repo, done.left, Some(&main))?;
+        }
+        for wanted in &mut done.left {
+            wanted.content = packs.find(self.index.entries[wanted.file].id);
+        }
+        done.left.sort_unstable();
+        let unpacked = writer.write_all(repo, done.left, None)?;
+        for (file, state) in done.states.into_iter().chain(unpacked.states) {
+            self.index.entries[file].state = state;
         }
         Ok(self.index)
     }
 }
 
-/// Files by their places in the index, as they were written.
-type States = Vec<(usize, FileState)>;
+/// A file that is to be written, by its place in the index, and where its content is packed, if that
+/// has been looked for. They sort as they are written best.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Wanted {
+    content: Option<Place>,
+    file: usize,
+}
+
+/// What became of files.
+#[derive(Default)]
+struct Done {
+    /// Those that were written, by their places in the index.
+    states: Vec<(usize, FileState)>,
+    /// Those that are not where they were looked for.
+    left: Vec<Wanted>,
+}
+
+/// Where contents come from.
+enum Source<'a> {
+    Main(AtHand<'a>),
+    Stored(Objects<'a>),
+}
+
+impl Source<'_> {
+    fn read(&mut self, entry: &IndexEntry, place: Option<Place>) -> Result<Option<&[u8]>> {
+        match self {
+            Source::Main(main) => Ok(main.read(entry)),
+            Source::Stored(objects) => objects.read(entry.id, place, Kind::Blob).map(Some),
+        }
+    }
+}
 
 /// What the threads share.
 struct Writer<'a> {
     plan: &'a TreePlan,
-    /// Files by their places in the index, in the order in which they are written.
-    order: Vec<usize>,
-    /// How many of these have been taken by a thread.
-    next: AtomicUsize,
+    packs: &'a Packs,
     root: OwnedFd,
     dated: Timespec,
 }
 
+/// Files in the order in which they are written, and how many of these have been taken by a thread.
+struct Queue {
+    files: Vec<Wanted>,
+    taken: AtomicUsize,
+}
+
+impl Queue {
+    fn take(&self) -> &[Wanted] {
+        let from = self.taken.fetch_add(AT_A_TIME, Ordering::Relaxed).min(self.files.len());
+        &self.files[from..self.files.len().min(from + AT_A_TIME)]
+    }
+
+    fn close(&self) {
+        self.taken.store(self.files.len(), Ordering::Relaxed);
+    }
+}
+
 impl Writer<'_> {
-    fn write_at_once(&self, common: &Path, packs: &Packs) -> Result<States> {
-        let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let work = || {
-            let repo = git2::Repository::open(common).git_attempt(|| "open the repository")?;
-            self.work(&mut Objects::of(&repo, packs)?)
+    /// Writes files whose contents are in the main checkout, else out of the object database.
+    fn write_all(
+        &self,
+        repo: &Repo,
+        files: Vec<Wanted>,
+        main: Option<&MainFolder>,
+    ) -> Result<Done> {
+        let queue = Queue { files, taken: AtomicUsize::new(0) };
+        let from_objects = |repo: &git2::Repository| {
+            self.work(&queue, Source::Stored(Objects::of(repo, self.packs)?))
         };
+        let from_main = |main| self.work(&queue, Source::Main(AtHand::of(main)));
+        if queue.files.len() < FEW {
+            return main.map_or_else(|| from_objects(&repo.inner), from_main);
+        }
+        let common = repo.common_dir();
+        let work = || match main {
+            Some(main) => from_main(main),
+            None => {
+                let repo = git2::Repository::open(common);
+                from_objects(&repo.git_attempt(|| "open the repository")?)
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
         std::thread::scope(|scope| {
             let workers: Vec<_> =
                 (0..threads.clamp(2, MOST_THREADS)).map(|_| scope.spawn(work)).collect();
-            let mut states = States::with_capacity(self.order.len());
+            let mut all = Done::default();
             for worker in workers {
-                let done = worker.join().map_err(|_| Error::internal("a writer of files died"))?;
-                states.extend(done?);
+                let done =
+                    worker.join().map_err(|_| Error::internal("a writer of files died"))??;
+                all.states.extend(done.states);
+                all.left.extend(done.left);
             }
-            Ok(states)
+            Ok(all)
         })
     }
 
     /// Writes files until all are taken.
-    fn work(&self, objects: &mut Objects<'_>) -> Result<States> {
+    fn work(&self, queue: &Queue, mut source: Source<'_>) -> Result<Done> {
         let mut folders = OpenFolders { writer: self, open: HashMap::new() };
-        let mut states = States::new();
+        let mut done = Done::default();
         loop {
-            let from = self.next.fetch_add(AT_A_TIME, Ordering::Relaxed).min(self.order.len());
-            let taken = &self.order[from..self.order.len().min(from + AT_A_TIME)];
+            let taken = queue.take();
             if taken.is_empty() {
-                return Ok(states);
+                return Ok(done);
             }
-            for place in taken {
-                match self.write_one(*place, objects, &mut folders) {
-                    Ok(state) => states.push((*place, state)),
+            for wanted in taken {
+                match self.write_one(*wanted, &mut source, &mut folders) {
+                    Ok(Some(state)) => done.states.push((wanted.file, state)),
+                    Ok(None) => done.left.push(*wanted),
                     Err(error) => {
                         // The others stop too.
-                        self.next.store(self.order.len(), Ordering::Relaxed);
+                        queue.close();
                         return Err(error);
                     }
                 }
@@ -131,15 +194,16 @@ impl Writer<'_> {
 
     fn write_one(
         &self,
-        place: usize,
-        objects: &mut Objects<'_>,
+        wanted: Wanted,
+        source: &mut Source<'_>,
         folders: &mut OpenFolders<'_>,
-    ) -> Result<FileState> {
-        let (entry, file) = (&self.plan.index.entries[place], &self.plan.files[place]);
-        let content = objects.read(entry.id, file.content, Kind::Blob)?;
+    ) -> Result<Option<FileState>> {
+        let entry = &self.plan.index.entries[wanted.file];
+        let Some(content) = source.read(entry, wanted.content)? else { return Ok(None) };
         folders
-            .get(file.folder)
+            .get(self.plan.files[wanted.file])
             .and_then(|folder| self.write_file(folder, entry, content))
+            .map(Some)
             .attempt(|| format!("write `{}`", OsStr::from_bytes(&entry.path).display()))
     }
 
@@ -196,17 +260,12 @@ impl OpenFolders<'_> {
         let wanted = &self.writer.plan.folders[folder];
         self.make(wanted.above)?;
         let (parent, name) = (self.descriptor(wanted.above), OsStr::from_bytes(&wanted.name));
-        // It is there in most cases, made by this or another thread.
-        let opened = match rustix::fs::openat(parent, name, AS_FOLDER, Mode::empty()) {
-            Err(Errno::NOENT) => {
-                match rustix::fs::mkdirat(parent, name, Mode::from_bits_truncate(0o777)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
-                    Err(cause) => return Err(cause.into()),
-                }
-                rustix::fs::openat(parent, name, AS_FOLDER, Mode::empty())?
-            }
-            opened => opened?,
-        };
+        match rustix::fs::mkdirat(parent, name, Mode::from_bits_truncate(0o777)) {
+            // This or another thread has made it before.
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(cause) => return Err(cause.into()),
+        }
+        let opened = rustix::fs::openat(parent, name, AS_FOLDER, Mode::empty())?;
         self.open.insert(folder, opened);
         Ok(())
     }

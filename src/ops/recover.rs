@@ -20,13 +20,40 @@ use crate::task::{Ended, Landing, Task, TaskState};
 /// # Errors
 /// `io` when the records cannot be read or written.
 pub(super) fn recover(context: &Context) -> Result<()> {
-    let store = &context.store;
+    if !context.store.exists() {
+        return Ok(());
+    }
+    take_up(context)?;
+    supervisor::pump(&context.store, &context.config)?;
+    start_others(context)
+}
+
+/// Starts who does chores and who tells of ends, where somebody is needed and nobody is there.
+pub(super) fn start_others(context: &Context) -> Result<()> {
+    super::upkeep::start(context)?;
+    supervisor::tell_of_ends(&context.store)
+}
+
+/// The first part of it, which starts nothing but what died; the verb does the rest at its end.
+pub(super) fn take_up(context: &Context) -> Result<()> {
+    let Context { store, repo, config, .. } = context;
     if !store.exists() {
         return Ok(());
     }
     store.rebuild_indexes(&process::boot_id()?)?;
-    context.repo.sweep_packed_lock();
+    repo.sweep_packed_lock();
     super::land::finish_interrupted(context)?;
+    if !store.active_ids()?.is_empty() {
+        take_up_active(context)?;
+    }
+    // What cannot be removed yet is tried again by the next command.
+    let _ = Laboratory { store, repo, config }.sweep();
+    Ok(())
+}
+
+/// Takes up what somebody was at work on, unless they still are.
+fn take_up_active(context: &Context) -> Result<()> {
+    let store = &context.store;
     for id in store.active_ids()? {
         if !store.has_folder(id) {
             forget_pin(context, id)?;
@@ -56,12 +83,7 @@ pub(super) fn recover(context: &Context) -> Result<()> {
             super::send::go_on(context, &lock, &task)?;
         }
     }
-    let Context { store, repo, config, .. } = context;
-    // What cannot be removed yet is tried again by the next command.
-    let _ = Laboratory { store, repo, config }.sweep();
-    supervisor::pump(store, config)?;
-    super::upkeep::start(context)?;
-    supervisor::tell_of_ends(store)
+    Ok(())
 }
 
 /// Lets go of the base of a dispatch that died before its record was there. One that goes on in this

@@ -1,12 +1,16 @@
 //! Copies of this process: fork(2) without exec, since to start this program anew takes longer than all
 //! that such a process does before it waits.
 
-use super::identity::rename;
+use super::arguments::rename;
+use super::spawn::become_ourselves;
+use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};
+use rustix::process::Signal;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The exit status of a copy that went wrong.
@@ -67,6 +71,78 @@ impl Double {
         })?;
         Ok(Self { pid, words, reports })
     }
+}
+
+/// What a copy of this process goes on with that stands for a new process of ours: nothing else of what
+/// this one has open, and neither its session nor its folder nor its standard streams.
+#[derive(Debug)]
+pub struct Heritage<'a> {
+    /// Its arguments, as others see them.
+    pub seen_as: &'a [&'a OsStr],
+    /// Its environment; see [`is_as_started`].
+    pub environment: &'a Environment,
+    /// What it is given; by the way of a new process, its standard input.
+    pub descriptor: OwnedFd,
+    /// Its standard error.
+    pub complaints: File,
+}
+
+impl Heritage<'_> {
+    /// Starts the copy. Where it cannot be made to look like a new process, it becomes one.
+    ///
+    /// # Errors
+    /// `io` when the system refuses.
+    pub fn start(self, work: impl FnOnce(OwnedFd) -> i32) -> Result<()> {
+        fork(|| {
+            close_all_but(&[self.descriptor.as_raw_fd(), self.complaints.as_raw_fd()]);
+            if take_place(self.complaints).is_err() {
+                return WENT_WRONG;
+            }
+            match rename(self.seen_as) {
+                Ok(()) => work(self.descriptor),
+                Err(_) => {
+                    let _ = become_ourselves(self.seen_as, self.environment, self.descriptor);
+                    WENT_WRONG
+                }
+            }
+        })
+        .map(drop)
+    }
+}
+
+/// A session of one's own, no folder, and nobody's standard streams.
+fn take_place(complaints: File) -> std::io::Result<()> {
+    rustix::process::setsid()?;
+    rustix::process::chdir("/")?;
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(complaints)?;
+    Ok(())
+}
+
+/// Whether a copy of this process is as good as a new one of ours with that environment: it was started
+/// with the very same, it has one thread, and no signal means anything special to it. The standard library
+/// alone listens for two, in a new process too.
+#[must_use]
+pub fn is_as_started(environment: &Environment) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let caught = field("SigCgt:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    let of_ours = [Signal::SEGV, Signal::BUS].map(|signal| 1u64 << (signal.as_raw() - 1));
+    let is_plain = caught.is_some_and(|caught| caught & !(of_ours[0] | of_ours[1]) == 0);
+    is_plain && field("Threads:") == Some("1") && own_environment().as_ref() == Some(environment)
+}
+
+/// What this process was started with (proc_pid_environ(5)); nothing of ours changes it.
+fn own_environment() -> Option<Environment> {
+    let bytes = std::fs::read("/proc/self/environ").ok()?;
+    let pairs = bytes.split(|byte| *byte == 0).filter_map(|variable| {
+        let middle = variable.iter().position(|byte| *byte == b'=')?;
+        let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+        Some((text(&variable[..middle]), text(&variable[middle + 1..])))
+    });
+    Some(Environment::new(pairs))
 }
 
 /// A session of one's own, and nobody's log to complain to.

@@ -1,7 +1,7 @@
 //! A process that waits at a pipe before it becomes its program.
 
+use super::arguments::rename;
 use super::fork::fork;
-use super::identity::rename;
 use super::spawn::become_program;
 use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};

@@ -3,10 +3,8 @@
 use super::tree::carries;
 use crate::error::{Attempt, Error, Result};
 use crate::task::ProcessIdentity;
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, OpenOptions};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -90,40 +88,6 @@ pub fn parent_of(pid: i32) -> Option<i32> {
     Some(Stat::read(pid)?.parent).filter(|parent| *parent > 0)
 }
 
-/// The arguments of a process, behind the program's name; `None` when there is no such process.
-#[must_use]
-pub fn arguments(pid: i32) -> Option<Vec<OsString>> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    // One that was renamed has nothing but ends behind its last word.
-    let end = line.iter().rposition(|byte| *byte != 0)? + 1;
-    let words = line[..end].split(|byte| *byte == 0).skip(1);
-    Some(words.map(|word| OsStr::from_bytes(word).to_owned()).collect())
-}
-
-/// Replaces the arguments of this process behind the program's name, as others see them. Nobody in this
-/// process reads them there again: the standard library copied all of them when it started.
-///
-/// # Errors
-/// `io` where the system does not let a process write to its own memory by name (proc_pid_mem(5)),
-/// `internal` when they need more room than those that it was started with.
-pub fn rename(words: &[&OsStr]) -> Result<()> {
-    let line = fs::read("/proc/self/cmdline").attempt(|| "read our own arguments")?;
-    let mut shown: Vec<u8> = line.split_inclusive(|byte| *byte == 0).next().unwrap_or(&[]).to_vec();
-    for word in words {
-        shown.extend(word.as_bytes());
-        shown.push(0);
-    }
-    let me = Stat::read(rustix::process::getpid().as_raw_nonzero().get());
-    let (true, Some(me)) = (shown.len() <= line.len(), me) else {
-        return Err(Error::internal(format!("there is no room for the arguments {words:?}")));
-    };
-    shown.resize(line.len(), 0);
-    let memory = OpenOptions::new().write(true).open("/proc/self/mem");
-    memory
-        .and_then(|memory| memory.write_all_at(&shown, me.arguments))
-        .attempt(|| "rename a process")
-}
-
 /// The file of a process's program, as long as it is the one that was seen.
 #[must_use]
 pub fn program(process: &ProcessIdentity) -> Option<PathBuf> {
@@ -170,8 +134,6 @@ fn must_stop(pid: i32) -> bool {
 pub(super) struct Stat {
     pub(super) parent: i32,
     pub(super) start_time: u64,
-    /// Where the arguments begin in its memory; 0 where we may not know.
-    arguments: u64,
     state: u8,
 }
 
@@ -186,7 +148,6 @@ impl Stat {
             state: *fields.first()?.as_bytes().first()?,
             parent: fields.get(1)?.parse().ok()?,
             start_time: fields.get(19)?.parse().ok()?,
-            arguments: fields.get(45)?.parse().ok()?,
         })
     }
 

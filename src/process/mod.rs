@@ -3,28 +3,32 @@
 //! A process is signalled only while a descriptor of it (pidfd) is held and its start time has been
 //! compared, so a reused number is never hit. Linux only for now: elsewhere trees cannot be contained.
 
+mod arguments;
 mod bounded;
 mod ends;
 mod fork;
 mod gate;
 mod identity;
 mod reap;
+mod rest;
 mod spawn;
 mod tree;
 mod users;
 mod verb;
 
+pub use arguments::{arguments, rename};
 pub use bounded::run_bounded;
 pub use ends::{ChildEnds, wait_for_any};
-pub use fork::Double;
+pub use fork::{Double, Heritage, is_as_started};
 pub use gate::{Gate, Gated, NEVER_OPENED};
 pub use identity::{
-    arguments, boot_id, current, giver_of, has_open, is_alive, of, parent, parent_of, program,
-    rename, umask,
+    boot_id, current, giver_of, has_open, is_alive, of, parent, parent_of, program, umask,
 };
 pub use reap::{Ending, is_only_child, peek, reap, reap_others, wait_and_reap};
+pub use rest::let_go_of_code;
 pub use spawn::{
-    Spawn, become_ourselves, complain_to, pager, set_subreaper, set_umask, take_standard_input,
+    Spawn, become_ourselves, complain, complain_to, pager, set_subreaper, set_umask,
+    take_standard_input,
 };
 pub use tree::{ProcessTree, TreeSignal, carries, hold, wait_until_ended};
 pub use users::is_in_use;

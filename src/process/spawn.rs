@@ -5,6 +5,7 @@ use crate::error::{Attempt, Error, Result};
 use rustix::io::FdFlags;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -150,6 +151,14 @@ pub fn complain_to(target: &File) -> Result<()> {
     rustix::stdio::dup2_stderr(target)
         .map_err(std::io::Error::from)
         .attempt(|| "redirect the standard error")
+}
+
+/// Says something to where this process complains. By the stream's name, since only faces print: here it is
+/// a task's log.
+pub fn complain(text: &str) {
+    let log = File::options().append(true).open("/proc/self/fd/2");
+    // There is nobody else to tell.
+    let _ = log.and_then(|mut log| log.write_all(text.as_bytes()));
 }
 
 /// From now on orphans among this process's descendants become its children

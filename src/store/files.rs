@@ -27,6 +27,10 @@ pub(super) enum Durability {
 
 /// Makes a folder that only its owner may enter, and those above it; one that is there is fine.
 pub(super) fn make_folder(path: &Path) -> Result<()> {
+    // Nearly always it is there, and to look is less than to try.
+    if path.is_dir() {
+        return Ok(());
+    }
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)

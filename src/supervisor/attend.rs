@@ -22,6 +22,10 @@ use tokio::io::unix::AsyncFd;
 /// How often what ignores `SIGKILL` (a process in an uninterruptible call) is looked at again.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// How long an agent has run when its supervisor takes it for one that goes on: it gives back memory,
+/// which for short ones would cost more than it is worth.
+const LONG: Duration = Duration::from_millis(250);
+
 /// Something that happens while the agent runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Input {
@@ -35,6 +39,8 @@ enum Input {
     GraceOver,
     /// It is time to look at the logs.
     LogsDue,
+    /// The agent has run for a while.
+    RunsLong,
 }
 
 /// What to do about it.
@@ -50,6 +56,8 @@ enum Step {
     Kill,
     /// See how long the agent has been silent, and how long its logs are.
     LookAtLogs,
+    /// Need as little as possible until something happens.
+    Rest,
     /// Nothing: it is being ended already.
     Nothing,
 }
@@ -70,6 +78,7 @@ impl Attention {
             (Self::Ending, Input::TimeOver) | (Self::Watching, Input::GraceOver) => Step::Nothing,
             (Self::Ending, Input::GraceOver) => Step::Kill,
             (_, Input::LogsDue) => Step::LookAtLogs,
+            (_, Input::RunsLong) => Step::Rest,
         }
     }
 }
@@ -108,6 +117,7 @@ impl Life {
         let mut attention = Attention::Watching;
         let mut kill_at = tokio::time::Instant::now();
         let mut logs = self.watch_logs();
+        let mut rest_at = Some(tokio::time::Instant::now() + LONG);
 
         self.take_up_pause(shim)?;
         self.carry_out_requests(shim)?;
@@ -131,6 +141,7 @@ impl Life {
                 () = at(time_over), if attention == Attention::Watching => Input::TimeOver,
                 () = at(Some(kill_at)), if attention == Attention::Ending => Input::GraceOver,
                 () = at(logs_due) => Input::LogsDue,
+                () = at(rest_at) => Input::RunsLong,
             };
             match attention.handle(input) {
                 Step::LookForEnd => {
@@ -160,6 +171,10 @@ impl Life {
                 Step::Kill => {
                     let _ = self.signal(shim, TreeSignal::Kill);
                     kill_at = tokio::time::Instant::now() + AGAIN;
+                }
+                Step::Rest => {
+                    process::let_go_of_code();
+                    rest_at = None;
                 }
                 Step::Nothing => {}
             }
@@ -316,6 +331,7 @@ mod tests {
             Input::TimeOver,
             Input::GraceOver,
             Input::LogsDue,
+            Input::RunsLong,
         ];
         let steps = |attention: Attention| all.map(|input| attention.handle(input));
         assert_eq!(
@@ -325,12 +341,20 @@ mod tests {
                 Step::ReadRequests,
                 Step::Stop(StopReason::TimedOut),
                 Step::Nothing,
-                Step::LookAtLogs
+                Step::LookAtLogs,
+                Step::Rest
             ]
         );
         assert_eq!(
             steps(Attention::Ending),
-            [Step::LookForEnd, Step::ReadRequests, Step::Nothing, Step::Kill, Step::LookAtLogs]
+            [
+                Step::LookForEnd,
+                Step::ReadRequests,
+                Step::Nothing,
+                Step::Kill,
+                Step::LookAtLogs,
+                Step::Rest
+            ]
         );
     }
 }

@@ -1,11 +1,13 @@
-//! Starting a supervisor. The task's held lock travels with it as its standard input, so there is no
-//! moment at which nobody holds it. The only place that knows that a task runs on this machine.
+//! Starting a supervisor. The task's held lock travels with it, to a new process as its standard input,
+//! so there is no moment at which nobody holds it. The only place that knows that a task runs on this machine.
 
+use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};
+use crate::escape;
 use crate::layout::Layout;
 use crate::lock::FileLock;
 use crate::names::TaskId;
-use crate::process::{self, Spawn};
+use crate::process::{self, Heritage, Spawn};
 use crate::store::{Store, TaskLock};
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -17,11 +19,42 @@ use std::path::Path;
 /// # Errors
 /// `io` when no process can be started; the lock is free then, and recovery tries again.
 pub(super) fn launch(store: &Store, lock: TaskLock) -> Result<()> {
-    let log = complaints(store, lock.id())?;
-    let id = lock.id().to_string();
     // What it needs comes from the task's dispatcher, not from whoever happens to start it.
     let environment = store.environment(lock.id())?;
-    Spawn::ourselves(&arguments(SUPERVISOR, store, &id), &environment)
+    launch_new(store, lock, &environment)
+}
+
+/// The same for a verb, whose process has done little yet: the supervisor is a copy of it where that is
+/// as good as a new process. To start this program anew would take longer than all that a supervisor
+/// does before the agent runs.
+///
+/// # Errors
+/// As [`launch`].
+pub(super) fn launch_copy(store: &Store, lock: TaskLock) -> Result<()> {
+    let environment = store.environment(lock.id())?;
+    if !process::is_as_started(&environment) {
+        return launch_new(store, lock, &environment);
+    }
+    let (id, name) = (lock.id(), lock.id().to_string());
+    let heritage = Heritage {
+        seen_as: &arguments(SUPERVISOR, store, &name),
+        environment: &environment,
+        descriptor: lock.hand_over()?,
+        complaints: complaints(store, id)?,
+    };
+    heritage.start(|descriptor| match super::supervise_by(store.layout().root(), id, descriptor) {
+        Ok(()) => 0,
+        Err(error) => {
+            process::complain(&format!("error: {}\n", escape::lines(&error.message)));
+            error.kind.exit_status().into()
+        }
+    })
+}
+
+fn launch_new(store: &Store, lock: TaskLock, environment: &Environment) -> Result<()> {
+    let log = complaints(store, lock.id())?;
+    let id = lock.id().to_string();
+    Spawn::ourselves(&arguments(SUPERVISOR, store, &id), environment)
         .in_folder("/".as_ref())
         .reading(lock.hand_over()?)
         .complaining(log)

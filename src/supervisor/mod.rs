@@ -47,6 +47,7 @@ use crate::process;
 use crate::store::{Store, TaskLock};
 use crate::task::{Change, ControlAction, Phase, Running, StopReason, Task, TaskState};
 use crate::watch::Watch;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -61,7 +62,11 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// When a task cannot be supervised by this process; its record is then as it was, and it is tried
 /// again, a second later by a new supervisor or before that by any command.
 pub fn supervise(state: &Path, id: TaskId) -> Result<()> {
-    let descriptor = process::take_standard_input()?;
+    supervise_by(state, id, process::take_standard_input()?)
+}
+
+/// The same, with the held lock as that descriptor.
+fn supervise_by(state: &Path, id: TaskId, descriptor: OwnedFd) -> Result<()> {
     process::set_subreaper()?;
     let common = state.parent().ok_or_else(|| Error::internal("no state folder was named"))?;
     let store = Store::new(Layout::of(common), Clock);
@@ -91,11 +96,12 @@ fn supervise_one(
     // Even a task that cannot be finished must not keep others from running.
     let pumped = match &lived {
         Ok(()) => queue::revive(store)
-            .and_then(|()| queue::pump_by(store, &config, &mut |lock| heir.take_or_launch(lock))),
+            .and_then(|()| queue::pump_by(store, &config, &mut |lock| heir.take_or_launch(lock)))
+            .map(drop),
         Err(_) => {
-            let pumped = queue::pump(store, &config);
+            let pumped = queue::pump_beside(store, &config);
             std::thread::sleep(AGAIN);
-            queue::revive(store).and(pumped)
+            queue::revive(store).and(pumped).map(drop)
         }
     };
     // Behind the pump: nobody waits for a slot while somebody is told.

@@ -5,7 +5,7 @@
 //! task has given its slot back, and queues for one to go on.
 
 use super::claims::ClaimGate;
-use super::launch::launch;
+use super::launch::{launch, launch_copy};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk;
@@ -17,11 +17,17 @@ use crate::process;
 use crate::store::{Queued, Store, TaskLock};
 use crate::task::{Change, ControlAction, Need, Task, TaskState};
 
-/// Starts the next tasks while slots are free.
+/// Starts the next tasks while slots are free, and answers with them; for verbs, whose process a supervisor
+/// may be a copy of.
 ///
 /// # Errors
 /// `io` when records cannot be read or written or no process can be started.
-pub fn pump(store: &Store, config: &Config) -> Result<()> {
+pub fn pump(store: &Store, config: &Config) -> Result<Vec<Task>> {
+    pump_by(store, config, &mut |lock| launch_copy(store, lock))
+}
+
+/// The same for a supervisor, which has a task of its own.
+pub(super) fn pump_beside(store: &Store, config: &Config) -> Result<Vec<Task>> {
     pump_by(store, config, &mut |lock| launch(store, lock))
 }
 
@@ -30,14 +36,15 @@ pub(super) fn pump_by(
     store: &Store,
     config: &Config,
     launch: &mut dyn FnMut(TaskLock) -> Result<()>,
-) -> Result<()> {
+) -> Result<Vec<Task>> {
+    let mut started = Vec::new();
     if !store.exists() {
-        return Ok(());
+        return Ok(started);
     }
     let _queue = store.lock(RepoLock::Queue)?;
     let queued = store.queued()?;
     if queued.is_empty() {
-        return Ok(());
+        return Ok(started);
     }
     let mut free = free_slots(store, config)?;
     // A task that ends for want of another may let a third one end, so the queue is walked again.
@@ -53,13 +60,16 @@ pub(super) fn pump_by(
                 continue;
             }
             match admit(&mut admission, *id, free)? {
-                Admitted::Started => free -= 1,
+                Admitted::Started(task) => {
+                    free -= 1;
+                    started.push(*task);
+                }
                 Admitted::Ended => walk = Walk::Again,
                 Admitted::No => {}
             }
         }
     }
-    Ok(())
+    Ok(started)
 }
 
 #[derive(PartialEq, Eq)]
@@ -71,7 +81,7 @@ enum Walk {
 /// What became of a queued task.
 enum Admitted {
     /// It has a slot now.
-    Started,
+    Started(Box<Task>),
     /// It will never run.
     Ended,
     /// It stays in the queue, or was not there any more.
@@ -88,7 +98,13 @@ struct Admission<'a> {
 
 fn admit(admission: &mut Admission<'_>, id: TaskId, free: usize) -> Result<Admitted> {
     let (store, config) = (admission.store, admission.config);
-    let Ok(task) = store.read(id) else { return Ok(Admitted::No) };
+    // Somebody may hold it who is cancelling or holding it, or its supervisor, while it waits to go on.
+    let lock = match store.lock_task(id, Wait::No) {
+        Ok(lock) => lock,
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(Admitted::No),
+        Err(error) => return Err(error),
+    };
+    let Ok(mut task) = store.read(id) else { return Ok(Admitted::No) };
     if let TaskState::Running(running) = &task.record.state
         && running.waits_for_slot()
     {
@@ -98,11 +114,9 @@ fn admit(admission: &mut Admission<'_>, id: TaskId, free: usize) -> Result<Admit
         // Its supervisor holds its lock, so it is told; out of the queue it counts as running.
         store.request(id, ControlAction::Continue)?;
         store.leave_queue(&task)?;
-        return Ok(Admitted::Started);
+        return Ok(Admitted::Started(Box::new(task)));
     }
-    // Somebody who holds it is cancelling or holding it.
-    let Some(lock) = store.lock_task(id, Wait::No)? else { return Ok(Admitted::No) };
-    let mut task = store.read(id)?;
+    let Some(lock) = lock else { return Ok(Admitted::No) };
     if task.record.state != (TaskState::Pending { held: false }) {
         store.settle(&lock, &task)?;
         return Ok(Admitted::No);
@@ -127,7 +141,7 @@ fn admit(admission: &mut Admission<'_>, id: TaskId, free: usize) -> Result<Admit
     let task = store.commit(&lock, &task, started)?;
     store.settle(&lock, &task)?;
     (admission.launch)(lock)?;
-    Ok(Admitted::Started)
+    Ok(Admitted::Started(Box::new(task)))
 }
 
 /// Whether the file system that a task's worktree is made on has enough room left. Waiters ask again

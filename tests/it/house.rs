@@ -105,7 +105,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "mcp",
         ],
     ),
-    ("sha1", &["git/index_file"]),
+    ("sha1", &["git/at_hand", "git/index_file"]),
     ("signal_hook", &["cli", "process"]),
     ("similar", &["diff"]),
     ("terminal_size", &["cli"]),

@@ -1,6 +1,7 @@
 //! Worktrees that are made without the git executable, and the proof that nothing changed in one,
 //! each beside what git itself makes of the same.
 
+mod at_hand;
 mod changing;
 mod handing_over;
 mod packed;
@@ -25,7 +26,10 @@ struct World {
 impl World {
     /// A repository with files of every kind that git writes as they are.
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::within(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn within(folder: tempfile::TempDir) -> Self {
         let mut environment = Environment::default();
         environment.set("HOME", folder.path().join("home"));
         environment.set("PATH", std::env::var_os("PATH").expect("a PATH"));
@@ -71,6 +75,18 @@ impl World {
     fn commit(&self) {
         self.git(&["add", "--all"]);
         self.git(&["commit", "-q", "-m", "files"]);
+    }
+
+    /// Removes the files of the main checkout, so that all has to come out of objects.
+    fn empty_checkout(&self) {
+        for entry in fs::read_dir(self.root()).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match path.symlink_metadata().expect("is there").is_dir() {
+                true if path.ends_with(".git") => {}
+                true => fs::remove_dir_all(&path).expect("removes"),
+                false => fs::remove_file(&path).expect("removes"),
+            }
+        }
     }
 
     fn git(&self, arguments: &[&str]) -> String {
@@ -195,6 +211,7 @@ fn many_files_are_written_at_once_and_from_packs() {
     }
     world.commit();
     world.git(&["gc", "-q"]);
+    world.empty_checkout();
     let made = world.make(TaskId::random());
     assert!(is_ours(&made));
     world.assert_as_git_makes_it(&made);

@@ -56,12 +56,10 @@ pub(super) struct Everywhere {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Give a task a worktree of its own and queue it; return at once
-    #[command(after_help = help::DISPATCH)]
-    Dispatch(Box<DispatchArgs>),
-    /// Dispatch a task, follow its log and stay until it has ended
-    #[command(after_help = help::RUN)]
-    Run(Box<DispatchArgs>),
+    #[command(flatten)]
+    Start(Start),
+    #[command(flatten)]
+    Look(Look),
     #[command(flatten)]
     InPlace(InPlace),
     /// Serve the verbs to a coding agent as tools (MCP)
@@ -87,6 +85,17 @@ pub(super) enum Verb {
     },
     #[command(flatten)]
     Process(Process),
+}
+
+/// The verbs that dispatch.
+#[derive(Debug, Subcommand)]
+pub(super) enum Start {
+    /// Give a task a worktree of its own and queue it; return at once
+    #[command(after_help = help::DISPATCH)]
+    Dispatch(Box<DispatchArgs>),
+    /// Dispatch a task, follow its log and stay until it has ended
+    #[command(after_help = help::RUN)]
+    Run(Box<DispatchArgs>),
 }
 
 /// What this program is when it is not a command.
@@ -122,9 +131,9 @@ pub(super) enum Process {
     },
 }
 
-/// The verbs that need nothing but a repository and what stands on the command line.
+/// The verbs that only look, in a repository.
 #[derive(Debug, Subcommand)]
-pub(super) enum InPlace {
+pub(super) enum Look {
     /// Show the tasks that still need somebody
     #[command(visible_alias = "ls", after_help = help::LIST)]
     List(ListArgs),
@@ -143,6 +152,17 @@ pub(super) enum InPlace {
     /// Show what a task changed
     #[command(after_help = help::DIFF)]
     Diff(DiffArgs),
+    /// Show completions that nobody has acknowledged
+    #[command(after_help = help::INBOX)]
+    Inbox(InboxArgs),
+    /// Show the journal of everything that happened
+    #[command(after_help = help::EVENTS)]
+    Events(EventsArgs),
+}
+
+/// The other verbs that need nothing but a repository and what stands on the command line.
+#[derive(Debug, Subcommand)]
+pub(super) enum InPlace {
     /// Stop every process of tasks for a while, their clocks too; hold pending ones
     #[command(after_help = help::PAUSE)]
     Pause(PauseArgs),
@@ -182,9 +202,6 @@ pub(super) enum InPlace {
     /// Take a landing back, and open its task again
     #[command(after_help = help::UNDO)]
     Undo(UndoArgs),
-    /// Show completions that nobody has acknowledged
-    #[command(after_help = help::INBOX)]
-    Inbox(InboxArgs),
     /// Tell others which files and folders you are at work on
     #[command(arg_required_else_help = false, after_help = help::LOCK)]
     Lock {
@@ -192,9 +209,6 @@ pub(super) enum InPlace {
         #[command(subcommand)]
         verb: LockVerb,
     },
-    /// Show the journal of everything that happened
-    #[command(after_help = help::EVENTS)]
-    Events(EventsArgs),
     /// Say what is inconsistent, and mend it
     #[command(after_help = help::DOCTOR)]
     Doctor(DoctorArgs),
@@ -206,7 +220,7 @@ pub(super) enum InPlace {
     Trust,
 }
 
-impl InPlace {
+impl Look {
     /// Whether it shows what has ended by itself, so that nothing need be said beside it.
     pub(super) fn tells_of_ends(&self) -> bool {
         matches!(self, Self::Inbox(_) | Self::Events(_) | Self::List(_))
@@ -252,10 +266,13 @@ pub(super) enum Parsed {
 /// # Errors
 /// Of kind `usage` when it makes no sense or asks for something that is not built.
 pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
-    if let Some(process) = process(arguments) {
-        let everywhere = Everywhere::default();
-        return Ok(Parsed::Verb(Box::new(Cli { everywhere, verb: Verb::Process(process) })));
+    match understood_at_once(arguments) {
+        Some(cli) => Ok(Parsed::Verb(Box::new(cli))),
+        None => parse_by_all(arguments),
     }
+}
+
+fn parse_by_all(arguments: &[OsString]) -> Result<Parsed> {
     let (mut command, given) = tools::told_apart(command(), arguments);
     let arguments = &*given;
     if arguments.len() < 2 {
@@ -280,13 +297,19 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
     }
 }
 
-/// One of our own processes. Every task starts two, and declaring all verbs would take them longer
-/// than what they do before its agent runs.
-fn process(arguments: &[OsString]) -> Option<Process> {
-    let verb = arguments.get(1)?;
-    let mut command = Process::augment_subcommands(Command::new("offshoot"));
-    command.find_subcommand(verb)?;
-    Process::from_arg_matches(&command.try_get_matches_from_mut(arguments).ok()?).ok()
+/// A command line that begins with its verb and makes sense. To declare all verbs takes longer than what
+/// most of them do, so that only those beside it are. Whatever else it is, the whole declaration says.
+fn understood_at_once(arguments: &[OsString]) -> Option<Cli> {
+    let verb = arguments.get(1)?.to_str()?;
+    let declare = match verb {
+        verb if Start::has_subcommand(verb) => Start::augment_subcommands,
+        verb if Look::has_subcommand(verb) => Look::augment_subcommands,
+        verb if InPlace::has_subcommand(verb) => InPlace::augment_subcommands,
+        verb if Process::has_subcommand(verb) => Process::augment_subcommands,
+        _ => return None,
+    };
+    let mut command = declare(Everywhere::augment_args(Command::new("offshoot")));
+    Cli::from_arg_matches(&command.try_get_matches_from_mut(arguments).ok()?).ok()
 }
 
 /// A verify command that says something.
@@ -351,6 +374,33 @@ mod tests {
     #[test]
     fn the_declaration_holds_together() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn a_line_means_the_same_by_a_part_of_the_declaration_as_by_all_of_it() {
+        for words in [
+            "dispatch --name a --after b,c --json -C dir -- sh -c --wait",
+            "dispatch --wait --retries 2 prompt",
+            "run --env A=b prompt",
+            "list --all --state failed",
+            "wait --any --timeout 10m a b",
+            "diff a --against target -- src",
+            "merge a b --squash",
+            "lock acquire a",
+            "supervise --state dir 3f2a3f2a-3f2a-4f2a-8f2a-3f2a3f2a3f2a",
+        ] {
+            let line = std::iter::once("offshoot").chain(words.split(' '));
+            let line: Vec<OsString> = line.map(OsString::from).collect();
+            let part = understood_at_once(&line).expect(words);
+            let Ok(Parsed::Verb(all)) = parse_by_all(&line) else { panic!("{words}") };
+            assert_eq!(format!("{part:?}"), format!("{all:?}"));
+        }
+        for words in ["", "--json list", "ls", "help", "dispatch --help", "disptch", "as-tool list"]
+        {
+            let line = std::iter::once("offshoot").chain(words.split_terminator(' '));
+            let line: Vec<OsString> = line.map(OsString::from).collect();
+            assert!(understood_at_once(&line).is_none(), "{words}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn by_option(arg: Arg) -> Arg {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{InPlace, Parsed, Verb, parse};
+    use super::super::{Look, Parsed, Start, Verb, parse};
     use super::*;
 
     fn parsed(line: &[&str]) -> Verb {
@@ -60,13 +60,13 @@ mod tests {
     #[test]
     fn a_value_is_a_value_whatever_it_looks_like() {
         let line = ["dispatch", "--prompt=--json", "--command=--wait", "--command=", "--after=a,b"];
-        let Verb::Dispatch(args) = parsed(&line) else { panic!("no dispatch") };
+        let Verb::Start(Start::Dispatch(args)) = parsed(&line) else { panic!("no dispatch") };
         let shown = format!("{args:?}");
         for part in [r#"prompt: Some("--json")"#, r#"command: ["--wait", ""]"#, r#"after: ["a,b"]"#]
         {
             assert!(shown.contains(part), "{shown}");
         }
-        let Verb::InPlace(InPlace::Diff(args)) =
+        let Verb::Look(Look::Diff(args)) =
             parsed(&["diff", "--task=-C", "--paths=-x", "--paths=--", "--directory=-C"])
         else {
             panic!("no diff")

@@ -2,8 +2,12 @@
 
 use super::{cut_off, cut_off_task, held, recorded, supervisor};
 use crate::sandbox::{Sandbox, finish, text, wait_until};
+use rustix::io::dup;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 
 #[test]
 fn a_supervisor_that_is_killed_is_replaced_and_the_agents_status_is_learnt() {
@@ -19,6 +23,88 @@ fn a_supervisor_that_is_killed_is_replaced_and_the_agents_status_is_learnt() {
     assert_eq!((&task["state"], &task["outcome"]["code"]), (&"failed".into(), &7.into()));
     assert_eq!((&task["attempt"], &task["diff"]["files"]), (&1.into(), &1.into()));
     assert_eq!(repo.told("t"), ["dispatched", "started", "finished"]);
+}
+
+#[test]
+fn a_supervisor_that_is_a_copy_of_the_dispatching_process_looks_like_a_new_one() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    // What a caller has open must not stay open: whoever reads its other end would wait.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let inherited = dup(&writer).expect("a descriptor");
+    drop(writer);
+    let looks = [None, Some("a session")].map(|session| {
+        let name = if session.is_some() { "new" } else { "copy" };
+        let gate = sandbox.gate(name);
+        let (wait, argument) = (sandbox.agent("wait_for_gate"), gate.argument());
+        let mut command =
+            repo.command(&["dispatch", "--json", "--name", name, "--", &wait, &argument]);
+        // It is no part of the task's environment, so that another process is needed.
+        command.envs(session.map(|session| ("CODEX_THREAD_ID", session)));
+        let task = sandbox.finish_command(&mut command).ok().stdout;
+        let task: Value = serde_json::from_str(&task).expect("a document");
+        gate.wait_for_arrival();
+        let pid = supervisor(&sandbox, &task).expect("it is supervised").as_raw_nonzero();
+        let look = Look::of(pid.get(), text(&task["id"]));
+        let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).expect("it is there");
+        gate.open();
+        repo.wait_for(name);
+        (look, program.trim_end().to_owned())
+    });
+    drop(inherited);
+    assert_eq!(std::io::read_to_string(reader).expect("it ends"), "");
+    let [(copy, copied), (new, started)] = looks;
+    // Started by way of `/proc/self/exe`, or not started.
+    assert_eq!((&*copied, &*started), ("offshoot", "exe"));
+    assert_eq!(copy, new);
+}
+
+/// What others see of a process, whichever task it is for.
+#[derive(Debug, PartialEq)]
+struct Look {
+    command_line: String,
+    folder: PathBuf,
+    streams: Vec<PathBuf>,
+    open: BTreeMap<String, usize>,
+    leads_its_session: bool,
+    signals: Vec<String>,
+}
+
+impl Look {
+    fn of(pid: i32, task: &str) -> Self {
+        let read = |name: &str| {
+            let text = std::fs::read(format!("/proc/{pid}/{name}")).expect("it is there");
+            String::from_utf8_lossy(&text).replace(task, "TASK")
+        };
+        let leads_to = |name: &str| {
+            let target = std::fs::read_link(format!("/proc/{pid}/{name}")).expect("it is there");
+            PathBuf::from(target.display().to_string().replace(task, "TASK"))
+        };
+        let mut open = BTreeMap::new();
+        for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it is there") {
+            let name = entry.expect("listed").file_name();
+            let target = leads_to(&format!("fd/{}", name.display()));
+            let kind = target.display().to_string();
+            *open.entry(kind.split(":[").next().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        let session: i32 = read("stat")
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.split(' ').nth(4)?.parse().ok())
+            .expect("a session");
+        let status = read("status");
+        let signals =
+            status.lines().filter(|line| line.starts_with("Sig") || line.starts_with("Umask"));
+        Self {
+            // One that was renamed has nothing but ends behind its last word.
+            command_line: read("cmdline").trim_end_matches('\0').to_owned(),
+            folder: leads_to("cwd"),
+            streams: ["fd/0", "fd/1", "fd/2"].map(leads_to).to_vec(),
+            open,
+            leads_its_session: session == pid,
+            signals: signals.filter(|line| !line.starts_with("SigQ")).map(str::to_owned).collect(),
+        }
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn world() -> World {
 }
 
 fn makes_it_as_git_does(world: &World) {
+    world.empty_checkout();
     let made = world.make(TaskId::random());
     assert!(is_ours(&made));
     world.assert_as_git_makes_it(&made);
@@ -125,6 +126,7 @@ fn a_damaged_pack_never_makes_other_files() {
     let pack = files_in_packs(&world, "pack").remove(0);
     let whole = fs::read(&pack).expect("a pack");
     fs::set_permissions(&pack, fs::Permissions::from_mode(0o644)).expect("may be written");
+    world.empty_checkout();
     // Somewhere within the files, whichever they are: what is read there is wrong or cannot be read.
     for place in (1..10).map(|tenth| whole.len() * tenth / 10) {
         let mut damaged = whole.clone();
