@@ -244,6 +244,16 @@ impl GitCommand {
     }
 }
 
+/// Equal shares of what git is to do, one for each processor where they are worth its start.
+pub(super) fn shares<T>(work: &[T]) -> Vec<&[T]> {
+    let most = work.len().div_ceil(WORTH_A_START);
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(most);
+    work.chunks(work.len().div_ceil(count.max(1)).max(1)).collect()
+}
+
+/// As many merges or comparisons as take about as long as starting git does.
+const WORTH_A_START: usize = 10;
+
 /// A call of git that runs; whoever lets go of it waits for its end.
 #[derive(Debug)]
 pub(super) struct Started {
@@ -292,6 +302,17 @@ fn git_missing(cause: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_the_whole_in_order_and_none_is_empty() {
+        for length in [0, 1, 9, 10, 11, 25, 1000] {
+            let work: Vec<usize> = (0..length).collect();
+            let parts = shares(&work);
+            assert_eq!(parts.concat(), work);
+            assert!(parts.iter().all(|part| !part.is_empty()), "{length}");
+            assert!(parts.len() <= length.div_ceil(WORTH_A_START), "{length}");
+        }
+    }
 
     #[test]
     fn fields_are_split_at_nul_and_none_is_invented() {

@@ -1,15 +1,12 @@
-//! Many merges by one git: `git merge-tree --stdin`, which costs each of them a twentieth of a process.
+//! Many merges by one git, or one for each processor: `git merge-tree --stdin`, which costs each of them a twentieth of a process.
 //!
 //! What cannot be merged at all (a commit that is gone, histories that share nothing) ends git in the
 //! midst of a batch. Then each merge is tried by itself, so that one bad task spoils no other's answer.
 
-use super::command::{Output, Started};
+use super::command::{Output, Started, shares};
 use super::merge_tree::{Merged, Merger, malformed, one_merge};
 use crate::error::Result;
 use crate::names::ObjectId;
-
-/// As many merges take about as long as starting git does.
-const WORTH_A_PROCESS: usize = 10;
 
 /// A merge that is wanted: of two commits that share history, or of any two trees from a base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,11 +45,8 @@ impl Merger<'_> {
         self.run(&base.into_iter().chain(wanted.sides()).collect::<Vec<_>>())
     }
 
-    /// All of them, by as many git as there are processors where they take longer than its start.
     fn batches(&self, wanted: &[Wanted]) -> Result<Vec<Merged>> {
-        let most = wanted.len().div_ceil(WORTH_A_PROCESS);
-        let count = std::thread::available_parallelism().map_or(1, usize::from).min(most);
-        let parts: Vec<_> = wanted.chunks(wanted.len().div_ceil(count)).collect();
+        let parts = shares(wanted);
         let started: Vec<_> = parts.iter().map(|part| self.start(part)).collect::<Result<_>>()?;
         let mut merged = Vec::new();
         for (part, started) in parts.into_iter().zip(started) {
