@@ -220,7 +220,8 @@ impl Forecaster<'_> {
         }
         let (coming, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
         for (coming, merged) in coming.into_iter().zip(self.merged(&wanted)?) {
-            if let Merged::Clean(tree) = merged? {
+            // One that cannot be merged any more spoils nobody else's answer.
+            if let Ok(Merged::Clean(tree)) = merged {
                 self.trials()?.made.borrow_mut().insert(coming, tree);
             }
         }

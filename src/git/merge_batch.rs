@@ -1,4 +1,5 @@
-//! Many merges by one git, or one for each processor: `git merge-tree --stdin`, which costs each of them a twentieth of a process.
+//! Many merges by one git, or by one for each processor: `git merge-tree --stdin`, which costs each of
+//! them a twentieth of a process.
 //!
 //! What cannot be merged at all (a commit that is gone, histories that share nothing) ends git in the
 //! midst of a batch. Then each merge is tried by itself, so that one bad task spoils no other's answer.
@@ -45,6 +46,7 @@ impl Merger<'_> {
         self.run(&base.into_iter().chain(wanted.sides()).collect::<Vec<_>>())
     }
 
+    /// A git for each share, all at once.
     fn batches(&self, wanted: &[Wanted]) -> Result<Vec<Merged>> {
         let parts = shares(wanted);
         let started: Vec<_> = parts.iter().map(|part| self.start(part)).collect::<Result<_>>()?;
