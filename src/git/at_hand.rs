@@ -5,6 +5,10 @@
 //! what was read is summed, and only what has the id that is wanted is used. So it makes no difference
 //! what stands there, by whom it is being written, or where a path leads. What is not in memory already
 //! is not read: from a disk, files come one by one, and a pack comes in one piece.
+//!
+//! Deliberately absent: reflinks. What is cloned cannot be proven to be what was summed, and it is not
+//! in memory for whoever reads it next; small files are made with a seventh less of system time by it
+//! (XFS). So is trust in the states that git's index has of files: the sum is a seventh of the work.
 
 use super::index_file::IndexEntry;
 use super::tree_plan::LINK;
@@ -19,6 +23,10 @@ use std::path::Path;
 
 /// Larger files are unpacked, in bytes.
 const LARGEST: usize = 1024 * 1024;
+
+/// Most files are no larger, in bytes. A larger piece of memory, once freed, has the allocator keep more
+/// for itself (mallopt(3), `M_MMAP_THRESHOLD`).
+const USUAL: usize = 64 * 1024;
 
 /// After so many files in a row that are not there as they are wanted, no more are looked for: the
 /// checkout is of another branch, or not in memory. Asking for a file has the kernel fetch it.
@@ -55,7 +63,7 @@ pub(super) struct AtHand<'a> {
 
 impl<'a> AtHand<'a> {
     pub(super) fn of(folder: &'a MainFolder) -> Self {
-        Self { folder, content: vec![0; LARGEST], patience: PATIENCE }
+        Self { folder, content: vec![0; USUAL], patience: PATIENCE }
     }
 
     /// The content of a file as the index wants it, if just that stands at its path.
@@ -76,11 +84,66 @@ impl<'a> AtHand<'a> {
         let path = OsStr::from_bytes(&entry.path);
         let (root, how) = (&self.folder.root, self.folder.how);
         let file = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve).ok()?;
-        let mut into = [IoSliceMut::new(&mut self.content)];
-        // One that is cut short by others has another sum.
-        let length = rustix::io::preadv2(&file, &mut into, 0, how).ok()?;
+        let read = |into: &mut [u8]| {
+            // One that is cut short by others has another sum.
+            rustix::io::preadv2(&file, &mut [IoSliceMut::new(into)], 0, how).ok()
+        };
+        let mut length = read(&mut self.content)?;
+        if length == USUAL {
+            self.content.resize(LARGEST, 0);
+            length = read(&mut self.content)?;
+        }
         let content = &self.content[..length];
         let sum = Sha1::new().chain_update(format!("blob {length}\0")).chain_update(content);
         (sum.finalize()[..] == entry.id.as_bytes()[..]).then_some(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::index_file::FileState;
+    use super::super::repo::object_id;
+    use super::*;
+    use std::fs;
+
+    fn entry(path: &str, content: &[u8]) -> IndexEntry {
+        let id = git2::Oid::hash_object(git2::ObjectType::Blob, content).expect("sums");
+        let (path, state) = (path.into(), FileState::default());
+        IndexEntry { path, mode: 0o100_644, id: object_id(id), state }
+    }
+
+    #[test]
+    fn after_many_in_a_row_that_are_of_no_use_no_more_are_looked_for() {
+        // Files are in memory there always.
+        let folder = tempfile::tempdir_in("/dev/shm").expect("a temporary folder");
+        fs::write(folder.path().join("there"), "text").expect("writes");
+        let main = MainFolder::open(folder.path()).expect("opens");
+        let mut at_hand = AtHand::of(&main);
+        let (there, changed) = (entry("there", b"text"), entry("there", b"test"));
+        for _ in 0..3 {
+            for _ in 1..PATIENCE {
+                assert_eq!(at_hand.read(&changed), None);
+            }
+            assert_eq!(at_hand.read(&there), Some(&b"text"[..]));
+        }
+        for _ in 0..PATIENCE {
+            assert_eq!(at_hand.read(&changed), None);
+        }
+        assert_eq!(at_hand.read(&there), None);
+    }
+
+    #[test]
+    fn a_file_is_taken_up_to_the_largest_size() {
+        let folder = tempfile::tempdir_in("/dev/shm").expect("a temporary folder");
+        let main = MainFolder::open(folder.path()).expect("opens");
+        let mut at_hand = AtHand::of(&main);
+        for (size, is_taken) in
+            [(0, true), (USUAL, true), (USUAL + 1, true), (LARGEST, true), (LARGEST + 1, false)]
+        {
+            let content = vec![b'x'; size];
+            fs::write(folder.path().join("file"), &content).expect("writes");
+            let wanted = is_taken.then_some(&content[..]);
+            assert!(at_hand.read(&entry("file", &content)) == wanted, "{size}");
+        }
     }
 }
