@@ -124,9 +124,8 @@ pub(super) fn wait(context: &Context, output: &Output, request: &WaitRequest) ->
     progress.end();
     match (output.format, waited.tasks.as_slice()) {
         (Format::Text, [task]) if has_ended(task) => {
-            let task = ops::status::status(context, &task.id.to_string())?;
-            show_task(context, output, &task, Detail::Result)?;
-            offer::after(context, output, &task)?;
+            show_task(context, output, task, Detail::Result)?;
+            offer::after(context, output, task)?;
         }
         (Format::Text | Format::Json, tasks) => show_tasks(context, output, tasks)?,
     }

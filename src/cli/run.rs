@@ -163,10 +163,10 @@ fn unless_reader_has_gone(output: &Output, error: Error) -> Result<()> {
 }
 
 fn wait(context: &Context, output: &Output, task: &TaskView) -> Result<TaskView> {
-    let id = task.id.to_string();
-    let request = WaitRequest { tasks: vec![id.clone()], until: Until::All, timeout: None };
+    let request =
+        WaitRequest { tasks: vec![task.id.to_string()], until: Until::All, timeout: None };
     let progress = Progress::start(output, &format!("waiting for {}", task.name));
-    ops::wait::wait(context, &request, &mut |_| {})?;
+    let mut waited = ops::wait::wait(context, &request, &mut |_| {})?;
     progress.end();
-    ops::status::status(context, &id)
+    waited.tasks.pop().ok_or_else(|| Error::internal("a task that was waited for is gone"))
 }

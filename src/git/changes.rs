@@ -1,6 +1,7 @@
 //! What differs between two commits, with git's own figures, renames and hunks: one call of
 //! `git diff` gives all of them, and its machine-readable parts are parsed, never its prose.
 
+use super::command::{GitCommand, shares};
 use super::error::GitAttempt;
 use super::ground::parents;
 use super::repo::{Repo, oid};
@@ -53,8 +54,8 @@ impl Repo {
         parse_summary(&mut &output[..])
     }
 
-    /// The files that differ between the ends of each of several ranges, in order; by one git as far as
-    /// their attributes agree. All of them are of every path.
+    /// The files that differ between the ends of each of several ranges, in order; by one git for each
+    /// processor as far as their attributes agree. All of them are of every path.
     ///
     /// # Errors
     /// Inside, as [`changes`](Self::changes).
@@ -69,32 +70,47 @@ impl Repo {
 
     fn changes_at_once(&self, ranges: &[DiffRange<'_>]) -> Result<Vec<Result<Vec<FileChange>>>> {
         let leader = ranges[0].to;
-        let (mut input, mut pairs) = (String::new(), Vec::new());
+        let with_attributes = ranges.iter().any(|range| self.has_attributes(range).unwrap_or(true));
+        let mut pairs = Vec::new();
         for range in ranges {
-            let alike = self.attributes_agree(leader, range.to)?;
-            let pair = format!("{} {}\n", self.tree_of(range.from)?, self.tree_of(range.to)?);
-            if alike {
-                input.push_str(&pair);
-            }
-            pairs.push(alike.then_some(pair));
+            let alike = !with_attributes || self.attributes_agree(leader, range.to)?;
+            let trees = (self.tree_of(range.from)?, self.tree_of(range.to)?);
+            pairs.push((*range, alike.then(|| format!("{} {}\n", trees.0, trees.1))));
         }
-        let command = self.git.at(self.common_dir(), "diff-tree").args(SAME_FOR_EVERYBODY);
-        let command = command.args(["--raw", "--numstat", "-z", "--stdin"]);
-        let command = command.env("GIT_ATTR_SOURCE", leader.to_string());
-        let output = command.input(input).run()?.stdout;
-        let mut rest = &output[..];
+        let parts = shares(&pairs);
+        let started = parts.iter().map(|part| {
+            let input: String = part.iter().filter_map(|(_, pair)| pair.as_deref()).collect();
+            let command = self.diff_tree(with_attributes.then_some(leader));
+            command.args(["--raw", "--numstat", "-z", "--stdin"]).input(input).start()
+        });
+        let started = started.collect::<Result<Vec<_>>>()?;
         let mut each = Vec::new();
-        for (range, pair) in ranges.iter().zip(pairs) {
-            each.push(match pair {
-                None => self.changes(range),
-                Some(pair) => {
-                    // Each answer begins with the trees that were asked for.
-                    rest = rest.strip_prefix(pair.as_bytes()).ok_or_else(strange)?;
-                    Ok(parse_summary(&mut rest)?)
-                }
-            });
+        for (part, started) in parts.into_iter().zip(started) {
+            let output = started.finish(&[0])?.stdout;
+            let mut rest = &output[..];
+            for (range, pair) in part {
+                each.push(match pair {
+                    None => self.changes(range),
+                    Some(pair) => {
+                        // Each answer begins with the trees that were asked for.
+                        rest = rest.strip_prefix(pair.as_bytes()).ok_or_else(strange)?;
+                        Ok(parse_summary(&mut rest)?)
+                    }
+                });
+            }
         }
         Ok(each)
+    }
+
+    /// A comparison with the attributes of a commit, or without any: git looks for them at each file anew,
+    /// which takes longer than the rest.
+    fn diff_tree(&self, attributes_of: Option<CommitId>) -> GitCommand {
+        let (git, common) = (&self.git, self.common_dir());
+        let command = match attributes_of {
+            None => git.on_objects(common, "diff-tree").env("GIT_ATTR_SOURCE", NOTHING),
+            Some(commit) => git.at(common, "diff-tree").env("GIT_ATTR_SOURCE", commit.to_string()),
+        };
+        command.args(SAME_FOR_EVERYBODY)
     }
 
     /// Whether no `.gitattributes` differs between two commits.
@@ -125,15 +141,10 @@ impl Repo {
     }
 
     fn diff_output(&self, range: &DiffRange<'_>, form: &[&str]) -> Result<Vec<u8>> {
-        // Attributes from the newer side, not from whatever checkout happens to be around. Git looks for
-        // them at each file anew, which takes longer than the rest.
-        let (git, common) = (&self.git, self.common_dir());
-        let command = match range.paths.is_empty() && !self.has_attributes(range).unwrap_or(true) {
-            true => git.on_objects(common, "diff-tree").env("GIT_ATTR_SOURCE", NOTHING),
-            false => git.at(common, "diff-tree").env("GIT_ATTR_SOURCE", range.to.to_string()),
-        };
-        let command = command
-            .args(SAME_FOR_EVERYBODY)
+        // Attributes from the newer side, not from whatever checkout happens to be around.
+        let without = range.paths.is_empty() && !self.has_attributes(range).unwrap_or(true);
+        let command = self
+            .diff_tree((!without).then_some(range.to))
             .args(form)
             .args([range.from.to_string(), range.to.to_string()])
             .arg("--")

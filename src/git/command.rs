@@ -12,8 +12,9 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::thread::JoinHandle;
 
 /// The git executable together with the environment it runs in.
 #[derive(Debug, Clone)]
@@ -144,13 +145,23 @@ impl Git {
     /// What the executable says of its version.
     pub(super) fn version_text(&self) -> Result<&str> {
         if self.version.get().is_none() {
-            let mut command = Command::new("git");
-            command.env_clear().envs(self.environment.iter()).env("LC_ALL", "C").arg("version");
-            let output = command.output().map_err(|cause| git_missing(&cause))?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            drop(self.version.set(text));
+            self.note_version(self.ask_version()?)?;
         }
         Ok(self.version.get().map_or("", String::as_str))
+    }
+
+    /// Asks for it, for whoever has something else to do meanwhile.
+    pub(super) fn ask_version(&self) -> Result<Started> {
+        let mut command = Command::new("git");
+        command.env_clear().envs(self.environment.iter()).env("LC_ALL", "C").arg("version");
+        GitCommand { command, input: None, verb: "version".into() }.start()
+    }
+
+    /// Takes the answer.
+    pub(super) fn note_version(&self, asked: Started) -> Result<()> {
+        let output = asked.finish(&[0])?;
+        drop(self.version.set(String::from_utf8_lossy(&output.stdout).into_owned()));
+        Ok(())
     }
 }
 
@@ -213,20 +224,54 @@ impl GitCommand {
     ///
     /// # Errors
     /// `git` when git failed, `unsupported` when there is none.
-    pub fn run_allowing(mut self, allowed: &[i32]) -> Result<Output> {
+    pub fn run_allowing(self, allowed: &[i32]) -> Result<Output> {
+        self.start()?.finish(allowed)
+    }
+
+    /// Starts the command, for whoever has something else to do meanwhile.
+    ///
+    /// # Errors
+    /// `unsupported` when there is no git.
+    pub(super) fn start(mut self) -> Result<Started> {
         let verb = self.verb.to_string_lossy().into_owned();
         self.command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().map_err(|cause| git_missing(&cause))?;
+        // Its own thread: git may fill its output pipe before it has read all of the input.
         let writer = child.stdin.take().zip(self.input.take());
-        let output = std::thread::scope(|scope| {
-            // Its own thread: git may fill its output pipe before it has read all of the input.
-            if let Some((mut pipe, bytes)) = writer {
-                scope.spawn(move || pipe.write_all(&bytes));
-            }
-            child.wait_with_output()
-        })
-        .attempt(|| format!("run `git {verb}`"))?;
+        let writer = writer
+            .map(|(mut pipe, bytes)| std::thread::spawn(move || drop(pipe.write_all(&bytes))));
+        Ok(Started { child: Some(child), writer, verb })
+    }
+}
+
+/// Equal shares of what git is to do, one for each processor where they are worth its start.
+pub(super) fn shares<T>(work: &[T]) -> Vec<&[T]> {
+    let most = work.len().div_ceil(WORTH_A_START);
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(most);
+    work.chunks(work.len().div_ceil(count.max(1)).max(1)).collect()
+}
+
+/// As many merges or comparisons as take about as long as starting git does.
+const WORTH_A_START: usize = 10;
+
+/// A call of git that runs; whoever lets go of it waits for its end.
+#[derive(Debug)]
+pub(super) struct Started {
+    child: Option<Child>,
+    /// Ends with the child at the latest.
+    writer: Option<JoinHandle<()>>,
+    verb: String,
+}
+
+impl Started {
+    /// Its answer, as [`GitCommand::run_allowing`].
+    pub(super) fn finish(mut self, allowed: &[i32]) -> Result<Output> {
+        let verb = std::mem::take(&mut self.verb);
+        let child = self.child.take().expect("invariant: nobody has waited yet");
+        let output = child.wait_with_output();
+        self.join_writer();
+        let output = output.attempt(|| format!("run `git {verb}`"))?;
         let code = output.status.code().unwrap_or(-1);
         if allowed.contains(&code) {
             return Ok(Output { code, stdout: output.stdout, stderr: output.stderr });
@@ -237,6 +282,24 @@ impl GitCommand {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.trim().trim_start_matches("fatal: ").trim_start_matches("error: ");
         Err(Error::git(format!("`git {verb}` failed: {}", escape::lines(said))))
+    }
+
+    /// Whoever copies this process afterwards must be its only thread.
+    fn join_writer(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            drop(writer.join());
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // What it still has to say, nobody hears.
+            drop((child.stdout.take(), child.stderr.take()));
+            drop(child.wait());
+        }
+        self.join_writer();
     }
 }
 
@@ -252,6 +315,17 @@ fn git_missing(cause: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_the_whole_in_order_and_none_is_empty() {
+        for length in [0, 1, 9, 10, 11, 25, 1000] {
+            let work: Vec<usize> = (0..length).collect();
+            let parts = shares(&work);
+            assert_eq!(parts.concat(), work);
+            assert!(parts.iter().all(|part| !part.is_empty()), "{length}");
+            assert!(parts.len() <= length.div_ceil(WORTH_A_START), "{length}");
+        }
+    }
 
     #[test]
     fn fields_are_split_at_nul_and_none_is_invented() {

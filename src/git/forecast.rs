@@ -220,7 +220,8 @@ impl Forecaster<'_> {
         }
         let (coming, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
         for (coming, merged) in coming.into_iter().zip(self.merged(&wanted)?) {
-            if let Merged::Clean(tree) = merged? {
+            // One that cannot be merged any more spoils nobody else's answer.
+            if let Ok(Merged::Clean(tree)) = merged {
                 self.trials()?.made.borrow_mut().insert(coming, tree);
             }
         }
@@ -262,15 +263,25 @@ impl Forecaster<'_> {
         let request = self.request(coming);
         let snapshot = repo.snapshot_left(&request)?;
         let request = PlanRequest { snapshot, ..request };
-        let counted = repo.inner.graph_ahead_behind(oid(coming.tip.0), oid(target.0));
-        let (_, behind) = counted.git_attempt(|| "count what the target has gained")?;
-        if repo.is_landed(&request)? {
+        let bases = repo.merge_bases(target, coming.tip)?;
+        let behind = match bases[..] {
+            [base] if base == target => 0,
+            _ => {
+                let counted = repo.inner.graph_ahead_behind(oid(coming.tip.0), oid(target.0));
+                counted.git_attempt(|| "count what the target has gained")?.1
+            }
+        };
+        if snapshot == Some(coming.tip) || bases == [coming.tip] {
             return Ok(Start::Plain { behind, touched: Touched::default() });
         }
-        repo.refuse_unrelated(&request)?;
-        let touched = match self.known {
-            Some(_) => self.untangled(coming.tip, snapshot)?,
-            None => None,
+        if bases.is_empty() {
+            repo.refuse_unrelated(&request)?;
+        }
+        let touched = match (&self.known, snapshot, &bases[..]) {
+            (Some(_), Some(base), _) | (Some(_), None, &[base]) => {
+                self.untangled(base, coming.tip)?
+            }
+            _ => None,
         };
         Ok(match touched {
             Some(touched) => Start::Plain { behind, touched },

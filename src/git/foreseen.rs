@@ -5,7 +5,7 @@
 //! attributes besides those of the target's tree. [`merging`](Repo::merging) names that way. Where
 //! something takes part that no name can stand for, such as a program that merges, nothing is kept.
 
-use super::command::Git;
+use super::command::{Git, Started};
 use super::error::GitAttempt;
 use super::outlook::{Coming, Outlook};
 use super::repo::Repo;
@@ -26,6 +26,13 @@ pub struct Foreseen {
     pairs: BTreeMap<String, bool>,
     /// Which of several results land one after another.
     trains: BTreeMap<String, Vec<bool>>,
+}
+
+/// What git was asked about its way of merging.
+#[derive(Debug)]
+pub struct MergingAsked {
+    version: Started,
+    settings: Started,
 }
 
 impl Foreseen {
@@ -74,17 +81,30 @@ fn names_of(results: &[&Outlook]) -> String {
 }
 
 impl Repo {
+    /// Has git say what [`merging`](Self::merging) goes by, while something else is done.
+    ///
+    /// # Errors
+    /// `unsupported` when there is no git.
+    pub fn ask_merging(&self) -> Result<MergingAsked> {
+        let version = self.git.ask_version()?;
+        Ok(MergingAsked {
+            version,
+            settings: self.git.at(self.common_dir(), "var").arg("-l").start()?,
+        })
+    }
+
     /// A name for the way in which git merges here now, besides what lies in the target's tree. None
     /// where what a merge comes to may change under the same name.
     ///
     /// # Errors
     /// When git or one of the files cannot be read.
-    pub fn merging(&self) -> Result<Option<String>> {
+    pub fn merging(&self, asked: MergingAsked) -> Result<Option<String>> {
+        self.git.note_version(asked.version)?;
         // Before that, attributes come from wherever git happens to stand.
         if self.git.version()? < (2, 41) || self.has_other_histories()? {
             return Ok(None);
         }
-        let listed = self.git.at(self.common_dir(), "var").arg("-l").run()?.stdout;
+        let listed = asked.settings.finish(&[0])?.stdout;
         let settings = || listed.split(|byte| *byte == b'\n');
         if settings().any(is_a_program_or_a_place) {
             return Ok(None);

@@ -1,8 +1,10 @@
-//! Many merges by one git: `git merge-tree --stdin`, which costs each of them a twentieth of a process.
+//! Many merges by one git, or by one for each processor: `git merge-tree --stdin`, which costs each of them
+//! a twentieth of a process.
 //!
 //! What cannot be merged at all (a commit that is gone, histories that share nothing) ends git in the
 //! midst of a batch. Then each merge is tried by itself, so that one bad task spoils no other's answer.
 
+use super::command::{Output, Started, shares};
 use super::merge_tree::{Merged, Merger, malformed, one_merge};
 use crate::error::Result;
 use crate::names::ObjectId;
@@ -32,7 +34,7 @@ impl Merger<'_> {
         // `--stdin` came with 2.39, a base in its lines with 2.40.
         if wanted.len() > 1
             && self.version >= (2, 40)
-            && let Ok(merged) = self.batch(wanted)
+            && let Ok(merged) = self.batches(wanted)
         {
             return merged.into_iter().map(Ok).collect();
         }
@@ -44,8 +46,18 @@ impl Merger<'_> {
         self.run(&base.into_iter().chain(wanted.sides()).collect::<Vec<_>>())
     }
 
-    /// An answer a line: `<1 when clean> NUL` and what a single merge answers, each part ended by NUL.
-    fn batch(&self, wanted: &[Wanted]) -> Result<Vec<Merged>> {
+    /// A git for each share, all at once.
+    fn batches(&self, wanted: &[Wanted]) -> Result<Vec<Merged>> {
+        let parts = shares(wanted);
+        let started: Vec<_> = parts.iter().map(|part| self.start(part)).collect::<Result<_>>()?;
+        let mut merged = Vec::new();
+        for (part, started) in parts.into_iter().zip(started) {
+            merged.extend(read(part, &started.finish(&[0])?)?);
+        }
+        Ok(merged)
+    }
+
+    fn start(&self, wanted: &[Wanted]) -> Result<Started> {
         let mut lines = String::new();
         for one in wanted {
             if let Some(base) = one.base {
@@ -53,21 +65,25 @@ impl Merger<'_> {
             }
             lines.push_str(&format!("{} {}\n", one.ours, one.theirs));
         }
-        let output = self.command().arg("--stdin").input(lines).run()?;
-        let mut fields = output.stdout.split(|byte| *byte == 0);
-        let mut merged = Vec::new();
-        for one in wanted {
-            let is_clean = match fields.next() {
-                Some(b"1") => true,
-                Some(b"0") => false,
-                _ => return Err(malformed()),
-            };
-            merged.push(one_merge(&mut fields, is_clean, &one.sides())?);
-            if is_clean {
-                // The end of an answer; of a conflict it was taken with the last message.
-                fields.next().filter(|end| end.is_empty()).ok_or_else(malformed)?;
-            }
-        }
-        Ok(merged)
+        self.command().arg("--stdin").input(lines).start()
     }
+}
+
+/// An answer a line: `<1 when clean> NUL` and what a single merge answers, each part ended by NUL.
+fn read(wanted: &[Wanted], output: &Output) -> Result<Vec<Merged>> {
+    let mut fields = output.stdout.split(|byte| *byte == 0);
+    let mut merged = Vec::new();
+    for one in wanted {
+        let is_clean = match fields.next() {
+            Some(b"1") => true,
+            Some(b"0") => false,
+            _ => return Err(malformed()),
+        };
+        merged.push(one_merge(&mut fields, is_clean, &one.sides())?);
+        if is_clean {
+            // The end of an answer; of a conflict it was taken with the last message.
+            fields.next().filter(|end| end.is_empty()).ok_or_else(malformed)?;
+        }
+    }
+    Ok(merged)
 }

@@ -64,7 +64,7 @@ pub use changes::DiffRange;
 pub use command::{Git, GitCommand, Output};
 pub use fingerprint::{Fingerprint, MainCheckout, MainFile, StashEntry, changed_names};
 pub use forecast::Forecaster;
-pub use foreseen::Foreseen;
+pub use foreseen::{Foreseen, MergingAsked};
 pub use hold::Hold;
 pub use hooks::{HookedResult, MESSAGE};
 pub use inspect::{Journaled, OwnedEntry};

@@ -7,6 +7,7 @@
 //!
 //! Invariant: with no identity configured the fallback identity is used, and never signed.
 
+use super::command::{GitCommand, Started};
 use super::error::GitAttempt;
 use super::repo::{Repo, commit_id, oid};
 use crate::error::{Error, Result};
@@ -75,11 +76,15 @@ impl Repo {
     /// # Errors
     /// `usage` for a message with a NUL, `git` when the object cannot be written or signed.
     pub fn create_commit(&self, new: &NewCommit<'_>) -> Result<CommitId> {
+        // Git is asked about both at once.
+        let asked = new.author_of.is_none().then(|| self.ask_identity("AUTHOR").start());
         let committer = self.committer(new.signing)?;
-        let author = match new.author_of {
-            Some(commit) => self.header_of(commit, b"author ")?.unwrap_or_default(),
-            None => self.identity("AUTHOR")?.0,
-        };
+        let mut author = Vec::new();
+        if let Some(asked) = asked {
+            author = self.identity("AUTHOR", asked?)?.0;
+        } else if let Some(commit) = new.author_of {
+            author = self.header_of(commit, b"author ")?.unwrap_or_default();
+        }
         let mut message = new.message.as_bytes().to_vec();
         if message.contains(&0) {
             return Err(Error::usage("a commit message cannot hold a NUL character"));
@@ -117,7 +122,8 @@ impl Repo {
 
     /// Who commits now, and whether the commits are signed.
     pub(super) fn committer(&self, signing: Signing) -> Result<Committer> {
-        let (line, configured) = self.identity("COMMITTER")?;
+        let (line, configured) =
+            self.identity("COMMITTER", self.ask_identity("COMMITTER").start()?)?;
         let sign = match signing {
             Signing::Never => false,
             Signing::AsConfigured => configured && self.signing_is_configured()?,
@@ -125,20 +131,21 @@ impl Repo {
         Ok(Committer { line, sign })
     }
 
+    fn ask_identity(&self, role: &str) -> GitCommand {
+        // Otherwise git guesses a mail from the host's name where it can.
+        let command = self.git.at(self.common_dir(), "var").env("GIT_CONFIG_COUNT", "1");
+        let command = command.env("GIT_CONFIG_KEY_0", "user.useConfigOnly");
+        command.env("GIT_CONFIG_VALUE_0", "true").arg(format!("GIT_{role}_IDENT"))
+    }
+
     /// `Name <mail> seconds zone` of the author or committer, and whether somebody configured it.
-    fn identity(&self, role: &str) -> Result<(Vec<u8>, bool)> {
-        let variable = format!("GIT_{role}_IDENT");
-        let ask = || {
-            // Otherwise git guesses a mail from the host's name where it can.
-            let command = self.git.at(self.common_dir(), "var").env("GIT_CONFIG_COUNT", "1");
-            let command = command.env("GIT_CONFIG_KEY_0", "user.useConfigOnly");
-            command.env("GIT_CONFIG_VALUE_0", "true").arg(&variable)
-        };
-        let configured = ask().run_allowing(&[0, 1, 128, 129])?;
+    fn identity(&self, role: &str, asked: Started) -> Result<(Vec<u8>, bool)> {
+        let configured = asked.finish(&[0, 1, 128, 129])?;
         if configured.code == 0 {
             return Ok((configured.stdout.trim_ascii_end().to_vec(), true));
         }
-        let fallback = ask()
+        let fallback = self
+            .ask_identity(role)
             .env(&format!("GIT_{role}_NAME"), FALLBACK_NAME)
             .env(&format!("GIT_{role}_EMAIL"), FALLBACK_MAIL)
             .run()?;

@@ -9,7 +9,7 @@
 //! Where two sides change the content of the same files and meet nowhere else, git merges these files and
 //! none of the other ones.
 
-use super::error::GitAttempt;
+use super::error::{GitAttempt, from_git2};
 use super::forecast::Forecaster;
 use super::merge_batch::Wanted;
 use super::outlook::{Outlook, Touched};
@@ -39,17 +39,9 @@ pub(super) enum Meeting {
 }
 
 impl Forecaster<'_> {
-    /// What landing `tip` would change, if no more than what it did itself; none if only git can tell.
-    pub(super) fn untangled(
-        &self,
-        tip: CommitId,
-        snapshot: Option<CommitId>,
-    ) -> Result<Option<Touched>> {
-        let bases = match snapshot {
-            Some(snapshot) => vec![snapshot],
-            None => self.repo.merge_bases(self.target, tip)?,
-        };
-        let [base] = bases[..] else { return Ok(None) };
+    /// What landing what `tip` did since `base` would change, if no more than that; none if only git can
+    /// tell.
+    pub(super) fn untangled(&self, base: CommitId, tip: CommitId) -> Result<Option<Touched>> {
         let base = self.repo.tree_of(base)?;
         let gained = self.gained(base)?;
         let mut own = compare_trees(&self.repo.inner, base, self.repo.tree_of(tip)?)?;
@@ -109,10 +101,13 @@ impl Forecaster<'_> {
 }
 
 impl Repo {
-    fn merge_bases(&self, one: CommitId, other: CommitId) -> Result<Vec<CommitId>> {
-        let found = self.inner.merge_bases(oid(one.0), oid(other.0));
-        let found = found.git_attempt(|| format!("find what `{one}` and `{other}` share"))?;
-        Ok(found.iter().map(|id| commit_id(*id)).collect())
+    /// The best common ancestors of two commits; there may be several, or none.
+    pub(super) fn merge_bases(&self, one: CommitId, other: CommitId) -> Result<Vec<CommitId>> {
+        match self.inner.merge_bases(oid(one.0), oid(other.0)) {
+            Ok(found) => Ok(found.iter().map(|id| commit_id(*id)).collect()),
+            Err(cause) if cause.code() == git2::ErrorCode::NotFound => Ok(Vec::new()),
+            Err(cause) => Err(from_git2(format!("find what `{one}` and `{other}` share"), &cause)),
+        }
     }
 
     /// What a tree holds at a path.

@@ -35,6 +35,7 @@ struct Group<'a> {
 /// `unsupported` when git is too old; `refused` while programs are in the configuration that an open
 /// task put there.
 pub fn forecast(context: &Context, words: &[String]) -> Result<ForecastReport> {
+    let merging = context.repo.ask_merging();
     recover_if_possible(context);
     let mut asked = BTreeSet::new();
     for word in words {
@@ -46,7 +47,7 @@ pub fn forecast(context: &Context, words: &[String]) -> Result<ForecastReport> {
     if words.is_empty() {
         asked.extend(tasks.iter().map(Task::id));
     }
-    let foresight = Foresight::of(context);
+    let foresight = Foresight::of(context, merging);
     let scratch = context.store.layout().scratch();
     let groups = groups(context, &tasks, (&foresight, &scratch))?;
     let mut report = ForecastReport::empty();
@@ -69,11 +70,12 @@ pub(super) fn tell_forecasts(context: &Context, tasks: &[Task], views: &mut [Tas
     if targets.is_empty() {
         return;
     }
+    let merging = context.repo.ask_merging();
     // Those beside which they would land.
     let Ok(mut all) = open_tasks(context) else { return };
     let Ok(tips) = tips(context, &all) else { return };
     all.retain(|task| targets.contains(&task.spec.target));
-    let foresight = Foresight::of(context);
+    let foresight = Foresight::of(context, merging);
     let scratch = context.store.layout().scratch();
     // Where landing itself would fail it says why; a view has nothing to tell then.
     let Ok(groups) = groups(context, &all, (&foresight, &scratch)) else { return };

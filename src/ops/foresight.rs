@@ -4,7 +4,8 @@
 //! Kept are answers about the tips that targets have now; a target that moves takes its own with it.
 
 use crate::context::Context;
-use crate::git::Foreseen;
+use crate::error::Result;
+use crate::git::{Foreseen, MergingAsked};
 use crate::names::CommitId;
 use crate::task::SCHEMA;
 use serde::{Deserialize, Serialize};
@@ -25,10 +26,10 @@ struct Kept {
 }
 
 impl Foresight {
-    /// All that still holds.
-    pub(super) fn of(context: &Context) -> Self {
+    /// All that still holds, by what git was asked about its way of merging.
+    pub(super) fn of(context: &Context, asked: Result<MergingAsked>) -> Self {
         // Who cannot tell how git merges merges.
-        let merging = context.repo.merging().ok().flatten();
+        let merging = asked.and_then(|asked| context.repo.merging(asked)).ok().flatten();
         let kept = || {
             context.store.foreseen().filter(|kept: &Kept| Some(&kept.merging) == merging.as_ref())
         };

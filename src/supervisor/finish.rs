@@ -39,13 +39,14 @@ impl Life {
     /// Records the work of the agent that has ended.
     pub(super) fn finish(&mut self) -> Result<()> {
         let seen = self.look_around();
-        let mut work = self.gather()?;
+        let (work, main) = self.beside_main(|| self.gather());
+        let mut work = work?;
         if self.stragglers > 0 {
             let message =
                 format!("{} processes outlived the agent and were ended", self.stragglers);
             work.warnings.push(Warning::new(WarningKind::Stragglers, message));
         }
-        work.warnings.extend(self.judge((seen, self.look_at_main()), work.head));
+        work.warnings.extend(self.judge((seen, main), work.head));
         let diff = self.measure(&work)?;
         let words = self.agents_words();
         let then = self.what_follows(words.session.as_deref());

@@ -49,6 +49,17 @@ impl Life {
         self.repo.main_checkout().as_ref().and_then(MainCheckout::files)
     }
 
+    /// Does some work while somebody looks at the main checkout, which takes as long as git does.
+    pub(super) fn beside_main<T>(&self, work: impl FnOnce() -> T) -> (T, MainFiles) {
+        let main = self.repo.main_checkout();
+        std::thread::scope(|scope| {
+            let looking = scope.spawn(|| main.as_ref().and_then(MainCheckout::files));
+            let done = work();
+            // Where nobody could look there is nothing to compare.
+            (done, looking.join().ok().flatten())
+        })
+    }
+
     /// Notes what the agent finds. If that cannot be written there is no check at the end, and that
     /// must not keep the task from running.
     pub(super) fn note_surroundings(&self, checkout: &Checkout, main: MainFiles) {
