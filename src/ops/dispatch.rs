@@ -4,7 +4,7 @@ use super::base::{settle_base, settle_target};
 use super::claiming::{claims, session_process, subdirectory};
 use super::describe::describe;
 use super::place::place;
-use super::recover::{find, start_others, take_up};
+use super::recover::{find, recover};
 use super::release::base_pin;
 use crate::agent;
 use crate::context::Context;
@@ -104,7 +104,7 @@ pub struct DispatchRequest {
 /// runs what nobody accepted. Then nothing is left behind.
 pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView> {
     super::trust::require(context)?;
-    take_up(context)?;
+    recover(context)?;
     let naming = if request.name.is_some() { Naming::Chosen } else { Naming::MadeUp };
     let name = match &request.name {
         Some(name) => TaskName::new(name.clone())?,
@@ -167,7 +167,6 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
     };
     let task = record(context, new)?;
     let started = supervisor::pump(&context.store, &context.config)
-        .and_then(|started| start_others(context).map(|()| started))
         .map_err(|error| recorded(error, task.name()))?;
     match started.into_iter().find(|started| started.id() == task.id()) {
         Some(task) => describe(context, &task),

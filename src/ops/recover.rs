@@ -20,22 +20,6 @@ use crate::task::{Ended, Landing, Task, TaskState};
 /// # Errors
 /// `io` when the records cannot be read or written.
 pub(super) fn recover(context: &Context) -> Result<()> {
-    if !context.store.exists() {
-        return Ok(());
-    }
-    take_up(context)?;
-    supervisor::pump(&context.store, &context.config)?;
-    start_others(context)
-}
-
-/// Starts who does chores and who tells of ends, where somebody is needed and nobody is there.
-pub(super) fn start_others(context: &Context) -> Result<()> {
-    super::upkeep::start(context)?;
-    supervisor::tell_of_ends(&context.store)
-}
-
-/// The first part of it, which starts nothing but what died; the verb does the rest at its end.
-pub(super) fn take_up(context: &Context) -> Result<()> {
     let Context { store, repo, config, .. } = context;
     if !store.exists() {
         return Ok(());
@@ -48,7 +32,9 @@ pub(super) fn take_up(context: &Context) -> Result<()> {
     }
     // What cannot be removed yet is tried again by the next command.
     let _ = Laboratory { store, repo, config }.sweep();
-    Ok(())
+    supervisor::pump(store, config)?;
+    super::upkeep::start(context)?;
+    supervisor::tell_of_ends(store)
 }
 
 /// Takes up what somebody was at work on, unless they still are.

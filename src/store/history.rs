@@ -14,10 +14,12 @@ use crate::names::TaskId;
 use crate::task::Task;
 use crate::view::{TaskRow, TaskView};
 use serde::{Deserialize, Serialize};
-use std::collections::hash_map::{Entry, HashMap};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+
+/// From how many bytes on two threads read them: some hundred lines.
+const MANY: usize = 64 * 1024;
 
 /// A task's line: its place in the order of dispatch, and its row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,18 +83,12 @@ impl Store {
         };
         let text = String::from_utf8(bytes)
             .unwrap_or_else(|torn| String::from_utf8_lossy(torn.as_bytes()).into_owned());
-        // A torn line tells nothing.
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<Past>(line).ok());
-        let most = text.bytes().filter(|byte| *byte == b'\n').count();
-        let (mut noted, mut places) = (Vec::with_capacity(most), HashMap::with_capacity(most));
-        for past in lines {
-            match places.entry(past.row.id) {
-                Entry::Occupied(known) => noted[*known.get()] = past,
-                Entry::Vacant(new) => {
-                    new.insert(noted.len());
-                    noted.push(past);
-                }
-            }
+        let mut noted = understood(&text);
+        let mut last = HashMap::with_capacity(noted.len());
+        last.extend(noted.iter().enumerate().map(|(place, past)| (past.row.id, place)));
+        if last.len() < noted.len() {
+            let mut places = 0..;
+            noted.retain(|past| last.get(&past.row.id) == places.next().as_ref());
         }
         Ok(noted)
     }
@@ -119,5 +115,24 @@ impl Store {
     pub(super) fn forget_history(&self) -> Result<()> {
         let _journal = self.lock(RepoLock::Journal)?;
         files::remove(&self.layout.history())
+    }
+}
+
+/// What the lines of a file tell, in their order; a torn one tells nothing. Most of what listing thousands
+/// of tasks takes is to understand them, so two threads do.
+fn understood(text: &str) -> Vec<Past> {
+    let each = |text: &str| -> Vec<Past> {
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    };
+    let middle = text.as_bytes()[..text.len() / 2].iter().rposition(|byte| *byte == b'\n');
+    match middle {
+        Some(middle) if text.len() >= MANY => std::thread::scope(|scope| {
+            let (first, second) = text.split_at(middle);
+            let second = scope.spawn(move || each(second));
+            let mut all = each(first);
+            all.extend(second.join().expect("invariant: a line that makes no sense is left out"));
+            all
+        }),
+        _ => each(text),
     }
 }

@@ -114,10 +114,8 @@ impl Life {
     }
 
     fn start_agent(&mut self, checkout: &Checkout) -> Result<()> {
-        let mut main = None;
-        let look = &mut || main = self.look_at_main();
+        let look = &mut || self.note_surroundings(checkout, self.look_at_main());
         let (mut shim, (watcher, agent)) = self.start_shim(checkout, look)?;
-        self.note_surroundings(checkout, main);
         self.take_cancellation()?;
         if self.is_stopping() {
             // Dropping the pipe closes the gate for good.
