@@ -75,6 +75,10 @@ class World:
             say(f"makes a repository of {files} files")
             # At least ten commits, so that a base can lie behind; few beside few files.
             self.run(SOURCE / "scripts/generate", place, files, min(200, max(10, files // 10)))
+            # Files of the second in which the index was written are read at each status, until one writes
+            # the index anew; as many as that second happens to have.
+            time.sleep(1.1)
+            self.run("git", "-C", place, "status")
         return place
 
     def small(self, name: str) -> Path:
