@@ -1,5 +1,6 @@
 //! The arguments of a process as others see them: read, and replaced.
 
+use super::identity::stat_fields;
 use crate::error::{Attempt, Error, Result};
 use rustix::process::{PrctlMmMap, configure_virtual_memory_map};
 use std::ffi::{OsStr, OsString};
@@ -51,11 +52,7 @@ pub fn rename(words: &[&OsStr]) -> Result<()> {
 /// Where what belongs to this process lies in its memory (proc_pid_stat(5)).
 fn memory_map() -> Option<PrctlMmMap> {
     let text = fs::read("/proc/self/stat").ok()?;
-    // The name in parentheses may hold anything, parentheses and spaces included.
-    let end = text.iter().rposition(|byte| *byte == b')')?;
-    let rest = std::str::from_utf8(&text[end + 1..]).ok()?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // The state, the third field there, is the first one here.
+    let fields = stat_fields(&text)?;
     let field = |number: usize| fields.get(number - 3)?.parse().ok();
     #[expect(unsafe_code, reason = "there is no safe call for where the heap ends")]
     // SAFETY: it asks and changes nothing.

@@ -130,6 +130,13 @@ fn must_stop(pid: i32) -> bool {
     masks.any(|mask| mask & stop != 0)
 }
 
+/// The fields of a `/proc/PID/stat` from the third one on, the state (proc_pid_stat(5)).
+pub(super) fn stat_fields(text: &[u8]) -> Option<Vec<&str>> {
+    // The name in parentheses may hold anything, parentheses and spaces included.
+    let end = text.iter().rposition(|byte| *byte == b')')?;
+    Some(std::str::from_utf8(&text[end + 1..]).ok()?.split_ascii_whitespace().collect())
+}
+
 /// The fields of `/proc/PID/stat` that matter here (proc(5)).
 pub(super) struct Stat {
     pub(super) parent: i32,
@@ -140,10 +147,7 @@ pub(super) struct Stat {
 impl Stat {
     pub(super) fn read(pid: i32) -> Option<Self> {
         let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        // The name in parentheses may hold anything, parentheses and spaces included.
-        let end = text.iter().rposition(|byte| *byte == b')')?;
-        let rest = std::str::from_utf8(&text[end + 1..]).ok()?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let fields = stat_fields(&text)?;
         Some(Self {
             state: *fields.first()?.as_bytes().first()?,
             parent: fields.get(1)?.parse().ok()?,

@@ -101,7 +101,7 @@ fn supervise_one(
         Err(_) => {
             let pumped = queue::pump_beside(store, &config);
             std::thread::sleep(AGAIN);
-            queue::revive(store).and(pumped).map(drop)
+            queue::revive(store).and(pumped)
         }
     };
     // Behind the pump: nobody waits for a slot while somebody is told.

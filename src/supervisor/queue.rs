@@ -27,8 +27,8 @@ pub fn pump(store: &Store, config: &Config) -> Result<Vec<Task>> {
 }
 
 /// The same for a supervisor, which has a task of its own.
-pub(super) fn pump_beside(store: &Store, config: &Config) -> Result<Vec<Task>> {
-    pump_by(store, config, &mut |lock| launch(store, lock))
+pub(super) fn pump_beside(store: &Store, config: &Config) -> Result<()> {
+    pump_by(store, config, &mut |lock| launch(store, lock)).map(drop)
 }
 
 /// The same, by another way to have a task supervised whose lock is held and whose start is on record.

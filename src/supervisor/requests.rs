@@ -43,7 +43,7 @@ impl Life {
         self.with_tree(shim, |tree| tree.stop());
         self.commit(Change::Paused { tick_ms: Clock.tick_ms() })?;
         // Somebody else may have the slot.
-        queue::pump_beside(&self.store, &self.config).map(drop)
+        queue::pump_beside(&self.store, &self.config)
     }
 
     fn ask_for_slot(&mut self, shim: &ProcessIdentity) -> Result<()> {
@@ -55,7 +55,7 @@ impl Life {
 
     fn queue_for_slot(&mut self) -> Result<()> {
         self.store.settle(&self.lock, &self.task)?;
-        queue::pump_beside(&self.store, &self.config).map(drop)
+        queue::pump_beside(&self.store, &self.config)
     }
 
     fn go_on(&mut self, shim: &ProcessIdentity) -> Result<()> {
