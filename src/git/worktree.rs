@@ -45,6 +45,15 @@ impl Checkout {
             .attempt(|| format!("write `{}`", mark.display()))
     }
 
+    /// Writes the file by which git finds the repository from inside.
+    ///
+    /// # Errors
+    /// `io` when that cannot be written.
+    pub fn mend_git_file(&self) -> Result<()> {
+        put_git_file(&self.root, &self.git_dir)
+            .attempt(|| format!("write `{}`", self.root.join(".git").display()))
+    }
+
     /// Notes that the worktree is released with work that could not be recorded.
     ///
     /// # Errors
@@ -136,7 +145,8 @@ impl Repo {
             Some(taken) => taken,
             None => self.make_anew(new)?,
         };
-        fs::write(checkout.git_dir.join(OWNER), new.task.to_string()).attempt(attempt)?;
+        // Whole at once: an empty one would tell neither whose the worktree is nor that it is half-made.
+        put_line(&checkout.git_dir.join(OWNER), &new.task.to_string()).attempt(attempt)?;
         forget(new.intent)?;
         Ok(checkout)
     }
@@ -330,11 +340,15 @@ impl Repo {
         };
         put_line(&place.join("gitdir"), &format!("{}\n", root.join(".git").display()))
             .attempt(attempt)?;
-        put_line(&folder.join(".git"), &format!("gitdir: {}\n", place.display()))
-            .attempt(attempt)?;
+        put_git_file(folder, &place).attempt(attempt)?;
         fs::rename(folder, root).attempt(attempt)?;
         Ok(Some(Checkout { root: root.to_owned(), git_dir: place }))
     }
+}
+
+/// Replaces the file in a worktree's folder by which git finds its entry.
+fn put_git_file(folder: &Path, entry: &Path) -> std::io::Result<()> {
+    put_line(&folder.join(".git"), &format!("gitdir: {}\n", entry.display()))
 }
 
 /// Replaces a file of one line whole, if it holds another.

@@ -366,17 +366,17 @@ fn missing(worktree: &Path) -> Warning {
 /// have moved the repository meanwhile; then nobody could be told how the agent ended.
 fn mend_git_file(checkout: &Checkout) -> Result<Option<Warning>> {
     let path = checkout.root.join(".git");
-    let wanted = format!("gitdir: {}\n", checkout.git_dir.display());
-    let write = || std::fs::write(&path, wanted).attempt(|| format!("write `{}`", path.display()));
     match std::fs::symlink_metadata(&path) {
-        Err(_) => write().map(|()| None),
+        Err(_) => checkout.mend_git_file().map(|()| None),
         Ok(found) if found.is_file() => match moved_from(&path, checkout) {
             Some(old) => {
                 let message = format!(
                     "the repository was moved away from `{}` while the task ran",
                     escape::line(&old.to_string_lossy())
                 );
-                write().map(|()| Some(Warning::new(WarningKind::RepositoryMoved, message)))
+                checkout
+                    .mend_git_file()
+                    .map(|()| Some(Warning::new(WarningKind::RepositoryMoved, message)))
             }
             None => Ok(None),
         },

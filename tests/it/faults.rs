@@ -9,8 +9,8 @@
 //! cannot be traced, the tests say so in one line and pass.
 
 mod picture;
-mod pool;
 mod sweep;
+mod worktrees;
 mod world;
 
 use crate::sandbox::TestRepo;

@@ -77,6 +77,10 @@ struct Look<'a> {
 /// `io` when the records cannot be listed.
 pub fn doctor(context: &Context, mode: Mode) -> Result<Vec<FindingView>> {
     let findings = lasting(context)?;
+    if mode == Mode::Fix && !findings.is_empty() {
+        // Somebody may have been cut off before there were any; what mends takes locks in there.
+        context.store.make_folders()?;
+    }
     Ok(findings.into_iter().map(|finding| view(context, finding, mode)).collect())
 }
 

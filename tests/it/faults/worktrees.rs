@@ -1,6 +1,6 @@
-//! The pool when any call fails or everything is killed at it: while a worktree is made ready for others, and while
-//! a task takes it. Whatever happened, nothing of the first task is lost, and the next one gets what a
-//! fresh worktree holds.
+//! Worktrees when any call fails or everything is killed at it: while one is made, while it is made ready
+//! for others, and while a task takes it. Whatever happened, nothing of an earlier task is lost, the next
+//! one gets what a fresh worktree holds, and no task fails because somebody was killed.
 
 use super::sweep::{Scenario, Steps, spread, turn_of};
 use super::world::{Fault, World};
@@ -25,6 +25,8 @@ fn released(repo: &TestRepo<'_>) {
     flock(&lock, FlockOperation::NonBlockingLockExclusive).expect("nobody holds it");
     repo.offshoot(&["discard", "t"]).ok();
 }
+
+fn empty(_repo: &TestRepo<'_>) {}
 
 fn ready(repo: &TestRepo<'_>) {
     released(repo);
@@ -67,6 +69,10 @@ fn killed_everywhere(scenario: &Scenario, judge: fn(&World)) {
         assert!(!is_ours("stray_spare") && !is_ours("foreign_folder"), "{found}");
         // A dispatch that was killed early leaves its pin to this.
         repo.offshoot(&["doctor", "--fix"]).ok();
+        let failed = |task: &serde_json::Value| task["outcome"]["kind"] == "setup_failed";
+        let all = repo.offshoot_json(&["list", "--all"]);
+        let mut tasks = all["tasks"].as_array().into_iter().flatten();
+        assert!(!mode.starts_with("kill") || !tasks.any(failed), "{all:#}");
         judge(&world);
         repo.offshoot(&["doctor"]).ok();
     }
@@ -108,6 +114,13 @@ fn nobody_has_a_half(world: &World) {
         }
     }
     assert_fresh(&repo, "other");
+}
+
+#[test]
+fn making() {
+    let verb = &["dispatch", "--wait", "--name", "taker", "--", "true"];
+    let scenario = Scenario { name: "making", prepare: empty, verb, steps: Steps::Many };
+    killed_everywhere(&scenario, nobody_has_a_half);
 }
 
 #[test]
