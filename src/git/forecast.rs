@@ -12,6 +12,7 @@ use super::foreseen::Foreseen;
 use super::merge_batch::Wanted;
 use super::merge_tree::{Merged, Merger};
 use super::outlook::{Coming, Forecast, Outlook, Touched};
+use super::parcel::Parcel;
 use super::plan::PlanRequest;
 use super::quarantine::Quarantine;
 use super::repo::{Repo, oid};
@@ -111,16 +112,19 @@ impl Forecaster<'_> {
     pub fn conflicting(&self, pairs: &[(&Outlook, &Outlook)]) -> Result<Vec<bool>> {
         let known = |pair: &(&Outlook, &Outlook)| self.known.as_ref()?.pair(*pair);
         let mut found: Vec<Option<bool>> = pairs.iter().map(known).collect();
-        let (mut wanted, mut whole) = (Vec::new(), Vec::new());
+        let (mut wanted, mut whole, mut parcel) = (Vec::new(), Vec::new(), Parcel::default());
         for at in 0..pairs.len() {
             match found[at] {
                 Some(_) => {}
-                None => match self.meeting(pairs[at])? {
+                None => match self.meeting(pairs[at], &mut parcel)? {
                     Meeting::Nowhere => found[at] = Some(false),
                     Meeting::InFiles(merge) => wanted.push((at, merge)),
                     Meeting::Unknown => whole.push(at),
                 },
             }
+        }
+        if !wanted.is_empty() {
+            parcel.write(self.trials()?.folder.path(), &self.repo.inner)?;
         }
         self.make_trees(whole.iter().flat_map(|at| [pairs[*at].0, pairs[*at].1]))?;
         for at in whole {

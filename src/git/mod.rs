@@ -28,6 +28,7 @@ mod objects;
 mod open_merge;
 mod outlook;
 mod pack;
+mod parcel;
 mod part;
 mod patch_id;
 mod plain;

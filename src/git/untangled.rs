@@ -13,6 +13,7 @@ use super::error::{GitAttempt, from_git2};
 use super::forecast::Forecaster;
 use super::merge_batch::Wanted;
 use super::outlook::{Outlook, Touched};
+use super::parcel::Parcel;
 use super::repo::{Repo, commit_id, object_id, oid};
 use super::tree_diff::{Change, Entry, compare_trees};
 use crate::error::Result;
@@ -65,8 +66,12 @@ impl Forecaster<'_> {
         Ok(gained)
     }
 
-    /// Where two results meet.
-    pub(super) fn meeting(&self, (one, other): (&Outlook, &Outlook)) -> Result<Meeting> {
+    /// Where two results meet. What a merge of it reads goes into the parcel.
+    pub(super) fn meeting(
+        &self,
+        (one, other): (&Outlook, &Outlook),
+        parcel: &mut Parcel,
+    ) -> Result<Meeting> {
         if !one.is_plain || !other.is_plain || one.touched.meets(&other.touched) {
             return Ok(Meeting::Unknown);
         }
@@ -94,8 +99,7 @@ impl Forecaster<'_> {
         if !self.merger()?.merges_trees() {
             return Ok(Meeting::Unknown);
         }
-        let folder = &self.trials()?.folder;
-        let [base, ours, theirs] = files.map(|files| folder.store_tree(&files));
+        let [base, ours, theirs] = files.map(|files| parcel.add_tree(&files));
         Ok(Meeting::InFiles(Wanted { base: Some(base?), ours: ours?, theirs: theirs? }))
     }
 }
