@@ -7,6 +7,7 @@
 //!
 //! Pairs are as they would stand on the target, from the target.
 
+use super::command::shares;
 use super::error::GitAttempt;
 use super::foreseen::Foreseen;
 use super::merge_batch::Wanted;
@@ -15,15 +16,17 @@ use super::outlook::{Coming, Forecast, Outlook, Touched};
 use super::parcel::Parcel;
 use super::plan::PlanRequest;
 use super::quarantine::Quarantine;
-use super::repo::{Repo, oid};
+use super::repo::Repo;
+use super::scout::{Scout, Start, request};
 use super::tree_diff::compare_trees;
-use super::untangled::{Gains, Meeting};
+use super::untangled::Meeting;
 use crate::error::{Error, Result};
-use crate::landing::Strategy;
 use crate::names::{CommitId, ObjectId};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
 /// Looks ahead for one target.
 pub struct Forecaster<'a> {
@@ -34,7 +37,6 @@ pub struct Forecaster<'a> {
     trials: OnceCell<Trials>,
     known: Option<Foreseen>,
     told: RefCell<Foreseen>,
-    pub(super) gains: Gains,
 }
 
 /// Where merges are tried; made for the first one.
@@ -61,8 +63,8 @@ impl Repo {
     ) -> Result<Forecaster<'a>> {
         Quarantine::sweep(scratch);
         let target_tree = self.tree_of(target)?;
-        let (trials, told, gains) = Default::default();
-        Ok(Forecaster { repo: self, target, target_tree, scratch, trials, known, told, gains })
+        let (trials, told) = Default::default();
+        Ok(Forecaster { repo: self, target, target_tree, scratch, trials, known, told })
     }
 }
 
@@ -79,19 +81,26 @@ impl Forecaster<'_> {
     /// `unsupported` when git is too old, `io` when nothing can be written. Inside: why one of them
     /// cannot be landed at all.
     pub fn outlooks(&self, coming: &[Coming]) -> Result<Vec<Result<Outlook>>> {
+        let known = |one: &Coming| self.known.as_ref()?.outlook(one);
+        let unknown: Vec<_> = coming.iter().filter(|one| known(one).is_none()).copied().collect();
+        let mut starts = self.starts(&unknown)?.into_iter();
         let (mut told, mut wanted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for one in coming {
-            told.push(match self.known.as_ref().and_then(|known| known.outlook(one)) {
-                Some(known) => Ok(known),
-                None => match self.start(one) {
-                    Err(error) => Err(error),
-                    Ok(Start::Plain { behind, touched }) => Ok(plain(one, behind, touched)),
-                    Ok(Start::Merge { base, behind }) => {
-                        wanted.push(self.landing(one, base));
-                        waiting.push((told.len(), base, behind));
-                        Err(Error::internal("a merge that was not made"))
-                    }
-                },
+            let start = match known(one) {
+                Some(known) => {
+                    told.push(Ok(known));
+                    continue;
+                }
+                None => starts.next().expect("invariant: one for each that is unknown"),
+            };
+            told.push(match start {
+                Err(error) => Err(error),
+                Ok(Start::Plain { behind, touched }) => Ok(plain(one, behind, touched)),
+                Ok(Start::Merge { base, behind }) => {
+                    wanted.push(self.landing(one, base));
+                    waiting.push((told.len(), base, behind));
+                    Err(Error::internal("a merge that was not made"))
+                }
             });
         }
         for ((at, base, behind), merged) in waiting.into_iter().zip(self.merged(&wanted)?) {
@@ -103,6 +112,31 @@ impl Forecaster<'_> {
             }
         }
         Ok(told)
+    }
+
+    /// How far each result can be told without merging it; each processor looks at its share, through
+    /// a repository of its own.
+    fn starts(&self, coming: &[Coming]) -> Result<Vec<Result<Start>>> {
+        let (target, may_untangle) = ((self.target, self.target_tree), self.known.is_some());
+        let start = |repo: &Repo, share: &[Coming]| -> Vec<Result<Start>> {
+            let mut scout = Scout::new(repo, target, may_untangle);
+            share.iter().map(|one| scout.start(one)).collect()
+        };
+        let mut shares = shares(coming).into_iter();
+        let own = shares.next().unwrap_or_default();
+        let others = shares.map(|share| Ok((self.repo.again()?, share)));
+        let others: Vec<_> = others.collect::<Result<_>>()?;
+        thread::scope(|scope| {
+            let others: Vec<_> = others
+                .into_iter()
+                .map(|(repo, share)| scope.spawn(move || start(&repo, share)))
+                .collect();
+            let mut starts = start(self.repo, own);
+            for other in others {
+                starts.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            Ok(starts)
+        })
     }
 
     /// Which pairs cannot both be landed.
@@ -218,7 +252,7 @@ impl Forecaster<'_> {
         let mut wanted = BTreeMap::new();
         for result in results {
             if result.forecast == Forecast::Clean && self.tree_with(result).is_none() {
-                let snapshot = self.repo.snapshot_left(&self.request(&result.coming))?;
+                let snapshot = self.repo.snapshot_left(&request(self.target, &result.coming))?;
                 wanted.insert(result.coming, self.landing(&result.coming, snapshot));
             }
         }
@@ -262,43 +296,6 @@ impl Forecaster<'_> {
         Wanted { base: base.map(|base| base.0), ours: self.target.0, theirs: coming.tip.0 }
     }
 
-    fn start(&self, coming: &Coming) -> Result<Start> {
-        let (repo, target) = (self.repo, self.target);
-        let request = self.request(coming);
-        let snapshot = repo.snapshot_left(&request)?;
-        let request = PlanRequest { snapshot, ..request };
-        let bases = repo.merge_bases(target, coming.tip)?;
-        let behind = match bases[..] {
-            [base] if base == target => 0,
-            _ => {
-                let counted = repo.inner.graph_ahead_behind(oid(coming.tip.0), oid(target.0));
-                counted.git_attempt(|| "count what the target has gained")?.1
-            }
-        };
-        if snapshot == Some(coming.tip) || bases == [coming.tip] {
-            return Ok(Start::Plain { behind, touched: Touched::default() });
-        }
-        if bases.is_empty() {
-            repo.refuse_unrelated(&request)?;
-        }
-        let touched = match (&self.known, snapshot, &bases[..]) {
-            (Some(_), Some(base), _) | (Some(_), None, &[base]) => {
-                self.untangled(base, coming.tip)?
-            }
-            _ => None,
-        };
-        Ok(match touched {
-            Some(touched) => Start::Plain { behind, touched },
-            None => Start::Merge { base: snapshot, behind },
-        })
-    }
-
-    fn request(&self, coming: &Coming) -> PlanRequest<'static> {
-        let Coming { tip, snapshot } = *coming;
-        let strategy = Strategy::Squash;
-        PlanRequest { target: self.target, tip, snapshot, strategy, message: "" }
-    }
-
     fn outlook(
         &self,
         coming: &Coming,
@@ -313,7 +310,7 @@ impl Forecaster<'_> {
                 (Forecast::Clean, before, tree)
             }
             Merged::Conflicts(conflicts) => {
-                let request = PlanRequest { snapshot, ..self.request(coming) };
+                let request = PlanRequest { snapshot, ..request(self.target, coming) };
                 if self.repo.holds_as_one_commit(&request)? {
                     (Forecast::UpToDate, before, before)
                 } else {
@@ -333,12 +330,4 @@ impl Forecaster<'_> {
 fn plain(coming: &Coming, behind: usize, touched: Touched) -> Outlook {
     let forecast = if touched.changed.is_empty() { Forecast::UpToDate } else { Forecast::Clean };
     Outlook { forecast, behind, coming: *coming, is_plain: true, touched }
-}
-
-/// How far a result can be told without merging it.
-enum Start {
-    /// Nothing contradicts it: what it changes; nothing where the target holds it.
-    Plain { behind: usize, touched: Touched },
-    /// From the snapshot where there is one, else from what both share.
-    Merge { base: Option<CommitId>, behind: usize },
 }

@@ -45,6 +45,7 @@ mod refs;
 mod replay;
 mod repo;
 mod revert;
+mod scout;
 mod scratch;
 mod snapshot;
 mod staging;

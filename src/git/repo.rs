@@ -70,6 +70,20 @@ impl Repo {
         Ok(Self { inner, git: Git::new(environment), common_dir, main_worktree, here })
     }
 
+    /// The same once more, for another thread.
+    pub(super) fn again(&self) -> Result<Self> {
+        let inner = git2::Repository::open(&self.common_dir)
+            .map_err(|cause| cannot_open(&self.common_dir, &cause))?;
+        let (common_dir, main_worktree) = (self.common_dir.clone(), self.main_worktree.clone());
+        Ok(Self {
+            inner,
+            git: self.git.clone(),
+            common_dir,
+            main_worktree,
+            here: self.here.clone(),
+        })
+    }
+
     /// The directory that all worktrees share (`.git`, or the bare repository itself).
     #[must_use]
     pub fn common_dir(&self) -> &Path {

@@ -9,27 +9,16 @@
 //! Where two sides change the content of the same files and meet nowhere else, git merges these files and
 //! none of the other ones.
 
-use super::error::{GitAttempt, from_git2};
+use super::error::GitAttempt;
 use super::forecast::Forecaster;
 use super::merge_batch::Wanted;
-use super::outlook::{Outlook, Touched};
+use super::outlook::Outlook;
 use super::parcel::Parcel;
-use super::repo::{Repo, commit_id, object_id, oid};
-use super::tree_diff::{Change, Entry, compare_trees};
+use super::repo::{Repo, object_id, oid};
+use super::tree_diff::Entry;
 use crate::error::Result;
-use crate::names::{CommitId, ObjectId};
+use crate::names::ObjectId;
 use crate::path::RepoPath;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
-/// What the target has gained since each of some trees.
-pub(super) type Gains = RefCell<BTreeMap<ObjectId, Rc<Gained>>>;
-
-pub(super) struct Gained {
-    changes: BTreeMap<RepoPath, Change>,
-    touched: Touched,
-}
 
 /// Where two results that are to stand on the target side by side could contradict each other.
 pub(super) enum Meeting {
@@ -40,32 +29,6 @@ pub(super) enum Meeting {
 }
 
 impl Forecaster<'_> {
-    /// What landing what `tip` did since `base` would change, if no more than that; none if only git can
-    /// tell.
-    pub(super) fn untangled(&self, base: CommitId, tip: CommitId) -> Result<Option<Touched>> {
-        let base = self.repo.tree_of(base)?;
-        let gained = self.gained(base)?;
-        let mut own = compare_trees(&self.repo.inner, base, self.repo.tree_of(tip)?)?;
-        // What both sides left as another file, in the same way. Gone or new on both, it may be moved.
-        let is_shared = |change: &Change| gained.changes.get(&change.path) == Some(change);
-        own.retain(|change| change.old.is_none() || change.new.is_none() || !is_shared(change));
-        let touched = Touched::by(&own);
-        let meets = own.iter().any(|change| gained.changes.contains_key(&change.path));
-        Ok((!meets && !touched.meets(&gained.touched)).then_some(touched))
-    }
-
-    fn gained(&self, base: ObjectId) -> Result<Rc<Gained>> {
-        if let Some(known) = self.gains.borrow().get(&base) {
-            return Ok(Rc::clone(known));
-        }
-        let changes = compare_trees(&self.repo.inner, base, self.target_tree)?;
-        let touched = Touched::by(&changes);
-        let changes = changes.into_iter().map(|change| (change.path.clone(), change)).collect();
-        let gained = Rc::new(Gained { changes, touched });
-        self.gains.borrow_mut().insert(base, Rc::clone(&gained));
-        Ok(gained)
-    }
-
     /// Where two results meet. What a merge of it reads goes into the parcel.
     pub(super) fn meeting(
         &self,
@@ -105,15 +68,6 @@ impl Forecaster<'_> {
 }
 
 impl Repo {
-    /// The best common ancestors of two commits; there may be several, or none.
-    pub(super) fn merge_bases(&self, one: CommitId, other: CommitId) -> Result<Vec<CommitId>> {
-        match self.inner.merge_bases(oid(one.0), oid(other.0)) {
-            Ok(found) => Ok(found.iter().map(|id| commit_id(*id)).collect()),
-            Err(cause) if cause.code() == git2::ErrorCode::NotFound => Ok(Vec::new()),
-            Err(cause) => Err(from_git2(format!("find what `{one}` and `{other}` share"), &cause)),
-        }
-    }
-
     /// What a tree holds at a path.
     fn held_at(&self, tree: ObjectId, path: &RepoPath) -> Result<Option<Entry>> {
         let tree = self.inner.find_tree(oid(tree)).git_attempt(|| format!("read `{tree}`"))?;
