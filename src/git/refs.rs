@@ -56,6 +56,12 @@ impl Repo {
         }
     }
 
+    /// Whether a full ref name points to just this commit, which is not read for it.
+    #[must_use]
+    pub fn is_at(&self, name: &str, commit: CommitId) -> bool {
+        self.inner.refname_to_id(name).is_ok_and(|id| id == oid(commit.0))
+    }
+
     /// Moves or makes a ref if it is as expected; `message` goes into its reflog.
     ///
     /// # Errors

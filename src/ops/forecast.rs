@@ -162,11 +162,15 @@ fn groups<'a>(
 /// What would be landed: commits that somebody added on the branch after the end belong to it.
 fn coming(context: &Context, task: &Task) -> Result<Coming> {
     let head = task.record.head.ok_or_else(|| Error::internal("a task without a result"))?;
-    let tip = match context.repo.read_ref(&task.spec.branch.full_ref())? {
+    let (branch, snapshot) = (task.spec.branch.full_ref(), task.snapshot());
+    if context.repo.is_at(&branch, head) {
+        return Ok(Coming { tip: head, snapshot });
+    }
+    let tip = match context.repo.read_ref(&branch)? {
         Some(tip) if context.repo.is_ancestor(head, tip).unwrap_or(false) => tip,
         _ => head,
     };
-    Ok(Coming { tip, snapshot: task.snapshot() })
+    Ok(Coming { tip, snapshot })
 }
 
 fn by_itself(task: &Task, groups: &[Group<'_>]) -> TaskForecast {
