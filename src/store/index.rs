@@ -1,6 +1,5 @@
 //! The small folders by which tasks are found, and the names by which people find them.
 
-use super::history::Past;
 use super::records::no_such_task;
 use super::{Store, TaskLock, files};
 use crate::environment::Variable;
@@ -192,7 +191,7 @@ impl Store {
         }
         let filings = filings(task);
         if filings.iter().all(|filing| !filing.wanted) {
-            self.note_past(&[Past::of(task)])?;
+            self.note_past(task)?;
         }
         // The mark of being changed goes last.
         for filing in filings {
