@@ -242,6 +242,11 @@ fn foreseen(
     let coming: Vec<_> = tips.iter().map(|tip| Coming { tip: *tip, snapshot: None }).collect();
     let outlooks = forecaster.outlooks(&coming).expect("outlooks").into_iter();
     let outlooks: Vec<Outlook> = outlooks.map(|outlook| outlook.expect("a forecast")).collect();
+    for (tip, outlook) in tips.iter().zip(&outlooks) {
+        let gained = history.repo.git.at(history.repo.common_dir(), "rev-list");
+        let gained = gained.args(["--count".to_owned(), format!("{tip}..{target}")]).run();
+        assert_eq!(gained.expect("git counts").line(), outlook.behind.to_string(), "{tip}");
+    }
     let pairs = outlooks
         .iter()
         .enumerate()
