@@ -83,7 +83,7 @@ impl Forecaster<'_> {
     pub fn outlooks(&self, coming: &[Coming]) -> Result<Vec<Result<Outlook>>> {
         let known = |one: &Coming| self.known.as_ref()?.outlook(one);
         let unknown: Vec<_> = coming.iter().filter(|one| known(one).is_none()).copied().collect();
-        let mut starts = self.starts(&unknown)?.into_iter();
+        let mut starts = self.starts(&unknown).into_iter();
         let (mut told, mut wanted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for one in coming {
             let start = match known(one) {
@@ -116,26 +116,28 @@ impl Forecaster<'_> {
 
     /// How far each result can be told without merging it; each processor looks at its share, through
     /// a repository of its own.
-    fn starts(&self, coming: &[Coming]) -> Result<Vec<Result<Start>>> {
+    fn starts(&self, coming: &[Coming]) -> Vec<Result<Start>> {
         let (target, may_untangle) = ((self.target, self.target_tree), self.known.is_some());
-        let start = |repo: &Repo, share: &[Coming]| -> Vec<Result<Start>> {
+        let start = move |repo: &Repo, share: &[Coming]| -> Vec<Result<Start>> {
             let mut scout = Scout::new(repo, target, may_untangle);
             share.iter().map(|one| scout.start(one)).collect()
         };
-        let mut shares = shares(coming).into_iter();
-        let own = shares.next().unwrap_or_default();
-        let others = shares.map(|share| Ok((self.repo.again()?, share)));
-        let others: Vec<_> = others.collect::<Result<_>>()?;
         thread::scope(|scope| {
-            let others: Vec<_> = others
-                .into_iter()
-                .map(|(repo, share)| scope.spawn(move || start(&repo, share)))
-                .collect();
+            let elsewhere = |share| {
+                let repo = self.repo.again().ok()?;
+                thread::Builder::new().spawn_scoped(scope, move || start(&repo, share)).ok()
+            };
+            let mut shares = shares(coming).into_iter();
+            let own = shares.next().unwrap_or_default();
+            let others: Vec<_> = shares.map(|share| (share, elsewhere(share))).collect();
             let mut starts = start(self.repo, own);
-            for other in others {
-                starts.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            for (share, other) in others {
+                starts.extend(match other {
+                    Some(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                    None => start(self.repo, share),
+                });
             }
-            Ok(starts)
+            starts
         })
     }
 
