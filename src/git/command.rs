@@ -22,8 +22,8 @@ use std::thread::JoinHandle;
 #[derive(Debug, Clone)]
 pub struct Git {
     environment: Environment,
-    /// Where it is, absolute where that is beyond doubt.
-    program: PathBuf,
+    /// Where it is, absolute where that is beyond doubt; looked for by the first command.
+    program: OnceLock<PathBuf>,
     version: OnceLock<String>,
 }
 
@@ -64,9 +64,12 @@ impl Git {
     /// Git with `environment`, less what would point it at another repository.
     #[must_use]
     pub fn new(environment: &Environment) -> Self {
-        let program = program(environment).unwrap_or_else(|| "git".into());
         let environment = environment.without_git_location();
-        Self { environment, program, version: OnceLock::new() }
+        Self { environment, program: OnceLock::new(), version: OnceLock::new() }
+    }
+
+    fn program(&self) -> &Path {
+        self.program.get_or_init(|| program(&self.environment).unwrap_or_else(|| "git".into()))
     }
 
     /// The environment that commands run in.
@@ -110,7 +113,7 @@ impl Git {
 
     /// Of two settings of one key the later one counts.
     fn with_settings(&self, git_dir: &Path, verb: &str, settings: &[OsString]) -> GitCommand {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(self.program());
         command.env_clear().envs(self.environment.iter());
         command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0");
         command.env("GIT_DIR", git_dir);
@@ -158,7 +161,7 @@ impl Git {
 
     /// Asks for it, for whoever has something else to do meanwhile.
     pub(super) fn ask_version(&self) -> Result<Started> {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(self.program());
         command.env_clear().envs(self.environment.iter()).env("LC_ALL", "C").arg("version");
         GitCommand { command, input: None, verb: "version".into() }.start()
     }
