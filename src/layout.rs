@@ -80,7 +80,7 @@ impl Layout {
         self.root.join("history.jsonl")
     }
 
-    /// The last sequence number given to a task.
+    /// The last sequence number given to a task, and that task while it is being made.
     #[must_use]
     pub fn sequence(&self) -> PathBuf {
         self.root.join("sequence")

@@ -36,6 +36,9 @@ use std::path::PathBuf;
 pub struct TaskView {
     /// The form of this document.
     pub schema: u32,
+    /// Its place in the order of dispatch.
+    #[serde(skip)]
+    pub sequence: u64,
     /// Its identity.
     pub id: TaskId,
     /// What people call it.
@@ -290,6 +293,7 @@ impl TaskView {
             priority: task.priority(),
             after: spec.after.iter().map(|needed| needed.name.to_string()).collect(),
             claims: spec.claims.clone(),
+            sequence: spec.sequence,
             created_at: spec.created_at,
             started_at,
             finished_at,

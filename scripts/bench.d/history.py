@@ -46,7 +46,7 @@ def multiply(world: World, repo: Path, name: str, count: int) -> None:
             cursor += 1
             told.append(json.dumps(json.loads(rewritten(line)) | {"cursor": cursor}, separators=(",", ":")))
         for line in listed:
-            row = json.loads(rewritten(line)) | {"sequence": said["sequence"]}
+            row = [said["sequence"], *json.loads(rewritten(line))[1:]]
             rows.append(json.dumps(row, separators=(",", ":")))
     with open(state / "journal.jsonl", "a") as file:
         file.writelines(f"{line}\n" for line in told)

@@ -6,7 +6,7 @@ use super::recover::recover_if_possible;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::names::TaskId;
-use crate::store::{History, Past};
+use crate::store::History;
 use crate::task::{StateName, Task};
 use crate::view::{TaskRow, TaskView};
 
@@ -63,14 +63,10 @@ pub fn rows(context: &Context, request: &ListRequest) -> Result<Rows> {
     let mut views = views.collect::<Result<Vec<_>>>()?;
     tell_overlaps(context, &mut views);
 
-    let present = tasks.iter().zip(&views);
-    rows.extend(present.map(|(task, view)| {
-        let (sequence, row) = (task.spec.sequence, TaskRow::from(view));
-        Past { sequence, row }
-    }));
-    rows.retain(|past| request.wants(past.row.state));
-    rows.sort_by_key(|past| past.sequence);
-    Ok(Rows { rows: rows.into_iter().map(|past| past.row).collect(), unreadable })
+    rows.extend(views.iter().map(TaskRow::from));
+    rows.retain(|row| request.wants(row.state));
+    rows.sort_by_key(|row| row.sequence);
+    Ok(Rows { rows, unreadable })
 }
 
 /// The tasks that are wanted, with their files, which git has to be asked for.

@@ -13,7 +13,6 @@ use crate::layout::RepoLock;
 use crate::names::TaskId;
 use crate::task::Task;
 use crate::view::{TaskRow, TaskView};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -21,30 +20,13 @@ use std::os::unix::fs::MetadataExt;
 /// From how many bytes on two threads read them: some hundred lines.
 const MANY: usize = 64 * 1024;
 
-/// A task's line: its place in the order of dispatch, and its row.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Past {
-    /// The task's sequence number.
-    pub sequence: u64,
-    /// What a table tells.
-    pub row: TaskRow,
-}
-
 /// Every task there ever was.
 #[derive(Debug, Default)]
 pub struct History {
     /// Those about which everything is decided, as far as they are noted.
-    pub past: Vec<Past>,
+    pub past: Vec<TaskRow>,
     /// All others.
     pub others: Vec<TaskId>,
-}
-
-impl Past {
-    /// What is kept of a task.
-    #[must_use]
-    pub fn of(task: &Task) -> Self {
-        Self { sequence: task.spec.sequence, row: TaskRow::from(&TaskView::of(task)) }
-    }
 }
 
 impl Store {
@@ -57,12 +39,12 @@ impl Store {
         let going = [self.open_ids()?, self.active_ids()?].concat();
         let going = BTreeSet::from_iter(going);
         let mut past = self.noted()?;
-        past.retain(|past| !going.contains(&past.row.id));
+        past.retain(|past| !going.contains(&past.id));
         if self.counts_as_tasks(past.len() + going.len()) {
             return Ok(History { past, others: going.into_iter().collect() });
         }
         let mut others: HashSet<_> = self.all_ids()?.into_iter().collect();
-        past.retain(|past| others.remove(&past.row.id));
+        past.retain(|past| others.remove(&past.id));
         Ok(History { past, others: others.into_iter().collect() })
     }
 
@@ -74,7 +56,7 @@ impl Store {
     }
 
     /// What is noted, of each task the last line.
-    fn noted(&self) -> Result<Vec<Past>> {
+    fn noted(&self) -> Result<Vec<TaskRow>> {
         let path = self.layout.history();
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -85,30 +67,24 @@ impl Store {
             .unwrap_or_else(|torn| String::from_utf8_lossy(torn.as_bytes()).into_owned());
         let mut noted = understood(&text);
         let mut last = HashMap::with_capacity(noted.len());
-        last.extend(noted.iter().enumerate().map(|(place, past)| (past.row.id, place)));
+        last.extend(noted.iter().enumerate().map(|(place, past)| (past.id, place)));
         if last.len() < noted.len() {
             let mut places = 0..;
-            noted.retain(|past| last.get(&past.row.id) == places.next().as_ref());
+            noted.retain(|past| last.get(&past.id) == places.next().as_ref());
         }
         Ok(noted)
     }
 
-    /// Notes tasks about which everything is decided.
-    ///
-    /// # Errors
-    /// `io` when the file cannot be written.
-    pub fn note_past(&self, past: &[Past]) -> Result<()> {
-        let mut lines = Vec::new();
-        for past in past {
-            // A line of its own, whatever was torn before it.
-            lines.push(b'\n');
-            lines.extend(files::to_json(past)?);
-        }
+    /// Notes a task about which everything is decided.
+    pub(super) fn note_past(&self, task: &Task) -> Result<()> {
+        // A line of its own, whatever was torn before it.
+        let mut line = vec![b'\n'];
+        line.extend(files::to_json(&TaskRow::from(&TaskView::of(task)))?);
         let path = self.layout.history();
         // Only with this lock is the file begun anew.
         let _journal = self.lock(RepoLock::Journal)?;
         let mut file = files::open_to_append(&path)?;
-        file.write_all(&lines).attempt(|| format!("write `{}`", path.display()))
+        file.write_all(&line).attempt(|| format!("write `{}`", path.display()))
     }
 
     /// Begins a new file: what the old one tells may be older than the records.
@@ -120,8 +96,8 @@ impl Store {
 
 /// What the lines of a file tell, in their order; a torn one tells nothing. Most of what listing thousands
 /// of tasks takes is to understand them, so two threads do.
-fn understood(text: &str) -> Vec<Past> {
-    let each = |text: &str| -> Vec<Past> {
+fn understood(text: &str) -> Vec<TaskRow> {
+    let each = |text: &str| -> Vec<TaskRow> {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     };
     let middle = text.as_bytes()[..text.len() / 2].iter().rposition(|byte| *byte == b'\n');

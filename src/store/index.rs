@@ -1,6 +1,5 @@
 //! The small folders by which tasks are found, and the names by which people find them.
 
-use super::history::Past;
 use super::records::no_such_task;
 use super::{Store, TaskLock, files};
 use crate::environment::Variable;
@@ -25,6 +24,13 @@ pub struct Queued {
     pub id: TaskId,
     /// Whether it waits for other tasks, so that it may end for want of one.
     pub has_needs: bool,
+}
+
+/// What the file of the last sequence number tells.
+pub(super) struct Counter {
+    pub(super) last: Option<u64>,
+    /// The task with that number, until it can be found by its name and its request.
+    pub(super) being_made: Option<TaskId>,
 }
 
 /// Kept environment variables.
@@ -150,9 +156,9 @@ impl Store {
         }
     }
 
-    /// The next sequence number; the caller holds the queue's lock.
-    pub(super) fn next_sequence(&self) -> Result<u64> {
-        let last = match self.last_sequence() {
+    /// The next sequence number, for this task; the caller holds the queue's lock.
+    pub(super) fn next_sequence(&self, task: TaskId) -> Result<u64> {
+        let last = match self.counter().last {
             Some(last) => last,
             // What is queued must never be overtaken.
             None => files::names_in(&self.layout.index(Index::Queue))?
@@ -161,16 +167,22 @@ impl Store {
                 .max()
                 .unwrap_or(0),
         };
-        self.set_last_sequence(last + 1)?;
+        self.set_counter(last + 1, Some(task))?;
         Ok(last + 1)
     }
 
-    fn last_sequence(&self) -> Option<u64> {
-        std::fs::read_to_string(self.layout.sequence()).ok()?.trim().parse().ok()
+    pub(super) fn counter(&self) -> Counter {
+        let text = std::fs::read_to_string(self.layout.sequence()).unwrap_or_default();
+        let mut words = text.split_ascii_whitespace();
+        Counter {
+            last: words.next().and_then(|word| word.parse().ok()),
+            being_made: words.next().and_then(|word| word.parse().ok()),
+        }
     }
 
-    fn set_last_sequence(&self, last: u64) -> Result<()> {
-        files::overwrite(&self.layout.sequence(), format!("{last:020}").as_bytes())
+    pub(super) fn set_counter(&self, last: u64, being_made: Option<TaskId>) -> Result<()> {
+        let made = being_made.map(|id| id.to_string()).unwrap_or_default();
+        files::overwrite(&self.layout.sequence(), format!("{last:020} {made:36}\n").as_bytes())
     }
 
     /// Says that this process begins to change a task, so that a crash in the middle is noticed.
@@ -192,7 +204,7 @@ impl Store {
         }
         let filings = filings(task);
         if filings.iter().all(|filing| !filing.wanted) {
-            self.note_past(&[Past::of(task)])?;
+            self.note_past(task)?;
         }
         // The mark of being changed goes last.
         for filing in filings {
@@ -248,7 +260,7 @@ impl Store {
         tasks.sort_by_key(|task| task.spec.sequence);
         // The counter is no durable write either.
         let greatest = tasks.last().map(|task| task.spec.sequence);
-        self.set_last_sequence(greatest.max(self.last_sequence()).unwrap_or(0))?;
+        self.set_counter(greatest.max(self.counter().last).unwrap_or(0), None)?;
         for task in &tasks {
             self.remember(task)?;
             match self.lock_task(task.id(), crate::lock::Wait::No)? {

@@ -26,7 +26,7 @@ mod told;
 mod verdicts;
 
 pub use chores::{Chore, What};
-pub use history::{History, Past};
+pub use history::History;
 pub use inbox::InboxEntry;
 pub use index::Queued;
 pub use inspect::{OpenToOthers, StrayEntry};

@@ -150,11 +150,17 @@ impl Store {
         let id = new.spec.id;
         let layout = self.layout.task(id);
         let _queue = self.lock(RepoLock::Queue)?;
+        // Whoever made it may have died before it could be found; neither its name nor its request is free.
+        if let Some(id) = self.counter().being_made
+            && let Ok(task) = self.read(id)
+        {
+            self.remember(&task)?;
+        }
         if let Some(known) = self.requested(new.spec.request_id.as_deref())? {
             return Ok(known);
         }
         self.settle_name(&mut new, place)?;
-        new.spec.sequence = self.next_sequence()?;
+        new.spec.sequence = self.next_sequence(id)?;
 
         let mut blank = Task { record: TaskRecord::new(id, new.spec.base.commit), spec: new.spec };
         blank.record.session = blank.spec.session_of(1);
@@ -191,6 +197,8 @@ impl Store {
 
         let lock = TaskLock { id, lock };
         self.remember(&task)?;
+        // Noted once too often it is only remembered once more.
+        let _ = self.set_counter(task.spec.sequence, None);
         let task = self.tell(&lock, task)?;
         self.settle(&lock, &task)?;
         Ok(task)

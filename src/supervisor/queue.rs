@@ -229,8 +229,8 @@ pub fn revive(store: &Store) -> Result<()> {
         match &task.record.state {
             TaskState::Running(_) => launch(store, lock)?,
             TaskState::Pending { .. } => {
-                // Its dispatcher may have died before it was to be found by its name; while it is
-                // pending nobody else can bear that.
+                // Its dispatcher may have died before it was to be found by its name, which nobody else
+                // can have been given since.
                 store.remember(&task)?;
                 store.settle(&lock, &task)?;
             }

@@ -18,6 +18,8 @@ const LONGEST_TITLE: usize = 500;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Kept", into = "Kept")]
 pub struct TaskRow {
+    /// Its place in the order of dispatch.
+    pub sequence: u64,
     /// Its identity.
     pub id: TaskId,
     /// What people call it.
@@ -72,6 +74,7 @@ impl From<&TaskView> for TaskRow {
         let has_ended = task.outcome.is_some();
         let diff = task.diff.as_ref().map(|diff| diff.summary.figures);
         Self {
+            sequence: task.sequence,
             id: task.id,
             name: task.name.clone(),
             state: task.state,
@@ -111,21 +114,22 @@ impl TaskView {
 }
 
 /// The fields in order; figures and the moment as numbers.
-type Kept = (TaskId, TaskName, StateName, Option<Outcome>, Work, Option<[usize; 3]>, i64, String);
+type Kept =
+    (u64, TaskId, TaskName, StateName, Option<Outcome>, Work, Option<[usize; 3]>, i64, String);
 
 impl From<Kept> for TaskRow {
-    fn from((id, name, state, outcome, work, figures, since, title): Kept) -> Self {
+    fn from((sequence, id, name, state, outcome, work, figures, since, title): Kept) -> Self {
         let figures =
             figures.map(|[files, insertions, deletions]| Figures { files, insertions, deletions });
         let since = Timestamp::from_millis(since);
-        Self { id, name, state, outcome, work, figures, since, title }
+        Self { sequence, id, name, state, outcome, work, figures, since, title }
     }
 }
 
 impl From<TaskRow> for Kept {
     fn from(row: TaskRow) -> Self {
-        let TaskRow { id, name, state, outcome, work, figures, since, title } = row;
+        let TaskRow { sequence, id, name, state, outcome, work, figures, since, title } = row;
         let figures = figures.map(|it| [it.files, it.insertions, it.deletions]);
-        (id, name, state, outcome, work, figures, since.as_millis(), title)
+        (sequence, id, name, state, outcome, work, figures, since.as_millis(), title)
     }
 }

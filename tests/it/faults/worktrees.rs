@@ -11,6 +11,9 @@ use std::path::Path;
 /// How many calls a test takes.
 const SAMPLE: usize = 5;
 
+const TAKE: [&str; 8] =
+    ["dispatch", "--wait", "--name", "taker", "--request-id", "r", "--", "true"];
+
 const UPKEEP: [&str; 3] = ["upkeep", "--state", ".git/offshoot"];
 
 fn released(repo: &TestRepo<'_>) {
@@ -114,12 +117,16 @@ fn nobody_has_a_half(world: &World) {
         }
     }
     assert_fresh(&repo, "other");
+    // Asked for again it is there once, wherever the first was cut off.
+    repo.offshoot(&TAKE);
+    let tasks = repo.offshoot_json(&["list", "--all"]);
+    let tasks = tasks["tasks"].as_array().into_iter().flatten();
+    assert_eq!(tasks.filter(|task| task["name"] == "taker").count(), 1);
 }
 
 #[test]
 fn making() {
-    let verb = &["dispatch", "--wait", "--name", "taker", "--", "true"];
-    let scenario = Scenario { name: "making", prepare: empty, verb, steps: Steps::Many };
+    let scenario = Scenario { name: "making", prepare: empty, verb: &TAKE, steps: Steps::Many };
     killed_everywhere(&scenario, nobody_has_a_half);
 }
 
@@ -132,7 +139,6 @@ fn recycling() {
 
 #[test]
 fn taking() {
-    let verb = &["dispatch", "--wait", "--name", "taker", "--", "true"];
-    let scenario = Scenario { name: "taking", prepare: ready, verb, steps: Steps::Many };
+    let scenario = Scenario { name: "taking", prepare: ready, verb: &TAKE, steps: Steps::Many };
     killed_everywhere(&scenario, nobody_has_a_half);
 }

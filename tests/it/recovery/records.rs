@@ -2,6 +2,7 @@
 
 use super::{cut_off_task, held};
 use crate::sandbox::{Sandbox, TestRepo, text, wait_until};
+use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -126,6 +127,38 @@ fn a_dispatch_that_was_cut_off_before_its_record_was_there_is_forgotten() {
     assert!(!hidden.exists());
     assert_eq!(entries(&state.join("active")), 0);
     assert_eq!(repo.offshoot_json(&["list", "--all"])["tasks"].as_array().map(Vec::len), Some(1));
+}
+
+/// Whoever takes it up may be slower than the one who asks again.
+#[test]
+fn a_dispatch_that_was_cut_off_before_it_could_be_found_keeps_its_name_and_its_request() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config("max_parallel = 1\n");
+    let repo = sandbox.repo("simple");
+    let (gate, _running) = held(&sandbox, &repo, "running", &[]);
+    let words = ["dispatch", "--name", "t", "--request-id", "r", "--", "true"];
+    let task = repo.offshoot_json(&words);
+    let (state, id) = (repo.state_folder(), text(&task["id"]));
+    for index in ["names", "requests"] {
+        for entry in std::fs::read_dir(state.join(index)).expect("it lists").flatten() {
+            if std::fs::read_to_string(entry.path()).expect("an id") == id {
+                std::fs::remove_file(entry.path()).expect("it goes");
+            }
+        }
+    }
+    std::fs::write(state.join("sequence"), format!("{:020} {id}\n", 2)).expect("the counter");
+    std::fs::write(state.join("active").join(id), "").expect("the mark");
+    let lock = std::fs::File::open(repo.record_folder(&task).join("lock")).expect("a lock");
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).expect("nobody holds it");
+    let (code, other) = repo.offshoot_json_exit(&["dispatch", "--name", "t", "--", "true"]);
+    assert_eq!((code, &other["error"]["kind"]), (1, &"refused".into()), "{other:#}");
+    assert_eq!(repo.offshoot_json(&words)["id"], id);
+    let list = repo.offshoot_json(&["list", "--all"]);
+    assert_eq!(list["tasks"].as_array().map(Vec::len), Some(2), "{list:#}");
+    drop(lock);
+    gate.open();
+    let (code, ended) = repo.offshoot_json_exit(&["wait", "t", "running"]);
+    assert_eq!(code, 0, "{ended:#}");
 }
 
 #[test]
