@@ -5,10 +5,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// Environment variables by name.
+/// Environment variables by name. Many hold a copy, hardly any changes it: what is the same is shared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment(Arc<BTreeMap<OsString, OsString>>);
 
 /// One variable; bytes, since neither names nor values need be UTF-8.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ const AGENTS_COMMANDS: [&str; 7] = [
 impl Environment {
     /// The variables of `pairs`; the last of one name counts.
     pub fn new(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self(pairs.into_iter().collect())
+        Self(Arc::new(pairs.into_iter().collect()))
     }
 
     /// The value of a variable, if it is set and not empty.
@@ -91,7 +92,7 @@ impl Environment {
 
     /// Sets a variable.
     pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
-        self.0.insert(name.into(), value.into());
+        Arc::make_mut(&mut self.0).insert(name.into(), value.into());
     }
 
     /// Every variable in the order of the names.
@@ -171,8 +172,12 @@ impl Environment {
     }
 
     fn without(&self, unwanted: impl Fn(&str) -> bool) -> Self {
-        let kept = self.0.iter().filter(|(name, _)| !name.to_str().is_some_and(&unwanted));
-        Self(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+        let goes = |name: &OsString| name.to_str().is_some_and(&unwanted);
+        if !self.0.keys().any(goes) {
+            return self.clone();
+        }
+        let kept = self.0.iter().filter(|(name, _)| !goes(name));
+        Self::new(kept.map(|(name, value)| (name.clone(), value.clone())))
     }
 }
 
@@ -188,7 +193,7 @@ impl From<&Environment> for Vec<Variable> {
 
 impl From<Vec<Variable>> for Environment {
     fn from(variables: Vec<Variable>) -> Self {
-        Self(variables.into_iter().map(|v| (v.name, v.value)).collect())
+        Self::new(variables.into_iter().map(|v| (v.name, v.value)))
     }
 }
 
