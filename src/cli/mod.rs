@@ -104,7 +104,10 @@ impl Place {
     /// is the end of the process, who shares these pages with a supervisor that is a copy of it.
     fn open_for(&self, output: &mut Output) -> Result<&'static Context> {
         let context = Box::leak(Box::new(self.open()?));
-        output.colour_as_configured(context.config_colour().as_deref());
+        // It can only take colours away.
+        if output.has_colours() {
+            output.colour_as_configured(context.config_colour().as_deref());
+        }
         Ok(context)
     }
 }
