@@ -16,6 +16,7 @@ use super::tree_plan::{Objects, TreePlan};
 use super::unchanged::holds_just;
 use super::worktree::{
     NewWorktree, ReleasedWorktree, entry_name, free_name, names_root, owner_of, resolved,
+    write_anew,
 };
 use crate::error::{Attempt, Error, Result};
 use crate::names::{CommitId, TaskId};
@@ -352,7 +353,7 @@ fn dated(now: Timespec, keeps: bool) -> Option<Timespec> {
 fn put_git_file(folder: &Path, text: &str) -> Result<Timespec> {
     let (file, sibling) = (folder.join(".git"), folder.join(".git.offshoot-new"));
     let put = || -> std::io::Result<Timespec> {
-        fs::write(&sibling, text)?;
+        write_anew(&sibling, text)?;
         let written = sibling.metadata()?;
         fs::rename(&sibling, &file)?;
         Ok(Timespec { tv_sec: written.mtime(), tv_nsec: written.mtime_nsec() })

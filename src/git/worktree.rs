@@ -13,7 +13,8 @@ use super::repo::{Checkout, Repo, worktree_root_of};
 use super::trash::next_name;
 use crate::error::{Attempt, Error, Result};
 use crate::names::{BranchName, CommitId, TaskId};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// The file in git's worktree entry that says whose worktree it is.
@@ -146,7 +147,8 @@ impl Repo {
             None => self.make_anew(new)?,
         };
         // Whole at once: an empty one would tell neither whose the worktree is nor that it is half-made.
-        put_line(&checkout.git_dir.join(OWNER), &new.task.to_string()).attempt(attempt)?;
+        let owner = checkout.git_dir.join(OWNER);
+        put_line(&owner, &new.task.to_string(), &checkout.git_dir).attempt(attempt)?;
         forget(new.intent)?;
         Ok(checkout)
     }
@@ -250,7 +252,7 @@ impl Repo {
         let attempt = || format!("list `{}`", folder.display());
         match fs::read_dir(&folder) {
             Ok(entries) => entries.map(|e| e.map(|e| e.path()).attempt(attempt)).collect(),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             Err(cause) => Err(Error::io(attempt(), &cause)),
         }
     }
@@ -267,9 +269,7 @@ impl Repo {
             }
         }
         match fs::remove_dir(root) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io(attempt(), &cause))
-            }
+            Err(cause) if cause.kind() != ErrorKind::NotFound => Err(Error::io(attempt(), &cause)),
             _ => Ok(()),
         }
     }
@@ -338,7 +338,7 @@ impl Repo {
             }
             None => return Ok(None),
         };
-        put_line(&place.join("gitdir"), &format!("{}\n", root.join(".git").display()))
+        put_line(&place.join("gitdir"), &format!("{}\n", root.join(".git").display()), &place)
             .attempt(attempt)?;
         put_git_file(folder, &place).attempt(attempt)?;
         fs::rename(folder, root).attempt(attempt)?;
@@ -346,20 +346,35 @@ impl Repo {
     }
 }
 
-/// Replaces the file in a worktree's folder by which git finds its entry.
+/// Replaces the file in a worktree's folder by which git finds its entry. Cut off on the way it may be
+/// empty, but only where the folder is on another file system than the entry.
 fn put_git_file(folder: &Path, entry: &Path) -> std::io::Result<()> {
-    put_line(&folder.join(".git"), &format!("gitdir: {}\n", entry.display()))
+    let (file, line) = (folder.join(".git"), format!("gitdir: {}\n", entry.display()));
+    match put_line(&file, &line, entry) {
+        Err(cause) if cause.kind() == ErrorKind::CrossesDevices => write_anew(&file, &line),
+        other => other,
+    }
 }
 
-/// Replaces a file of one line whole, if it holds another.
-fn put_line(file: &Path, line: &str) -> std::io::Result<()> {
-    if fs::read(file).is_ok_and(|there| there == line.as_bytes()) {
+/// Replaces a file of one line whole, if it holds another. It is made in git's entry, since whatever an
+/// agent has put beside the file is not ours to replace.
+fn put_line(file: &Path, line: &str, entry: &Path) -> std::io::Result<()> {
+    let is_file = file.symlink_metadata().is_ok_and(|found| found.is_file());
+    if is_file && fs::read(file).is_ok_and(|there| there == line.as_bytes()) {
         return Ok(());
     }
-    let mut fresh = file.as_os_str().to_owned();
-    fresh.push(".offshoot-new");
-    fs::write(&fresh, line)?;
+    let fresh = entry.join("offshoot-new");
+    write_anew(&fresh, line)?;
     fs::rename(&fresh, file)
+}
+
+/// Writes a file in the place of whatever was there: no link is followed, and no pipe waited for.
+pub(super) fn write_anew(file: &Path, text: &str) -> std::io::Result<()> {
+    match fs::remove_file(file) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => return Err(cause),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).open(file)?.write_all(text.as_bytes())
 }
 
 /// The task that a worktree entry says it was made for.
@@ -385,7 +400,7 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
 
 fn forget(mark: &Path) -> Result<()> {
     match fs::remove_file(mark) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => {
             Err(Error::io(format!("remove `{}`", mark.display()), &cause))
         }
         _ => Ok(()),

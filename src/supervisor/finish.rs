@@ -368,6 +368,8 @@ fn mend_git_file(checkout: &Checkout) -> Result<Option<Warning>> {
     let path = checkout.root.join(".git");
     match std::fs::symlink_metadata(&path) {
         Err(_) => checkout.mend_git_file().map(|()| None),
+        // Whoever wrote it died over it.
+        Ok(found) if found.is_file() && found.len() == 0 => checkout.mend_git_file().map(|()| None),
         Ok(found) if found.is_file() => match moved_from(&path, checkout) {
             Some(old) => {
                 let message = format!(

@@ -127,6 +127,27 @@ fn an_agent_that_deletes_its_worktrees_git_file_loses_nothing() {
     assert_eq!(repo.read("orphaned.txt"), "edited\n");
 }
 
+/// Whatever lies beside it, under whatever name, is the agent's.
+#[test]
+fn nothing_is_written_through_what_an_agent_left_beside_its_git_file() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    repo.write("../victim", "precious\n");
+    for (name, leave) in [
+        ("link", "ln -s \"$0\" .git.offshoot-new"),
+        ("pipe", "mkfifo .git.offshoot-new"),
+        ("folder", "mkdir .git.offshoot-new"),
+    ] {
+        let script = format!("rm .git; {leave}; echo work >work-{name}");
+        let victim = repo.root().with_file_name("victim");
+        let task = repo.dispatch(name, &["sh", "-c", &script, victim.to_str().expect("UTF-8")]);
+        repo.offshoot(&["wait", text(&task["name"]), "--timeout", "20s"]).ok();
+        let work = format!("offshoot/{name}:work-{name}");
+        assert_eq!(repo.git(&["show", &work]), "work", "{name}");
+        assert_eq!(repo.read("../victim"), "precious\n", "{name}");
+    }
+}
+
 #[test]
 fn an_agent_that_switches_branches_has_its_commits_on_the_tasks_branch() {
     let sandbox = Sandbox::new();
