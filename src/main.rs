@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    offshoot::process::unblock_signals();
     offshoot::cli::main(offshoot::mcp::serve)
 }

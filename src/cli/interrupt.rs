@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::output::{Output, narrate};
 use super::paint::Paint;
 use super::{Place, complain};
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::names::TaskName;
 use crate::ops;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -88,7 +88,10 @@ pub(super) fn watch(place: &Place, output: &Output) -> Result<Watch> {
     let mut heard =
         Signals::new(heeded).map_err(|cause| Error::io("listen for signals", &cause))?;
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || heard.forever().try_for_each(|signal| sender.send(signal)));
+    let apart = thread::Builder::new();
+    apart
+        .spawn(move || heard.forever().try_for_each(|signal| sender.send(signal)))
+        .attempt(|| "start a thread")?;
     let stage = Arc::new(Mutex::new(Stage::Watching));
     let (names, named) = mpsc::channel();
     let watcher = Watcher {
@@ -98,7 +101,8 @@ pub(super) fn watch(place: &Place, output: &Output) -> Result<Watch> {
         named,
         interrupt_ends: output.interrupt_ends.clone(),
     };
-    thread::spawn(move || watcher.heed(&receiver));
+    let apart = thread::Builder::new();
+    apart.spawn(move || watcher.heed(&receiver)).attempt(|| "start a thread")?;
     Ok(Watch { stage, names })
 }
 

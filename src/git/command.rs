@@ -12,7 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread::JoinHandle;
 
@@ -239,9 +239,12 @@ impl GitCommand {
         let mut child = self.command.spawn().map_err(|cause| git_missing(&cause))?;
         // Its own thread: git may fill its output pipe before it has read all of the input.
         let writer = child.stdin.take().zip(self.input.take());
-        let writer = writer
-            .map(|(mut pipe, bytes)| std::thread::spawn(move || drop(pipe.write_all(&bytes))));
-        Ok(Started { child: Some(child), writer, verb })
+        let write = |(mut pipe, bytes): (ChildStdin, Vec<u8>)| {
+            std::thread::Builder::new().spawn(move || drop(pipe.write_all(&bytes)))
+        };
+        let mut started = Started { child: Some(child), writer: None, verb };
+        started.writer = writer.map(write).transpose().attempt(|| "start a thread")?;
+        Ok(started)
     }
 }
 

@@ -156,9 +156,10 @@ impl Writer<'_> {
         };
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         std::thread::scope(|scope| {
-            let workers: Vec<_> =
-                (0..threads.clamp(2, MOST_THREADS)).map(|_| scope.spawn(work)).collect();
-            let mut all = Done::default();
+            // With fewer than that the others do it all.
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+            let workers: Vec<_> = (1..threads.clamp(2, MOST_THREADS)).filter_map(start).collect();
+            let mut all = work()?;
             for worker in workers {
                 let done =
                     worker.join().map_err(|_| Error::internal("a writer of files died"))??;

@@ -165,7 +165,10 @@ impl Known {
             return Some(found.sort());
         }
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            // With fewer than that the others do it all.
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+            let workers: Vec<_> = (1..threads).filter_map(start).collect();
+            found.add(work().ok()?);
             for worker in workers {
                 found.add(worker.join().ok()?.ok()?);
             }

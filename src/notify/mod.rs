@@ -12,7 +12,7 @@ mod person;
 pub use person::{bell, desktop, terminal};
 
 use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::process::{self, Spawn};
 use crate::task::{ProcessIdentity, Wake};
 use std::sync::mpsc;
@@ -98,7 +98,8 @@ pub fn wake(
 /// Does something that may hang, and gives it up at the limit: the thread ends with the process.
 fn within(limit: Duration, act: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
     let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || sender.send(act()));
+    let act = move || sender.send(act());
+    let _ended_by_itself = std::thread::Builder::new().spawn(act).attempt(|| "start a thread")?;
     receiver.recv_timeout(limit).unwrap_or_else(|_| {
         Err(Error::refused(format!("there was no end to it within {} s", limit.as_secs())))
     })

@@ -95,7 +95,9 @@ impl Heritage<'_> {
     /// `io` when the system refuses.
     pub fn start(self, work: impl FnOnce(OwnedFd) -> i32) -> Result<()> {
         fork(|| {
-            close_all_but(&[self.descriptor.as_raw_fd(), self.complaints.as_raw_fd()]);
+            let mut kept = open_packs();
+            kept.extend([self.descriptor.as_raw_fd(), self.complaints.as_raw_fd()]);
+            close_all_but(&kept);
             if take_place(self.complaints).is_err() {
                 return WENT_WRONG;
             }
@@ -154,6 +156,18 @@ fn leave() -> std::io::Result<()> {
     Ok(())
 }
 
+/// The packs of git that are open: libgit2 knows them by their numbers for as long as a process lives, a
+/// copy of it included, and maps from there what it has not read yet.
+fn open_packs() -> Vec<RawFd> {
+    let is_pack = |number: &RawFd| {
+        let file = std::fs::read_link(format!("/proc/self/fd/{number}")).unwrap_or_default();
+        // The kernel says of one that was replaced that it is deleted.
+        let name = file.to_string_lossy();
+        name.trim_end_matches(" (deleted)").ends_with(".pack")
+    };
+    super::spawn::inherited_descriptors().into_iter().filter(is_pack).collect()
+}
+
 /// Closes what a copy has of its original: a lock is held as long as somebody has it open, a pipe ends
 /// only when nobody has.
 fn close_all_but(kept: &[RawFd]) {
@@ -163,8 +177,8 @@ fn close_all_but(kept: &[RawFd]) {
                 unsafe_code,
                 reason = "their owners are on a stack that is never gone back to"
             )]
-            // SAFETY: this copy never returns to what owns these, so nobody uses or closes them again.
-            // The one by which they were listed is closed already, which is an error and no harm.
+            // SAFETY: this copy never returns to what owns these, so nobody uses or closes them again;
+            // what libraries keep for the whole process is among the kept. The one by which they were listed is closed already, which is an error and no harm.
             unsafe {
                 libc::close(number);
             }

@@ -28,7 +28,7 @@ pub use reap::{Ending, is_only_child, peek, reap, reap_others, wait_and_reap};
 pub use rest::let_go_of_code;
 pub use spawn::{
     Spawn, become_ourselves, complain, complain_to, pager, set_subreaper, set_umask,
-    take_standard_input,
+    take_standard_input, unblock_signals,
 };
 pub use tree::{ProcessTree, TreeSignal, carries, hold, wait_until_ended};
 pub use users::is_in_use;

@@ -14,6 +14,18 @@ use std::process::{Child, Command, Stdio};
 /// Our own program, as the kernel knows it: right even when the file was replaced meanwhile.
 pub(super) const OURSELVES: &str = "/proc/self/exe";
 
+/// Lets every signal through, whatever whoever started this program had blocked: the ends of children are
+/// told by one, and neither a new program nor a copy of this one begins without its parent's blocks.
+pub fn unblock_signals() {
+    let mut none = std::mem::MaybeUninit::uninit();
+    #[expect(unsafe_code, reason = "there is no safe call for a thread's signal mask")]
+    // SAFETY: the set is initialised by the first call, and the second changes this thread's mask only.
+    unsafe {
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+    }
+}
+
 /// A process being put together: this program once more, or a shell, in a session of its own, so that
 /// nothing typed at the dispatcher's terminal reaches it.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use crate::view::{TaskRow, TaskView};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::thread;
 
 /// From how many bytes on two threads read them: some hundred lines.
 const MANY: usize = 64 * 1024;
@@ -102,11 +103,16 @@ fn understood(text: &str) -> Vec<TaskRow> {
     };
     let middle = text.as_bytes()[..text.len() / 2].iter().rposition(|byte| *byte == b'\n');
     match middle {
-        Some(middle) if text.len() >= MANY => std::thread::scope(|scope| {
+        Some(middle) if text.len() >= MANY => thread::scope(|scope| {
             let (first, second) = text.split_at(middle);
-            let second = scope.spawn(move || each(second));
+            let other = thread::Builder::new().spawn_scoped(scope, move || each(second));
             let mut all = each(first);
-            all.extend(second.join().expect("invariant: a line that makes no sense is left out"));
+            all.extend(match other {
+                Ok(other) => {
+                    other.join().expect("invariant: a line that makes no sense is left out")
+                }
+                Err(_) => each(second),
+            });
             all
         }),
         _ => each(text),

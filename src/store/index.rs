@@ -252,6 +252,10 @@ impl Store {
         self.make_folders()?;
         self.forget_history()?;
         self.rebuild_inbox()?;
+        // The files of spare worktrees are not synced either: nobody can vouch for them, so upkeep deletes them.
+        for spare in self.spares()? {
+            self.withdraw_spare(&spare.name)?;
+        }
         let mut tasks = Vec::new();
         for id in self.all_ids()? {
             // One that cannot be read is told of by whoever lists it.

@@ -52,11 +52,13 @@ impl Life {
     /// Does some work while somebody looks at the main checkout, which takes as long as git does.
     pub(super) fn beside_main<T>(&self, work: impl FnOnce() -> T) -> (T, MainFiles) {
         let main = self.repo.main_checkout();
+        let look = || main.as_ref().and_then(MainCheckout::files);
         std::thread::scope(|scope| {
-            let looking = scope.spawn(|| main.as_ref().and_then(MainCheckout::files));
+            let looking = std::thread::Builder::new().spawn_scoped(scope, look);
             let done = work();
             // Where nobody could look there is nothing to compare.
-            (done, looking.join().ok().flatten())
+            let seen = looking.map_or_else(|_| look(), |looking| looking.join().ok().flatten());
+            (done, seen)
         })
     }
 

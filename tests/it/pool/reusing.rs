@@ -151,3 +151,22 @@ fn two_tasks_at_once_never_get_the_same_worktree() {
     wait_until("the deletion", || std::fs::read_dir(&pool).expect("a folder").next().is_none());
     assert_eq!(spares(&repo), Vec::<String>::new());
 }
+
+/// Neither a spare worktree's files nor its index are synced, and a power cut takes what is not.
+#[test]
+fn what_another_boot_left_is_not_used() {
+    let sandbox = Sandbox::new();
+    let repo = pooled(&sandbox, "size = 2");
+    let first = repo.dispatch_to_end("first", &["true"]);
+    discard(&repo, "first");
+    let [spare] = &*spares(&repo) else { panic!("one spare worktree") };
+    let folder = repo.offshoots().join(".pool").join(spare);
+    std::fs::write(folder.join("run.sh"), "").expect("writes");
+    std::fs::write(repo.state_folder().join("boot"), "another boot").expect("the boot");
+    let next = repo.dispatch_to_end("next", &["true"]);
+    assert_ne!(place(&next), place(&first));
+    assert_as_new(&repo, &next, &entry_of(&place(&next)));
+    settle(&repo);
+    assert!(!folder.exists() && spares(&repo).is_empty());
+    repo.offshoot(&["doctor"]).ok();
+}

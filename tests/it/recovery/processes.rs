@@ -59,6 +59,44 @@ fn a_supervisor_that_is_a_copy_of_the_dispatching_process_looks_like_a_new_one()
     assert_eq!(copy, new);
 }
 
+/// libgit2 knows them by number, in a copy of its process too.
+#[test]
+fn a_copy_keeps_the_packs_open_that_its_original_read() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    repo.git(&["gc", "--quiet"]);
+    let (gate, task) = held(&sandbox, &repo, "t", &[]);
+    let pid = supervisor(&sandbox, &task).expect("it is supervised").as_raw_nonzero();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it is there");
+    let open = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    let packs = open.filter(|file| file.extension().is_some_and(|ending| ending == "pack"));
+    assert_eq!(packs.count(), 1);
+    gate.open();
+    repo.wait_for("t");
+}
+
+#[test]
+fn signals_that_a_caller_blocks_reach_whatever_it_starts() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    for (name, session) in [("copy", None), ("new", Some("a session"))] {
+        let mut command = repo.command(&["dispatch", "--name", name, "--", "true"]);
+        command.envs(session.map(|session| ("CODEX_THREAD_ID", session)));
+        #[expect(unsafe_code, reason = "there is no safe call for a thread's signal mask")]
+        // SAFETY: sigfillset(3) and sigprocmask(2) may be called between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                let mut all = std::mem::MaybeUninit::uninit();
+                libc::sigfillset(all.as_mut_ptr());
+                libc::sigprocmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut());
+                Ok(())
+            });
+        }
+        sandbox.finish_command(&mut command).ok();
+        repo.offshoot(&["wait", name, "--timeout", "20s"]).ok();
+    }
+}
+
 /// What others see of a process, whichever task it is for.
 #[derive(Debug, PartialEq)]
 struct Look {
