@@ -44,8 +44,8 @@ const LARGE_FILE: u64 = 50 * MIB;
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// How many tasks may run at once in a repository.
-    pub max_parallel: usize,
+    /// How many tasks may run at once in a repository, where that is set; [`Self::slots`] always knows.
+    pub max_parallel: Option<usize>,
     /// The preset used when none is named.
     pub default_agent: Option<AgentName>,
     /// Agents of one's own, and changes to known ones, by name.
@@ -150,7 +150,7 @@ impl Config {
     /// `usage` when a file or variable holds what it must not.
     pub fn load(root: Option<&Path>, environment: &Environment) -> Result<Self> {
         let mut config = Self {
-            max_parallel: cores().max(2),
+            max_parallel: None,
             default_agent: None,
             agents: BTreeMap::new(),
             worktree_root: None,
@@ -191,13 +191,19 @@ impl Config {
         Ok(config)
     }
 
+    /// How many tasks may run at once in a repository: by default one a processor, but two at least.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.max_parallel.unwrap_or_else(|| cores().max(2))
+    }
+
     fn take(&mut self, file: ConfigFile, source: &str) -> Result<()> {
         let wrong = |error: Error| error.while_trying(format!("use {source}"));
         if let Some(number) = file.max_parallel {
             if number == 0 {
                 return Err(wrong(Error::usage("`max_parallel` must be at least 1")));
             }
-            self.max_parallel = number;
+            self.max_parallel = Some(number);
         }
         if let Some(name) = file.default_agent {
             self.default_agent = Some(AgentName::new(name).map_err(wrong)?);
@@ -306,7 +312,7 @@ mod tests {
         write("max_parallel = 3\nbranch_prefix = \"t/\"\n").expect("writes");
         let environment = Environment::new([("OFFSHOOT_MAX_PARALLEL".into(), "7".into())]);
         let config = Config::load(Some(folder.path()), &environment).expect("loads");
-        assert_eq!((config.max_parallel, config.branch_prefix.as_str()), (7, "t/"));
+        assert_eq!((config.slots(), config.branch_prefix.as_str()), (7, "t/"));
 
         write("[keep]\nrefs_days = 1\nfolders_days = 0\n").expect("writes");
         let keep = Config::load(Some(folder.path()), &environment).expect("loads").keep;

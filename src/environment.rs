@@ -1,22 +1,48 @@
 //! A process environment as a value: read once at the edge of the program, then handed in.
 
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// Environment variables by name.
+/// Environment variables by name. Many hold a copy, hardly any changes it: what is the same is shared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment(Arc<BTreeMap<OsString, OsString>>);
 
 /// One variable; bytes, since neither names nor values need be UTF-8.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Variable {
     /// Its name.
+    #[serde(serialize_with = "as_text", deserialize_with = "from_either")]
     pub name: OsString,
     /// Its value.
+    #[serde(serialize_with = "as_text", deserialize_with = "from_either")]
     pub value: OsString,
+}
+
+/// How a name or a value stands in a record: as text where it is UTF-8, else as serde writes an `OsString`,
+/// byte by byte in four characters each. All of them were written so once.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Form {
+    Text(String),
+    Bytes(OsString),
+}
+
+fn as_text<S: Serializer>(word: &OsString, serializer: S) -> Result<S::Ok, S::Error> {
+    match word.to_str() {
+        Some(text) => serializer.serialize_str(text),
+        None => word.serialize(serializer),
+    }
+}
+
+fn from_either<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OsString, D::Error> {
+    Ok(match Form::deserialize(deserializer)? {
+        Form::Text(text) => text.into(),
+        Form::Bytes(bytes) => bytes,
+    })
 }
 
 /// What coding agents, and tasks, set for the commands that they run.
@@ -33,7 +59,7 @@ const AGENTS_COMMANDS: [&str; 7] = [
 impl Environment {
     /// The variables of `pairs`; the last of one name counts.
     pub fn new(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self(pairs.into_iter().collect())
+        Self(Arc::new(pairs.into_iter().collect()))
     }
 
     /// The value of a variable, if it is set and not empty.
@@ -66,7 +92,7 @@ impl Environment {
 
     /// Sets a variable.
     pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
-        self.0.insert(name.into(), value.into());
+        Arc::make_mut(&mut self.0).insert(name.into(), value.into());
     }
 
     /// Every variable in the order of the names.
@@ -146,8 +172,12 @@ impl Environment {
     }
 
     fn without(&self, unwanted: impl Fn(&str) -> bool) -> Self {
-        let kept = self.0.iter().filter(|(name, _)| !name.to_str().is_some_and(&unwanted));
-        Self(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+        let goes = |name: &OsString| name.to_str().is_some_and(&unwanted);
+        if !self.0.keys().any(goes) {
+            return self.clone();
+        }
+        let kept = self.0.iter().filter(|(name, _)| !goes(name));
+        Self::new(kept.map(|(name, value)| (name.clone(), value.clone())))
     }
 }
 
@@ -163,7 +193,7 @@ impl From<&Environment> for Vec<Variable> {
 
 impl From<Vec<Variable>> for Environment {
     fn from(variables: Vec<Variable>) -> Self {
-        Self(variables.into_iter().map(|v| (v.name, v.value)).collect())
+        Self::new(variables.into_iter().map(|v| (v.name, v.value)))
     }
 }
 
@@ -186,5 +216,20 @@ mod tests {
         let clean = all.without_git_location().without_parent_session();
         let names: Vec<_> = clean.iter().map(|(name, _)| name.to_owned()).collect();
         assert_eq!(names, ["GIT_AUTHOR_NAME", "PATH"]);
+    }
+
+    #[test]
+    fn variables_survive_their_record_and_old_ones_are_read() {
+        use std::os::unix::ffi::OsStrExt;
+        let value = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+        for bytes in [&b""[..], "gr\u{fc}n \"x\"\n".as_bytes(), b"caf\xe9"] {
+            let variable = Variable { name: "A".into(), value: value(bytes) };
+            let json = serde_json::to_string(&variable).expect("serialises");
+            let read: Variable = serde_json::from_str(&json).expect("parses");
+            assert_eq!((read.name, read.value), ("A".into(), value(bytes)), "{json}");
+        }
+        let old = r#"{"name":{"Unix":[65]},"value":{"Unix":[120,233]}}"#;
+        let read: Variable = serde_json::from_str(old).expect("parses");
+        assert_eq!((read.name, read.value), ("A".into(), value(b"x\xe9")));
     }
 }

@@ -68,6 +68,11 @@ impl Output {
         (self.paint, self.paint_errors) = (out, err);
     }
 
+    /// Whether anything is coloured so far.
+    pub(super) fn has_colours(&self) -> bool {
+        [self.paint, self.paint_errors].contains(&Paint::Coloured)
+    }
+
     /// Where answers go.
     pub(super) fn destination(&self) -> Destination {
         destination(&std::io::stdout())

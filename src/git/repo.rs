@@ -48,7 +48,9 @@ impl Repo {
     /// reftable, unknown extensions).
     pub fn discover(directory: &Path, environment: &Environment) -> Result<Self> {
         set_up_libgit2();
-        let found = git2::Repository::discover(directory)
+        // `Repository::discover` would look for it twice, by name and to open it.
+        let flags = git2::RepositoryOpenFlags::CROSS_FS;
+        let found = git2::Repository::open_ext(directory, flags, std::iter::empty::<&Path>())
             .map_err(|cause| cannot_open(directory, &cause))?;
         let git_dir = canonical(found.path())?;
         let common_dir = match found.commondir() == found.path() {

@@ -26,8 +26,11 @@ pub(super) fn recover(context: &Context) -> Result<()> {
     }
     store.rebuild_indexes(&process::boot_id()?)?;
     repo.sweep_packed_lock();
-    super::land::finish_interrupted(context)?;
-    if !store.active_ids()?.is_empty() {
+    let is_any_active = !store.active_ids()?.is_empty();
+    if is_any_active || repo.is_half_applied() {
+        super::land::finish_interrupted(context)?;
+    }
+    if is_any_active {
         take_up_active(context)?;
     }
     // What cannot be removed yet is tried again by the next command.

@@ -1,17 +1,17 @@
 //! The arguments of a process as others see them: read, and replaced.
 
-use super::identity::stat_fields;
+use super::identity::{self, stat_fields};
 use crate::error::{Attempt, Error, Result};
 use rustix::process::{PrctlMmMap, configure_virtual_memory_map};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
 /// The arguments of a process, behind the program's name; `None` when there is no such process.
 #[must_use]
 pub fn arguments(pid: i32) -> Option<Vec<OsString>> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let line = identity::read(format!("/proc/{pid}/cmdline")).ok()?;
     // One that was renamed has nothing but ends behind its last word.
     let end = line.iter().rposition(|byte| *byte != 0)? + 1;
     let words = line[..end].split(|byte| *byte == 0).skip(1);
@@ -51,7 +51,7 @@ pub fn rename(words: &[&OsStr]) -> Result<()> {
 
 /// Where what belongs to this process lies in its memory (proc_pid_stat(5)).
 fn memory_map() -> Option<PrctlMmMap> {
-    let text = fs::read("/proc/self/stat").ok()?;
+    let text = identity::read("/proc/self/stat").ok()?;
     let fields = stat_fields(&text)?;
     let field = |number: usize| fields.get(number - 3)?.parse().ok();
     #[expect(unsafe_code, reason = "there is no safe call for where the heap ends")]

@@ -2,6 +2,7 @@
 //! that such a process does before it waits.
 
 use super::arguments::rename;
+use super::identity;
 use super::spawn::become_ourselves;
 use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};
@@ -128,7 +129,7 @@ fn take_place(complaints: File) -> std::io::Result<()> {
 /// alone listens for two, in a new process too.
 #[must_use]
 pub fn is_as_started(environment: &Environment) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = identity::read_text("/proc/self/status").unwrap_or_default();
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let caught = field("SigCgt:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
     let of_ours = [Signal::SEGV, Signal::BUS].map(|signal| 1u64 << (signal.as_raw() - 1));
@@ -138,7 +139,7 @@ pub fn is_as_started(environment: &Environment) -> bool {
 
 /// What this process was started with (proc_pid_environ(5)); nothing of ours changes it.
 fn own_environment() -> Option<Environment> {
-    let bytes = std::fs::read("/proc/self/environ").ok()?;
+    let bytes = identity::read("/proc/self/environ").ok()?;
     let pairs = bytes.split(|byte| *byte == 0).filter_map(|variable| {
         let middle = variable.iter().position(|byte| *byte == b'=')?;
         let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();

@@ -3,7 +3,8 @@
 use super::tree::carries;
 use crate::error::{Attempt, Error, Result};
 use crate::task::ProcessIdentity;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -17,7 +18,7 @@ pub fn boot_id() -> Result<String> {
     if let Some(known) = BOOT.get() {
         return Ok(known.clone());
     }
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+    read_text("/proc/sys/kernel/random/boot_id")
         .map(|text| BOOT.get_or_init(|| text.trim().to_owned()).clone())
         .map_err(|cause| Error::unsupported(format!("cannot tell this boot from another: {cause}")))
 }
@@ -107,7 +108,7 @@ pub fn has_open(pid: i32, file: &Path) -> bool {
 /// The file mode bits that this process takes away from new files.
 #[must_use]
 pub fn umask() -> Option<u32> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let status = read_text("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
     u32::from_str_radix(line.trim(), 8).ok()
 }
@@ -121,13 +122,27 @@ pub(super) fn stands_still(pid: i32) -> bool {
 
 /// Whether `SIGSTOP` waits for a process to leave the kernel.
 fn must_stop(pid: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = read_text(format!("/proc/{pid}/status")).unwrap_or_default();
     let pending = status
         .lines()
         .filter_map(|line| line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:")));
     let stop = 1u64 << (rustix::process::Signal::STOP.as_raw() - 1);
     let mut masks = pending.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     masks.any(|mask| mask & stop != 0)
+}
+
+/// What a file of `/proc` holds. These say that they are empty, whereupon `fs::read` begins with 32 bytes and
+/// takes seven steps to a thousand.
+pub(super) fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4096);
+    // What is limited is not asked for its size.
+    File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same of one that holds text.
+pub(super) fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(io::Error::other)
 }
 
 /// The fields of a `/proc/PID/stat` from the third one on, the state (proc_pid_stat(5)).
@@ -146,7 +161,7 @@ pub(super) struct Stat {
 
 impl Stat {
     pub(super) fn read(pid: i32) -> Option<Self> {
-        let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let text = read(format!("/proc/{pid}/stat")).ok()?;
         let fields = stat_fields(&text)?;
         Some(Self {
             state: *fields.first()?.as_bytes().first()?,

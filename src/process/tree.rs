@@ -4,7 +4,7 @@
 //! that is excluded is left alone with all that descends from it (a task dispatched inside a task has
 //! a supervisor of its own).
 
-use super::identity::{Stat, stands_still};
+use super::identity::{self, Stat, stands_still};
 use crate::clock::{Clock, Deadline};
 use crate::error::{Attempt, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -201,7 +201,7 @@ pub fn wait_until_ended(pid: i32, deadline: Option<Deadline>) -> Result<bool> {
 /// Whether a process was started with `variable` (`NAME=value`) in its environment.
 #[must_use]
 pub fn carries(pid: i32, variable: &str) -> bool {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let environment = identity::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|kept| kept == variable.as_bytes())
 }
 

@@ -203,7 +203,7 @@ pub fn free_slots(store: &Store, config: &Config) -> Result<usize> {
             Err(_) => count += 1,
         }
     }
-    Ok(config.max_parallel.saturating_sub(count))
+    Ok(config.slots().saturating_sub(count))
 }
 
 /// Takes up tasks whose supervisor or other changer has died: tells what was not told, and gives a

@@ -81,6 +81,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("libc", &["process"]),
     ("libdeflater", &["git/pack", "git/parcel"]),
     ("libgit2_sys", &["git"]),
+    // Named by nobody: by its feature libgit2 is linked with a zlib of its own.
+    ("libz_sys", &[]),
     ("memmap2", &["git/pack"]),
     ("rmcp", &["mcp"]),
     ("rustix", &["process", "watch", "git", "clock", "lock", "disk", "notify"]),
