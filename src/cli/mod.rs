@@ -101,7 +101,7 @@ impl Place {
     }
 
     /// Opens it and colours the output as the repository's git configuration says. It is never let go of: that
-    /// is the end of the process, who shares these pages with a supervisor that is a copy of it.
+    /// is the end of the process, which shares these pages with a supervisor that is a copy of it.
     fn open_for(&self, output: &mut Output) -> Result<&'static Context> {
         let context = Box::leak(Box::new(self.open()?));
         // It can only take colours away.
