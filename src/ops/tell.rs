@@ -51,7 +51,7 @@ pub fn tell(state: &Path, id: TaskId, environment: Environment) -> Result<()> {
     let task = store.read(id)?;
     let Some(end) = store.last_end(id)? else { return Ok(()) };
     // The session first: a command may take minutes.
-    let pushed = push(&context, &task);
+    let pushed = push(&context, &task, &end);
     let ran = on_done(&context, &task, &end);
     // Marks are made under the task's lock. Whatever went wrong is not tried again and again; but the
     // end of another attempt, made meanwhile, is still to be told.
@@ -123,7 +123,7 @@ fn ways(context: &Context, task: &Task) -> Result<Vec<Way>> {
 }
 
 /// Wakes the session, or tells the person; together with siblings that end within a second.
-fn push(context: &Context, task: &Task) -> Result<()> {
+fn push(context: &Context, task: &Task, end: &Event) -> Result<()> {
     let ways = ways(context, task)?;
     if ways.is_empty() {
         return Ok(());
@@ -138,7 +138,12 @@ fn push(context: &Context, task: &Task) -> Result<()> {
     while !until.has_passed() && has_siblings(context, session)? {
         watch.wait(Some(until))?;
     }
-    ways.iter().try_for_each(|way| push_by(context, session, way))
+    ways.iter().try_for_each(|way| {
+        // Whoever was started beside another teller of this end, or after one that could not take the mark
+        // away, would try once more what was tried a moment ago.
+        let is_new = tries(context, end, way.channel())?.is_empty();
+        if is_new { push_by(context, session, way) } else { Ok(()) }
+    })
 }
 
 enum Way {

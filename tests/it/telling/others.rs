@@ -240,6 +240,12 @@ fn what_a_session_was_refused_comes_with_its_next_end_and_not_for_ever() {
     }
     // Each try is on record; of those by one way the last counts.
     assert_eq!((told(&repo, "a", 3).len(), told(&repo, "d", 1).len()), (3, 1));
+    // A verb that saw the mark a moment before it went starts another teller.
+    let (state, d) = (repo.state_folder(), repo.task("d"));
+    let state = state.to_str().expect("UTF-8");
+    let mut late = repo.command(&["tell", "--state", state, text(&d["id"])]);
+    sandbox.finish_command(late.env("PATH", &path)).ok();
+    assert_eq!(told(&repo, "d", 1).len(), 1);
     assert_eq!(warnings("a"), 1);
     std::fs::write(&open, "").expect("writes");
     dispatch("e");
