@@ -26,11 +26,8 @@ pub(super) fn recover(context: &Context) -> Result<()> {
     }
     store.rebuild_indexes(&process::boot_id()?)?;
     repo.sweep_packed_lock();
-    let is_any_active = !store.active_ids()?.is_empty();
-    if is_any_active || repo.is_half_applied() {
-        super::land::finish_interrupted(context)?;
-    }
-    if is_any_active {
+    super::land::finish_interrupted(context)?;
+    if !store.active_ids()?.is_empty() {
         take_up_active(context)?;
     }
     // What cannot be removed yet is tried again by the next command.
