@@ -100,10 +100,9 @@ impl Place {
         })
     }
 
-    /// Opens it and colours the output as the repository's git configuration says. It is never let go of: that
-    /// is the end of the process, which shares these pages with a supervisor that is a copy of it.
-    fn open_for(&self, output: &mut Output) -> Result<&'static Context> {
-        let context = Box::leak(Box::new(self.open()?));
+    /// Opens it and colours the output as the repository's git configuration says.
+    fn open_for(&self, output: &mut Output) -> Result<Context> {
+        let context = self.open()?;
         // It can only take colours away.
         if output.has_colours() {
             output.colour_as_configured(context.config_colour().as_deref());
@@ -152,28 +151,28 @@ fn carry_out(
         Verb::Start(Start::Dispatch(args)) if !args.wait => {
             let request = args.into_request(&mut std::io::stdin())?;
             let context = place()?.open_for(output)?;
-            let exit = run::dispatch(context, output, request)?;
-            news::notice(context, output, &words);
+            let exit = run::dispatch(&context, output, request)?;
+            news::notice(&context, output, &words);
             Ok(exit)
         }
         Verb::Start(Start::Dispatch(args) | Start::Run(args)) => {
             let request = args.into_request(&mut std::io::stdin())?;
             let place = place()?;
-            run::run(&place, place.open_for(output)?, output, request)
+            run::run(&place, &place.open_for(output)?, output, request)
         }
         Verb::Look(verb) => {
             let context = place()?.open_for(output)?;
             let tells = verb.tells_of_ends();
-            let exit = look(verb, context, output)?;
+            let exit = look(verb, &context, output)?;
             if !tells {
-                news::notice(context, output, &words);
+                news::notice(&context, output, &words);
             }
             Ok(exit)
         }
         Verb::InPlace(verb) => {
             let context = place()?.open_for(output)?;
-            let exit = in_place(verb, context, output)?;
-            news::notice(context, output, &words);
+            let exit = in_place(verb, &context, output)?;
+            news::notice(&context, output, &words);
             Ok(exit)
         }
         Verb::Setup(args) => {
