@@ -82,25 +82,23 @@ impl Forecaster<'_> {
     /// cannot be landed at all.
     pub fn outlooks(&self, coming: &[Coming]) -> Result<Vec<Result<Outlook>>> {
         let known = |one: &Coming| self.known.as_ref()?.outlook(one);
-        let unknown: Vec<_> = coming.iter().filter(|one| known(one).is_none()).copied().collect();
+        let known: Vec<_> = coming.iter().map(known).collect();
+        let unknown = coming.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let unknown: Vec<_> = unknown.map(|(one, _)| *one).collect();
         let mut starts = self.starts(&unknown).into_iter();
         let (mut told, mut wanted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-        for one in coming {
-            let start = match known(one) {
-                Some(known) => {
-                    told.push(Ok(known));
-                    continue;
-                }
-                None => starts.next().expect("invariant: one for each that is unknown"),
-            };
-            told.push(match start {
-                Err(error) => Err(error),
-                Ok(Start::Plain { behind, touched }) => Ok(plain(one, behind, touched)),
-                Ok(Start::Merge { base, behind }) => {
-                    wanted.push(self.landing(one, base));
-                    waiting.push((told.len(), base, behind));
-                    Err(Error::internal("a merge that was not made"))
-                }
+        for (one, known) in coming.iter().zip(known) {
+            told.push(match known {
+                Some(known) => Ok(known),
+                None => match starts.next().expect("invariant: one for each that is unknown") {
+                    Err(error) => Err(error),
+                    Ok(Start::Plain { behind, touched }) => Ok(plain(one, behind, touched)),
+                    Ok(Start::Merge { base, behind }) => {
+                        wanted.push(self.landing(one, base));
+                        waiting.push((told.len(), base, behind));
+                        Err(Error::internal("a merge that was not made"))
+                    }
+                },
             });
         }
         for ((at, base, behind), merged) in waiting.into_iter().zip(self.merged(&wanted)?) {
