@@ -145,18 +145,26 @@ impl Forecaster<'_> {
     /// `unsupported` when git is too old, `io` when nothing can be written.
     pub fn conflicting(&self, pairs: &[(&Outlook, &Outlook)]) -> Result<Vec<bool>> {
         let known = |pair: &(&Outlook, &Outlook)| self.known.as_ref()?.pair(*pair);
+        let known_merge = |merge: &Wanted| self.known.as_ref()?.merge(merge);
         let mut found: Vec<Option<bool>> = pairs.iter().map(known).collect();
         let (mut wanted, mut whole, mut parcel) = (Vec::new(), Vec::new(), Parcel::default());
         for at in 0..pairs.len() {
             match found[at] {
                 Some(_) => {}
-                None => match self.meeting(pairs[at], &mut parcel)? {
+                None => match self.meeting(pairs[at])? {
                     Meeting::Nowhere => found[at] = Some(false),
-                    Meeting::InFiles(merge) => wanted.push((at, merge)),
+                    Meeting::InFiles(merge, read) => match known_merge(&merge) {
+                        Some(conflict) => found[at] = Some(conflict),
+                        None => {
+                            parcel.add(read);
+                            wanted.push((at, merge));
+                        }
+                    },
                     Meeting::Unknown => whole.push(at),
                 },
             }
         }
+        let in_files = wanted.len();
         if !wanted.is_empty() {
             parcel.write(self.trials()?.folder.path(), &self.repo.inner)?;
         }
@@ -165,9 +173,14 @@ impl Forecaster<'_> {
             wanted.push((at, self.side_by_side(pairs[at])?));
         }
         let (tried, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
-        for (at, merged) in tried.into_iter().zip(self.merged(&wanted)?) {
+        for (number, merged) in self.merged(&wanted)?.into_iter().enumerate() {
             // What cannot be merged at all cannot be landed together either, as far as is known now.
-            found[at] = merged.ok().map(|merged| !matches!(merged, Merged::Clean(_)));
+            let Ok(merged) = merged else { continue };
+            let conflict = !matches!(merged, Merged::Clean(_));
+            found[tried[number]] = Some(conflict);
+            if number < in_files {
+                self.told.borrow_mut().note_merge(&wanted[number], conflict);
+            }
         }
         for (pair, found) in pairs.iter().zip(&found) {
             if let Some(found) = found {
@@ -205,7 +218,7 @@ impl Forecaster<'_> {
     /// Merges the groups' results one on the other, all groups at once. None where that cannot be told:
     /// a git that merges no trees.
     fn drive(&self, groups: &[&[&Outlook]]) -> Result<Vec<Option<Vec<bool>>>> {
-        if groups.is_empty() || !self.merger()?.merges_trees() {
+        if groups.is_empty() || !self.merges_trees()? {
             return Ok(vec![None; groups.len()]);
         }
         let mut onto = vec![self.target_tree; groups.len()];
@@ -231,7 +244,7 @@ impl Forecaster<'_> {
     /// The merge of two results as they would stand on the target, or as they are where they cannot.
     fn side_by_side(&self, (one, other): (&Outlook, &Outlook)) -> Result<Wanted> {
         Ok(match (self.tree_with(one), self.tree_with(other)) {
-            (Some(ours), Some(theirs)) if self.merger()?.merges_trees() => {
+            (Some(ours), Some(theirs)) if self.merges_trees()? => {
                 Wanted { base: Some(self.target_tree), ours, theirs }
             }
             _ => Wanted { base: None, ours: one.coming.tip.0, theirs: other.coming.tip.0 },
@@ -272,6 +285,11 @@ impl Forecaster<'_> {
             return Ok(Vec::new());
         }
         Ok(self.merger()?.merge_all(wanted))
+    }
+
+    /// Whether git merges trees here.
+    pub(super) fn merges_trees(&self) -> Result<bool> {
+        Ok(Merger::new(self.repo, self.target)?.merges_trees())
     }
 
     pub(super) fn merger(&self) -> Result<Merger<'_>> {
