@@ -42,8 +42,8 @@ pub struct Forecaster<'a> {
 /// Where merges are tried; made for the first one.
 pub(super) struct Trials {
     pub(super) folder: Quarantine,
-    /// Sees what they made, too.
-    objects: git2::Repository,
+    /// Sees what they made, too; for the first one that is looked at.
+    objects: OnceCell<git2::Repository>,
     /// The target's tree with each result on it that was merged.
     made: RefCell<BTreeMap<Coming, ObjectId>>,
 }
@@ -301,13 +301,23 @@ impl Forecaster<'_> {
             return Ok(made);
         }
         let folder = Quarantine::below(self.scratch)?;
-        let place = folder.path().to_str();
+        let (objects, made) = Default::default();
+        Ok(self.trials.get_or_init(|| Trials { folder, objects, made }))
+    }
+
+    /// The repository with what merges have made.
+    fn with_trials(&self) -> Result<&git2::Repository> {
+        let trials = self.trials()?;
+        if let Some(opened) = trials.objects.get() {
+            return Ok(opened);
+        }
+        let place = trials.folder.path().to_str();
         let place =
             place.ok_or_else(|| Error::unsupported("the path of the repository is not UTF-8"))?;
         let attempt = || "look at the repository once more";
         let objects = git2::Repository::open(self.repo.common_dir()).git_attempt(attempt)?;
         objects.odb().and_then(|odb| odb.add_disk_alternate(place)).git_attempt(attempt)?;
-        Ok(self.trials.get_or_init(|| Trials { folder, objects, made: RefCell::default() }))
+        Ok(trials.objects.get_or_init(|| objects))
     }
 
     fn landing(&self, coming: &Coming, base: Option<CommitId>) -> Wanted {
@@ -339,7 +349,7 @@ impl Forecaster<'_> {
                 }
             }
         };
-        let touched = Touched::by(&compare_trees(&self.trials()?.objects, from, to)?);
+        let touched = Touched::by(&compare_trees(self.with_trials()?, from, to)?);
         Ok(Outlook { forecast, behind, coming: *coming, is_plain: false, touched })
     }
 }

@@ -14,7 +14,7 @@ use super::forecast::Forecaster;
 use super::merge_batch::Wanted;
 use super::outlook::{Outlook, around};
 use super::parcel::Parcel;
-use super::repo::{Repo, object_id, oid};
+use super::repo::{Repo, oid};
 use super::tree_diff::Entry;
 use crate::error::Result;
 use crate::names::ObjectId;
@@ -95,7 +95,6 @@ impl Repo {
     fn held_at(&self, tree: ObjectId, path: &RepoPath) -> Result<Option<Entry>> {
         let tree = self.inner.find_tree(oid(tree)).git_attempt(|| format!("read `{tree}`"))?;
         let Ok(entry) = tree.get_path(path.as_path()) else { return Ok(None) };
-        let mode = u32::try_from(entry.filemode()).unwrap_or_default();
-        Ok(Some(Entry { mode, id: object_id(entry.id()) }))
+        Ok(Some(Entry::of(&entry)))
     }
 }
