@@ -139,6 +139,8 @@ class World:
         for run in range(runs or self.runs):
             for place in range(len(sides)):
                 side = (run + place) % len(sides)
+                # What another has left to be written is not this one's to wait for.
+                os.sync()
                 figures[side].append(sides[side](run))
             after(run)
         return figures

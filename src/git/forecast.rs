@@ -42,8 +42,8 @@ pub struct Forecaster<'a> {
 /// Where merges are tried; made for the first one.
 pub(super) struct Trials {
     pub(super) folder: Quarantine,
-    /// Sees what they made, too.
-    objects: git2::Repository,
+    /// Sees what they made, too; for the first one that is looked at.
+    objects: OnceCell<git2::Repository>,
     /// The target's tree with each result on it that was merged.
     made: RefCell<BTreeMap<Coming, ObjectId>>,
 }
@@ -82,25 +82,23 @@ impl Forecaster<'_> {
     /// cannot be landed at all.
     pub fn outlooks(&self, coming: &[Coming]) -> Result<Vec<Result<Outlook>>> {
         let known = |one: &Coming| self.known.as_ref()?.outlook(one);
-        let unknown: Vec<_> = coming.iter().filter(|one| known(one).is_none()).copied().collect();
+        let known: Vec<_> = coming.iter().map(known).collect();
+        let unknown = coming.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let unknown: Vec<_> = unknown.map(|(one, _)| *one).collect();
         let mut starts = self.starts(&unknown).into_iter();
         let (mut told, mut wanted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-        for one in coming {
-            let start = match known(one) {
-                Some(known) => {
-                    told.push(Ok(known));
-                    continue;
-                }
-                None => starts.next().expect("invariant: one for each that is unknown"),
-            };
-            told.push(match start {
-                Err(error) => Err(error),
-                Ok(Start::Plain { behind, touched }) => Ok(plain(one, behind, touched)),
-                Ok(Start::Merge { base, behind }) => {
-                    wanted.push(self.landing(one, base));
-                    waiting.push((told.len(), base, behind));
-                    Err(Error::internal("a merge that was not made"))
-                }
+        for (one, known) in coming.iter().zip(known) {
+            told.push(match known {
+                Some(known) => Ok(known),
+                None => match starts.next().expect("invariant: one for each that is unknown") {
+                    Err(error) => Err(error),
+                    Ok(Start::Plain { behind, touched }) => Ok(plain(one, behind, touched)),
+                    Ok(Start::Merge { base, behind }) => {
+                        wanted.push(self.landing(one, base));
+                        waiting.push((told.len(), base, behind));
+                        Err(Error::internal("a merge that was not made"))
+                    }
+                },
             });
         }
         for ((at, base, behind), merged) in waiting.into_iter().zip(self.merged(&wanted)?) {
@@ -147,18 +145,26 @@ impl Forecaster<'_> {
     /// `unsupported` when git is too old, `io` when nothing can be written.
     pub fn conflicting(&self, pairs: &[(&Outlook, &Outlook)]) -> Result<Vec<bool>> {
         let known = |pair: &(&Outlook, &Outlook)| self.known.as_ref()?.pair(*pair);
+        let known_merge = |merge: &Wanted| self.known.as_ref()?.merge(merge);
         let mut found: Vec<Option<bool>> = pairs.iter().map(known).collect();
         let (mut wanted, mut whole, mut parcel) = (Vec::new(), Vec::new(), Parcel::default());
         for at in 0..pairs.len() {
             match found[at] {
                 Some(_) => {}
-                None => match self.meeting(pairs[at], &mut parcel)? {
+                None => match self.meeting(pairs[at])? {
                     Meeting::Nowhere => found[at] = Some(false),
-                    Meeting::InFiles(merge) => wanted.push((at, merge)),
+                    Meeting::InFiles(merge, read) => match known_merge(&merge) {
+                        Some(conflict) => found[at] = Some(conflict),
+                        None => {
+                            parcel.add(read);
+                            wanted.push((at, merge));
+                        }
+                    },
                     Meeting::Unknown => whole.push(at),
                 },
             }
         }
+        let in_files = wanted.len();
         if !wanted.is_empty() {
             parcel.write(self.trials()?.folder.path(), &self.repo.inner)?;
         }
@@ -167,9 +173,14 @@ impl Forecaster<'_> {
             wanted.push((at, self.side_by_side(pairs[at])?));
         }
         let (tried, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
-        for (at, merged) in tried.into_iter().zip(self.merged(&wanted)?) {
+        for (number, merged) in self.merged(&wanted)?.into_iter().enumerate() {
             // What cannot be merged at all cannot be landed together either, as far as is known now.
-            found[at] = merged.ok().map(|merged| !matches!(merged, Merged::Clean(_)));
+            let Ok(merged) = merged else { continue };
+            let conflict = !matches!(merged, Merged::Clean(_));
+            found[tried[number]] = Some(conflict);
+            if number < in_files {
+                self.told.borrow_mut().note_merge(&wanted[number], conflict);
+            }
         }
         for (pair, found) in pairs.iter().zip(&found) {
             if let Some(found) = found {
@@ -207,7 +218,7 @@ impl Forecaster<'_> {
     /// Merges the groups' results one on the other, all groups at once. None where that cannot be told:
     /// a git that merges no trees.
     fn drive(&self, groups: &[&[&Outlook]]) -> Result<Vec<Option<Vec<bool>>>> {
-        if groups.is_empty() || !self.merger()?.merges_trees() {
+        if groups.is_empty() || !self.merges_trees()? {
             return Ok(vec![None; groups.len()]);
         }
         let mut onto = vec![self.target_tree; groups.len()];
@@ -233,7 +244,7 @@ impl Forecaster<'_> {
     /// The merge of two results as they would stand on the target, or as they are where they cannot.
     fn side_by_side(&self, (one, other): (&Outlook, &Outlook)) -> Result<Wanted> {
         Ok(match (self.tree_with(one), self.tree_with(other)) {
-            (Some(ours), Some(theirs)) if self.merger()?.merges_trees() => {
+            (Some(ours), Some(theirs)) if self.merges_trees()? => {
                 Wanted { base: Some(self.target_tree), ours, theirs }
             }
             _ => Wanted { base: None, ours: one.coming.tip.0, theirs: other.coming.tip.0 },
@@ -276,6 +287,11 @@ impl Forecaster<'_> {
         Ok(self.merger()?.merge_all(wanted))
     }
 
+    /// Whether git merges trees here.
+    pub(super) fn merges_trees(&self) -> Result<bool> {
+        Ok(Merger::new(self.repo, self.target)?.merges_trees())
+    }
+
     pub(super) fn merger(&self) -> Result<Merger<'_>> {
         Ok(Merger::new(self.repo, self.target)?.writing_to(self.trials()?.folder.path()))
     }
@@ -285,13 +301,23 @@ impl Forecaster<'_> {
             return Ok(made);
         }
         let folder = Quarantine::below(self.scratch)?;
-        let place = folder.path().to_str();
+        let (objects, made) = Default::default();
+        Ok(self.trials.get_or_init(|| Trials { folder, objects, made }))
+    }
+
+    /// The repository with what merges have made.
+    fn with_trials(&self) -> Result<&git2::Repository> {
+        let trials = self.trials()?;
+        if let Some(opened) = trials.objects.get() {
+            return Ok(opened);
+        }
+        let place = trials.folder.path().to_str();
         let place =
             place.ok_or_else(|| Error::unsupported("the path of the repository is not UTF-8"))?;
         let attempt = || "look at the repository once more";
         let objects = git2::Repository::open(self.repo.common_dir()).git_attempt(attempt)?;
         objects.odb().and_then(|odb| odb.add_disk_alternate(place)).git_attempt(attempt)?;
-        Ok(self.trials.get_or_init(|| Trials { folder, objects, made: RefCell::default() }))
+        Ok(trials.objects.get_or_init(|| objects))
     }
 
     fn landing(&self, coming: &Coming, base: Option<CommitId>) -> Wanted {
@@ -323,7 +349,7 @@ impl Forecaster<'_> {
                 }
             }
         };
-        let touched = Touched::by(&compare_trees(&self.trials()?.objects, from, to)?);
+        let touched = Touched::by(&compare_trees(self.with_trials()?, from, to)?);
         Ok(Outlook { forecast, behind, coming: *coming, is_plain: false, touched })
     }
 }

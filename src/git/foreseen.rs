@@ -4,9 +4,12 @@
 //! git, the same configuration (git itself says what that is, included files and all), the same
 //! attributes besides those of the target's tree. [`merging`](Repo::merging) names that way. Where
 //! something takes part that no name can stand for, such as a program that merges, nothing is kept.
+//!
+//! A merge of trees that hold the attributes, too, comes to the same for whichever target.
 
 use super::command::{Git, Started};
 use super::error::GitAttempt;
+use super::merge_batch::Wanted;
 use super::outlook::{Coming, Outlook};
 use super::repo::Repo;
 use crate::error::{Attempt, Result};
@@ -18,6 +21,9 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// More merges of trees are not handed on to the next target.
+const MOST_HANDED_ON: usize = 1000;
+
 /// Answers that hold for one target's commit and one way of merging.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Foreseen {
@@ -26,6 +32,8 @@ pub struct Foreseen {
     pairs: BTreeMap<String, bool>,
     /// Which of several results land one after another.
     trains: BTreeMap<String, Vec<bool>>,
+    /// Whether merges conflict of nothing but what they read, which hold for other targets, too.
+    merges: BTreeMap<String, bool>,
 }
 
 /// What git was asked about its way of merging.
@@ -41,6 +49,17 @@ impl Foreseen {
         self.outlooks.extend(other.outlooks);
         self.pairs.extend(other.pairs);
         self.trains.extend(other.trains);
+        self.merges.extend(other.merges);
+    }
+
+    /// What of this holds for another target.
+    #[must_use]
+    pub fn handed_on<'a>(known: impl Iterator<Item = &'a Self>) -> Self {
+        let merges: BTreeMap<_, _> = known.flat_map(|known| known.merges.clone()).collect();
+        match merges.len() {
+            0..=MOST_HANDED_ON => Self { merges, ..Self::default() },
+            _ => Self::default(),
+        }
     }
 
     pub(super) fn outlook(&self, coming: &Coming) -> Option<Outlook> {
@@ -57,6 +76,14 @@ impl Foreseen {
 
     pub(super) fn note_pair(&mut self, (one, other): (&Outlook, &Outlook), conflict: bool) {
         self.pairs.insert(names_of(&[one, other]), conflict);
+    }
+
+    pub(super) fn merge(&self, merge: &Wanted) -> Option<bool> {
+        self.merges.get(&name_of_merge(merge)).copied()
+    }
+
+    pub(super) fn note_merge(&mut self, merge: &Wanted, conflict: bool) {
+        self.merges.insert(name_of_merge(merge), conflict);
     }
 
     pub(super) fn train(&self, results: &[&Outlook]) -> Option<Vec<bool>> {
@@ -78,6 +105,11 @@ fn name_of(coming: &Coming) -> String {
 fn names_of(results: &[&Outlook]) -> String {
     let names: Vec<_> = results.iter().map(|result| name_of(&result.coming)).collect();
     names.join(" ")
+}
+
+fn name_of_merge(Wanted { base, ours, theirs }: &Wanted) -> String {
+    let base = base.map(|base| base.to_string()).unwrap_or_default();
+    format!("{base} {ours} {theirs}")
 }
 
 impl Repo {

@@ -114,7 +114,7 @@ impl Touched {
 }
 
 /// The folders around a path, the nearest first, the root (which has no name) last.
-fn around(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn around(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let slashes = (0..path.len()).rev().filter(|at| path[*at] == b'/');
     slashes.map(|at| &path[..at]).chain([&path[..0]])
 }

@@ -66,6 +66,14 @@ impl Parcel {
         Ok(id)
     }
 
+    /// Adds what is in another one.
+    pub(super) fn add(&mut self, other: Self) {
+        self.trees.extend(other.trees);
+        for (file, wanted) in other.files {
+            *self.files.entry(file).or_default() += wanted;
+        }
+    }
+
     /// Writes it into a folder of objects; the files are taken out of a repository. What cannot be read is
     /// left for git to complain of, in the merges that need it.
     ///

@@ -103,7 +103,7 @@ impl Repo {
         let FitRequest { folder, keeps, index, .. } = *request;
         let tree = files.1.root.id;
         // Nothing in it is a repository's while nobody uses it.
-        let now = put_git_file(folder, "")?;
+        let now = renew_git_file(folder, "")?;
         let dated = dated(now, keeps);
         let fitted = refit(self, &open_root(folder)?, files, dated)?;
         if dated.is_none() {
@@ -177,7 +177,7 @@ impl Repo {
         // The entry first: from here on git leaves the folder alone, and it is known as half-made.
         rename(&new.filling(), &entry).attempt(attempt)?;
         rename(&spare.folder, &place).attempt(attempt)?;
-        let now = put_git_file(&place, &format!("gitdir: {}\n", entry.display()))?;
+        let now = renew_git_file(&place, &format!("gitdir: {}\n", entry.display()))?;
         let (index, lock) = (ours.join("index"), entry.join("index.lock"));
         match change {
             None => fs::rename(index, &lock).attempt(attempt)?,
@@ -350,7 +350,7 @@ fn dated(now: Timespec, keeps: bool) -> Option<Timespec> {
 }
 
 /// Replaces the file by which git finds the repository; answers the time by the file system's clock.
-fn put_git_file(folder: &Path, text: &str) -> Result<Timespec> {
+fn renew_git_file(folder: &Path, text: &str) -> Result<Timespec> {
     let (file, sibling) = (folder.join(".git"), folder.join(".git.offshoot-new"));
     let put = || -> std::io::Result<Timespec> {
         write_anew(&sibling, text)?;

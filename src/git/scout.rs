@@ -7,7 +7,7 @@ use super::error::{GitAttempt, from_git2};
 use super::outlook::{Coming, Touched};
 use super::plan::PlanRequest;
 use super::repo::{Repo, commit_id, oid};
-use super::tree_diff::{Change, compare_trees};
+use super::tree_diff::{Change, Comparer};
 use crate::error::Result;
 use crate::landing::Strategy;
 use crate::names::{CommitId, ObjectId};
@@ -30,6 +30,7 @@ pub(super) struct Scout<'a> {
     target_tree: ObjectId,
     /// Whether a merge may be left out ([`merging`](Repo::merging)).
     may_untangle: bool,
+    comparer: Comparer<'a>,
     gained: BTreeMap<ObjectId, Rc<Gained>>,
     behind: BTreeMap<CommitId, usize>,
 }
@@ -54,7 +55,8 @@ impl<'a> Scout<'a> {
         may_untangle: bool,
     ) -> Self {
         let (gained, behind) = Default::default();
-        Self { repo, target, target_tree, may_untangle, gained, behind }
+        let comparer = Comparer::new(&repo.inner);
+        Self { repo, target, target_tree, may_untangle, comparer, gained, behind }
     }
 
     /// How far a result can be told.
@@ -98,7 +100,7 @@ impl<'a> Scout<'a> {
     fn untangled(&mut self, base: CommitId, tip: CommitId) -> Result<Option<Touched>> {
         let base = self.repo.tree_of(base)?;
         let gained = self.gained(base)?;
-        let mut own = compare_trees(&self.repo.inner, base, self.repo.tree_of(tip)?)?;
+        let mut own = self.comparer.compare(base, self.repo.tree_of(tip)?)?;
         // What both sides left as another file, in the same way. Gone or new on both, it may be moved.
         let is_shared = |change: &Change| gained.changes.get(&change.path) == Some(change);
         own.retain(|change| change.old.is_none() || change.new.is_none() || !is_shared(change));
@@ -111,7 +113,7 @@ impl<'a> Scout<'a> {
         if let Some(known) = self.gained.get(&base) {
             return Ok(Rc::clone(known));
         }
-        let changes = compare_trees(&self.repo.inner, base, self.target_tree)?;
+        let changes = self.comparer.compare(base, self.target_tree)?;
         let touched = Touched::by(&changes);
         let changes = changes.into_iter().map(|change| (change.path.clone(), change)).collect();
         let gained = Rc::new(Gained { changes, touched });

@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 use crate::names::ObjectId;
 use crate::path::RepoPath;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 const GITLINK: u32 = 0o160_000;
 const SYMLINK: u32 = 0o120_000;
@@ -24,6 +26,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// What an entry of a tree says.
+    pub(super) fn of(entry: &git2::TreeEntry<'_>) -> Self {
+        let mode = u32::try_from(entry.filemode()).unwrap_or_default();
+        Self { mode, id: object_id(entry.id()) }
+    }
+
     /// Whether it is a symbolic link.
     pub(super) fn is_symlink(self) -> bool {
         self.mode == SYMLINK
@@ -119,61 +127,87 @@ pub(super) fn compare_trees(
     old: ObjectId,
     new: ObjectId,
 ) -> Result<Vec<Change>> {
-    let mut found = Vec::new();
-    let folder = |id| Some(Entry { mode: FOLDER, id });
-    compare((objects, &[]), (folder(old), folder(new)), &mut found)?;
-    found.sort_unstable_by(|one, other| one.path.as_bytes().cmp(other.path.as_bytes()));
-    Ok(found)
+    Comparer::new(objects).compare(old, new)
 }
 
-/// Two entries at a path, either of which may be a folder.
-fn compare(
-    (objects, path): (&git2::Repository, &[u8]),
-    (old, new): (Option<Entry>, Option<Entry>),
-    found: &mut Vec<Change>,
-) -> Result<()> {
-    if old == new {
-        return Ok(());
+/// Compares many trees with a few, whose folders it reads once.
+pub(super) struct Comparer<'a> {
+    objects: &'a git2::Repository,
+    few: BTreeMap<ObjectId, Rc<git2::Tree<'a>>>,
+}
+
+impl<'a> Comparer<'a> {
+    pub(super) fn new(objects: &'a git2::Repository) -> Self {
+        Self { objects, few: BTreeMap::new() }
     }
-    let file = |entry: Option<Entry>| entry.filter(|entry| entry.mode != FOLDER);
-    if file(old).or(file(new)).is_some() {
-        found.push(Change { path: RepoPath::new(path), old: file(old), new: file(new) });
+
+    /// As [`compare_trees`]; `old` is one of the few.
+    pub(super) fn compare(&mut self, old: ObjectId, new: ObjectId) -> Result<Vec<Change>> {
+        let mut found = Vec::new();
+        let folder = |id| Some(Entry { mode: FOLDER, id });
+        self.look(&[], (folder(old), folder(new)), &mut found)?;
+        found.sort_unstable_by(|one, other| one.path.as_bytes().cmp(other.path.as_bytes()));
+        Ok(found)
     }
-    let entries = |entry: Option<Entry>| match entry {
-        Some(Entry { mode: FOLDER, id }) => entries_of(objects, id),
-        _ => Ok(Vec::new()),
-    };
-    let (old, new) = (entries(old)?, entries(new)?);
-    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
-    loop {
-        let first = match (old.peek(), new.peek()) {
-            (None, None) => return Ok(()),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some((one, _)), Some((other, _))) => one.cmp(other),
-        };
-        let before = old.next_if(|_| first.is_le());
-        let now = new.next_if(|_| first.is_ge());
-        let sides = (before.as_ref().map(|(_, entry)| *entry), now.as_ref().map(|it| it.1));
-        if let Some((name, _)) = before.or(now).filter(|_| sides.0 != sides.1) {
-            let slash: &[u8] = if path.is_empty() { b"" } else { b"/" };
-            compare((objects, &[path, slash, &name].concat()), sides, found)?;
+
+    /// Two entries at a path, either of which may be a folder.
+    fn look(
+        &mut self,
+        path: &[u8],
+        (old, new): (Option<Entry>, Option<Entry>),
+        found: &mut Vec<Change>,
+    ) -> Result<()> {
+        if old == new {
+            return Ok(());
         }
+        let file = |entry: Option<Entry>| entry.filter(|entry| entry.mode != FOLDER);
+        if file(old).or(file(new)).is_some() {
+            found.push(Change { path: RepoPath::new(path), old: file(old), new: file(new) });
+        }
+        let folder = |entry: Option<Entry>| entry.filter(|entry| entry.mode == FOLDER);
+        let old = folder(old).map(|old| self.known(old.id)).transpose()?;
+        let new = folder(new).map(|new| self.read(new.id)).transpose()?;
+        let old = old.as_deref().map(entries_of).transpose()?.unwrap_or_default();
+        let new = new.as_ref().map(entries_of).transpose()?.unwrap_or_default();
+        let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+        loop {
+            let first = match (old.peek(), new.peek()) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(one), Some(other)) => one.name_bytes().cmp(other.name_bytes()),
+            };
+            let before = old.next_if(|_| first.is_le());
+            let now = new.next_if(|_| first.is_ge());
+            let sides = (before.map(Entry::of), now.map(Entry::of));
+            if let Some(entry) = before.or(now).filter(|_| sides.0 != sides.1) {
+                let slash: &[u8] = if path.is_empty() { b"" } else { b"/" };
+                self.look(&[path, slash, entry.name_bytes()].concat(), sides, found)?;
+            }
+        }
+    }
+
+    fn known(&mut self, id: ObjectId) -> Result<Rc<git2::Tree<'a>>> {
+        if let Some(known) = self.few.get(&id) {
+            return Ok(Rc::clone(known));
+        }
+        let tree = Rc::new(self.read(id)?);
+        self.few.insert(id, Rc::clone(&tree));
+        Ok(tree)
+    }
+
+    fn read(&self, id: ObjectId) -> Result<git2::Tree<'a>> {
+        self.objects.find_tree(oid(id)).git_attempt(|| format!("read `{id}`"))
     }
 }
 
 /// What a folder holds, by name.
-fn entries_of(objects: &git2::Repository, id: ObjectId) -> Result<Vec<(Vec<u8>, Entry)>> {
-    let tree = objects.find_tree(oid(id)).git_attempt(|| format!("read `{id}`"))?;
-    let entry = |entry: git2::TreeEntry<'_>| {
-        let mode = u32::try_from(entry.filemode()).unwrap_or_default();
-        (entry.name_bytes().to_vec(), Entry { mode, id: object_id(entry.id()) })
-    };
-    let mut entries: Vec<_> = tree.iter().map(entry).collect();
-    entries.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-    match entries.is_sorted_by(|one, next| one.0 < next.0) {
+fn entries_of<'t>(tree: &'t git2::Tree<'_>) -> Result<Vec<git2::TreeEntry<'t>>> {
+    let mut entries: Vec<_> = tree.iter().collect();
+    entries.sort_unstable_by(|one, other| one.name_bytes().cmp(other.name_bytes()));
+    match entries.is_sorted_by(|one, next| one.name_bytes() < next.name_bytes()) {
         true => Ok(entries),
-        false => Err(Error::git(format!("`{id}` holds a name twice"))),
+        false => Err(Error::git(format!("`{}` holds a name twice", tree.id()))),
     }
 }
 

@@ -6,41 +6,38 @@
 //! in a folder around what is lost. All that, a file where the other side has a folder, several bases, and
 //! whatever [`merging`](Repo::merging) cannot name is left to git.
 //!
-//! Where two sides change the content of the same files and meet nowhere else, git merges these files and
-//! none of the other ones.
+//! Where two sides change the content of the same files and meet nowhere else, git merges trees of these
+//! files and of what says their attributes.
 
 use super::error::GitAttempt;
 use super::forecast::Forecaster;
 use super::merge_batch::Wanted;
-use super::outlook::Outlook;
+use super::outlook::{Outlook, around};
 use super::parcel::Parcel;
-use super::repo::{Repo, object_id, oid};
+use super::repo::{Repo, oid};
 use super::tree_diff::Entry;
 use crate::error::Result;
 use crate::names::ObjectId;
 use crate::path::RepoPath;
+use std::collections::BTreeMap;
 
 /// Where two results that are to stand on the target side by side could contradict each other.
 pub(super) enum Meeting {
     Nowhere,
-    /// In the content of files, of which this is the merge.
-    InFiles(Wanted),
+    /// In the content of files: what to merge, and what is read for it.
+    InFiles(Wanted, Parcel),
     Unknown,
 }
 
 impl Forecaster<'_> {
-    /// Where two results meet. What a merge of it reads goes into the parcel.
-    pub(super) fn meeting(
-        &self,
-        (one, other): (&Outlook, &Outlook),
-        parcel: &mut Parcel,
-    ) -> Result<Meeting> {
+    /// Where two results meet.
+    pub(super) fn meeting(&self, (one, other): (&Outlook, &Outlook)) -> Result<Meeting> {
         if !one.is_plain || !other.is_plain || one.touched.meets(&other.touched) {
             return Ok(Meeting::Unknown);
         }
         let tips = [one.coming.tip, other.coming.tip];
         let trees = [self.target_tree, self.repo.tree_of(tips[0])?, self.repo.tree_of(tips[1])?];
-        let mut files: [Vec<(&[u8], Entry)>; 3] = Default::default();
+        let mut files = BTreeMap::new();
         for path in one.changed().intersection(other.changed()) {
             let mut held = [None; 3];
             for (held, tree) in held.iter_mut().zip(trees) {
@@ -51,19 +48,45 @@ impl Forecaster<'_> {
                 return Ok(Meeting::Unknown);
             }
             if ours != theirs {
-                for (files, entry) in files.iter_mut().zip([base, ours, theirs]) {
-                    files.push((path.as_bytes(), entry));
-                }
+                files.insert(path.clone(), [base, ours, theirs]);
             }
         }
-        if files[0].is_empty() {
+        if files.is_empty() {
             return Ok(Meeting::Nowhere);
         }
-        if !self.merger()?.merges_trees() {
+        if !self.merges_trees()? {
             return Ok(Meeting::Unknown);
         }
-        let [base, ours, theirs] = files.map(|files| parcel.add_tree(&files));
-        Ok(Meeting::InFiles(Wanted { base: Some(base?), ours: ours?, theirs: theirs? }))
+        for (path, entry) in self.attributes_of(files.keys())? {
+            files.entry(path).or_insert([entry; 3]);
+        }
+        let mut parcel = Parcel::default();
+        let mut tree_of = |side: usize| {
+            let files: Vec<_> =
+                files.iter().map(|(path, held)| (path.as_bytes(), held[side])).collect();
+            parcel.add_tree(&files)
+        };
+        let (base, ours, theirs) = (Some(tree_of(0)?), tree_of(1)?, tree_of(2)?);
+        Ok(Meeting::InFiles(Wanted { base, ours, theirs }, parcel))
+    }
+
+    /// The files of the target in which attributes of some paths may stand.
+    fn attributes_of<'a>(
+        &self,
+        paths: impl Iterator<Item = &'a RepoPath>,
+    ) -> Result<BTreeMap<RepoPath, Entry>> {
+        let mut found = BTreeMap::new();
+        for folder in paths.flat_map(|path| around(path.as_bytes())) {
+            let slash = if folder.is_empty() { &b""[..] } else { b"/" };
+            let path = RepoPath::new([folder, slash, b".gitattributes"].concat());
+            match self.repo.held_at(self.target_tree, &path)? {
+                Some(entry) if entry.is_file() || entry.is_symlink() => {
+                    found.insert(path, entry);
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -72,7 +95,6 @@ impl Repo {
     fn held_at(&self, tree: ObjectId, path: &RepoPath) -> Result<Option<Entry>> {
         let tree = self.inner.find_tree(oid(tree)).git_attempt(|| format!("read `{tree}`"))?;
         let Ok(entry) = tree.get_path(path.as_path()) else { return Ok(None) };
-        let mode = u32::try_from(entry.filemode()).unwrap_or_default();
-        Ok(Some(Entry { mode, id: object_id(entry.id()) }))
+        Ok(Some(Entry::of(&entry)))
     }
 }

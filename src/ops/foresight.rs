@@ -1,7 +1,8 @@
 //! What earlier forecasts came to, so that nothing is merged twice while neither the commits nor the way
 //! of merging change.
 //!
-//! Kept are answers about the tips that targets have now; a target that moves takes its own with it.
+//! Kept are answers about the tips that targets have now; a target that moves takes its own with it, but
+//! for those that do not depend on it.
 
 use crate::context::Context;
 use crate::error::Result;
@@ -39,7 +40,12 @@ impl Foresight {
 
     /// What is known of one target; none where nothing can be.
     pub(super) fn of_target(&self, tip: CommitId) -> Option<Foreseen> {
-        self.merging.as_ref().map(|_| self.targets.get(&tip).cloned().unwrap_or_default())
+        let known = || self.targets.get(&tip).cloned().unwrap_or_else(|| self.handed_on());
+        self.merging.as_ref().map(|_| known())
+    }
+
+    fn handed_on(&self) -> Foreseen {
+        Foreseen::handed_on(self.targets.values())
     }
 
     /// Keeps what was told now with what was known, as far as it is about the present `tips`.
@@ -49,11 +55,11 @@ impl Foresight {
         tips: &BTreeSet<CommitId>,
         told: Vec<(CommitId, Foreseen)>,
     ) {
-        let Some(merging) = self.merging else { return };
+        let Some(merging) = self.merging.clone() else { return };
         let mut all = self.targets.clone();
         all.retain(|tip, _| tips.contains(tip));
         for (tip, told) in &told {
-            all.entry(*tip).or_default().extend(told.clone());
+            all.entry(*tip).or_insert_with(|| self.handed_on()).extend(told.clone());
         }
         if all == self.targets {
             return;

@@ -367,10 +367,8 @@ fn missing(worktree: &Path) -> Warning {
 fn mend_git_file(checkout: &Checkout) -> Result<Option<Warning>> {
     let path = checkout.root.join(".git");
     match std::fs::symlink_metadata(&path) {
-        Err(_) => checkout.mend_git_file().map(|()| None),
-        // Whoever wrote it died over it.
-        Ok(found) if found.is_file() && found.len() == 0 => checkout.mend_git_file().map(|()| None),
-        Ok(found) if found.is_file() => match moved_from(&path, checkout) {
+        Ok(found) if !found.is_file() => Ok(None),
+        Ok(found) if found.len() > 0 => match moved_from(&path, checkout) {
             Some(old) => {
                 let message = format!(
                     "the repository was moved away from `{}` while the task ran",
@@ -382,7 +380,8 @@ fn mend_git_file(checkout: &Checkout) -> Result<Option<Warning>> {
             }
             None => Ok(None),
         },
-        Ok(_) => Ok(None),
+        // It is gone, or whoever wrote it died over it.
+        _ => checkout.mend_git_file().map(|()| None),
     }
 }
 

@@ -140,6 +140,52 @@ fn a_tip_that_moves_takes_its_answers_with_it() {
 }
 
 #[test]
+fn what_two_tasks_contradict_each_other_in_is_known_for_the_next_target_too() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    for file in ["notes.txt", "docs/guide.md"] {
+        for name in ["one", "two"] {
+            let line = format!("sed -i '1s/$/ {name}/' {file}");
+            let name = format!("{name}-{}", &file[..4]);
+            repo.dispatch_to_end(&name, &["sh", "-c", &line]);
+        }
+    }
+    let conflicting = |told: &Value| {
+        ["note", "docs"].map(|file| verdict(told, &format!("one-{file}"), &format!("two-{file}")))
+    };
+    let target_gains = |file: &str, content: &str| {
+        repo.write(file, content);
+        repo.commit_all(file);
+    };
+    let first = afresh(&repo);
+    assert_eq!(conflicting(&first), ["conflicts", "conflicts"]);
+    // Twice, the first time for a verb that asks for no pair.
+    target_gains("new", "what meets nothing\n");
+    repo.offshoot(&["result", "one-note"]).ok();
+    target_gains("new", "once more\n");
+    let (told, merges) = forecast(&repo);
+    assert_eq!((conflicting(&told), merges), (conflicting(&first), 0));
+    assert_eq!(afresh(&repo), told);
+
+    // What the target says of files, near them or far, and no longer.
+    target_gains(".gitattributes", "notes.txt merge=union\n");
+    assert_eq!(conflicting(&changed(&repo, &told)), ["clean", "conflicts"]);
+    target_gains("docs/.gitattributes", "*.md merge=union\n");
+    assert_eq!(conflicting(&changed(&repo, &told)), ["clean", "clean"]);
+    target_gains("docs/.gitattributes", "*.txt merge=union\n");
+    repo.git(&["rm", "-q", ".gitattributes"]);
+    repo.commit_all("no attributes");
+    assert_eq!(conflicting(&changed(&repo, &told)), conflicting(&first));
+    // The files themselves.
+    let notes = repo.read("notes.txt");
+    target_gains("notes.txt", &notes.replacen("line 9\n", "nine\n", 1));
+    assert_eq!(conflicting(&changed(&repo, &told)), conflicting(&first));
+    let (_, rest) = notes.split_once('\n').expect("lines");
+    target_gains("notes.txt", rest);
+    assert_eq!(changed(&repo, &told)["forecasts"][0]["verdict"], "conflicts");
+}
+
+#[test]
 fn attributes_and_settings_outside_the_commits_count() {
     let sandbox = Sandbox::new();
     let repo = four_tasks(&sandbox);
