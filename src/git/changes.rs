@@ -3,13 +3,12 @@
 
 use super::command::{GitCommand, shares};
 use super::error::GitAttempt;
-use super::ground::parents;
 use super::repo::{Repo, oid};
+use super::tree_diff::Comparer;
 use crate::diff::{ChangeStatus, FileChange, FilePatch, Hunk, Line, LineKind};
 use crate::error::{Error, Result};
 use crate::names::CommitId;
 use crate::path::RepoPath;
-use std::collections::BTreeSet;
 use std::iter::Peekable;
 
 /// Two commits to compare, and which paths.
@@ -154,14 +153,9 @@ impl Repo {
 
     /// Whether the newer side has attributes in a folder around a file that differs.
     fn has_attributes(&self, range: &DiffRange<'_>) -> Result<bool> {
-        let tree = self.inner.find_tree(oid(self.tree_of(range.to)?));
-        let tree = tree.git_attempt(|| "look for attributes")?;
-        let mut folders = BTreeSet::from([RepoPath::new("")]);
-        for path in self.paths_between(range.from, range.to)? {
-            folders.extend(parents(&path));
-        }
-        let holds = |folder: &RepoPath| tree.get_path(&folder.as_path().join(".gitattributes"));
-        Ok(folders.iter().any(|folder| holds(folder).is_ok()))
+        let mut comparer = Comparer::new(&self.inner);
+        drop(comparer.compare(self.tree_of(range.from)?, self.tree_of(range.to)?)?);
+        Ok(comparer.met_attributes())
     }
 
     /// How many commits `to` has that `from` has not.

@@ -134,11 +134,17 @@ pub(super) fn compare_trees(
 pub(super) struct Comparer<'a> {
     objects: &'a git2::Repository,
     few: BTreeMap<ObjectId, Rc<git2::Tree<'a>>>,
+    met_attributes: bool,
 }
 
 impl<'a> Comparer<'a> {
     pub(super) fn new(objects: &'a git2::Repository) -> Self {
-        Self { objects, few: BTreeMap::new() }
+        Self { objects, few: BTreeMap::new(), met_attributes: false }
+    }
+
+    /// Whether a folder around something that differed has attributes on the newer side.
+    pub(super) fn met_attributes(&self) -> bool {
+        self.met_attributes
     }
 
     /// As [`compare_trees`]; `old` is one of the few.
@@ -169,6 +175,7 @@ impl<'a> Comparer<'a> {
         let new = folder(new).map(|new| self.read(new.id)).transpose()?;
         let old = old.as_deref().map(entries_of).transpose()?.unwrap_or_default();
         let new = new.as_ref().map(entries_of).transpose()?.unwrap_or_default();
+        self.met_attributes |= new.iter().any(|entry| entry.name_bytes() == b".gitattributes");
         let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
         loop {
             let first = match (old.peek(), new.peek()) {
