@@ -84,6 +84,12 @@ impl TaskName {
         }
     }
 
+    /// Whether a text is a name.
+    #[must_use]
+    pub fn is_valid(text: &str) -> bool {
+        name_problem(text).is_none()
+    }
+
     /// A name made from the first words of a prompt or command; `task` where nothing usable is left.
     #[must_use]
     pub fn from_words(text: &str) -> Self {
@@ -127,7 +133,9 @@ fn name_problem(text: &str) -> Option<&'static str> {
         Some("it does not begin with a letter or digit")
     } else if !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')) {
         Some("it holds other characters than letters, digits, `.`, `_` and `-`")
-    } else if text.contains("..") || text.ends_with('.') || text.ends_with(".lock") {
+    } else if text.contains('.')
+        && (text.contains("..") || text.ends_with('.') || text.ends_with(".lock"))
+    {
         Some("git allows no `..`, no `.` at the end and no `.lock` at the end of a branch name")
     } else {
         None
@@ -150,12 +158,32 @@ impl BranchName {
     /// Of kind `usage` when git would refuse the name.
     pub fn new(text: impl Into<String>) -> Result<Self> {
         let text = text.into();
-        if branch_is_valid(&text) {
+        if Self::is_valid(&text) {
             Ok(Self(text))
         } else {
             Err(Error::usage(format!("`{}` is no valid branch name", escape::line(&text)))
                 .hint("`git check-ref-format --branch NAME` says what git accepts"))
         }
+    }
+
+    /// Whether git accepts a text as a branch's name, and it holds no control or bidi characters.
+    #[must_use]
+    pub fn is_valid(text: &str) -> bool {
+        !text.is_empty()
+            && !text.starts_with('-')
+            && text != "@"
+            && text != "HEAD"
+            && !text.contains("..")
+            && !text.contains("@{")
+            && !text.ends_with('.')
+            && text
+                .split('/')
+                .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock"))
+            && !text.chars().any(|c| {
+                c.is_control()
+                    || escape::is_bidi_control(c)
+                    || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\')
+            })
     }
 
     /// The branch as text.
@@ -169,24 +197,6 @@ impl BranchName {
     pub fn full_ref(&self) -> String {
         format!("refs/heads/{}", self.0)
     }
-}
-
-fn branch_is_valid(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with('-')
-        && text != "@"
-        && text != "HEAD"
-        && !text.contains("..")
-        && !text.contains("@{")
-        && !text.ends_with('.')
-        && text
-            .split('/')
-            .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock"))
-        && !text.chars().any(|c| {
-            c.is_control()
-                || escape::is_bidi_control(c)
-                || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\')
-        })
 }
 
 /// The id of a git object: 40 lowercase hexadecimal digits (SHA-1 repositories only).

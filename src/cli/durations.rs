@@ -1,5 +1,6 @@
 //! Durations as people write and read them: `90s`, `1h30m` and `250ms` in, `4m 10s` and `3m ago` out.
 
+use super::sizes;
 use crate::timestamp::{Timestamp, length_words};
 use std::time::Duration;
 
@@ -45,15 +46,24 @@ pub(super) fn words(millis: u64) -> String {
 
 /// How long ago a moment was, by its greatest unit: `3m ago`, `just now`.
 pub(super) fn ago(moment: Timestamp, now: Timestamp) -> String {
+    let mut words = String::new();
+    write_ago(&mut words, moment, now);
+    words
+}
+
+/// Adds these words.
+pub(super) fn write_ago(text: &mut String, moment: Timestamp, now: Timestamp) {
     let seconds =
         u64::try_from(now.as_millis().saturating_sub(moment.as_millis())).unwrap_or(0) / 1000;
-    match seconds {
-        0..5 => "just now".to_owned(),
-        5..60 => format!("{seconds}s ago"),
-        60..3600 => format!("{}m ago", seconds / 60),
-        3600..86_400 => format!("{}h ago", seconds / 3600),
-        _ => format!("{}d ago", seconds / 86_400),
-    }
+    let (count, unit) = match seconds {
+        0..5 => return text.push_str("just now"),
+        5..60 => (seconds, "s ago"),
+        60..3600 => (seconds / 60, "m ago"),
+        3600..86_400 => (seconds / 3600, "h ago"),
+        _ => (seconds / 86_400, "d ago"),
+    };
+    sizes::write_number(text, count);
+    text.push_str(unit);
 }
 
 #[cfg(test)]

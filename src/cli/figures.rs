@@ -8,17 +8,29 @@ use crate::view::DiffView;
 
 /// `2 files, +10 -3`.
 pub(super) fn words(figures: Figures, paint: Paint) -> String {
-    let mut words = sizes::many(figures.files, "file");
-    words.push_str(", ");
-    write_lines(&mut words, (figures.insertions, figures.deletions), paint);
+    let mut words = String::new();
+    write(&mut words, figures, paint);
     words
+}
+
+/// Adds these words.
+pub(super) fn write(text: &mut String, figures: Figures, paint: Paint) {
+    sizes::write_many(text, figures.files, "file");
+    text.push_str(", ");
+    write_lines(text, (figures.insertions, figures.deletions), paint);
 }
 
 /// `+10 -3`.
 fn write_lines(text: &mut String, (insertions, deletions): (usize, usize), paint: Paint) {
-    paint.write(text, GOOD, format_args!("+{insertions}"));
+    let signed = |sign, lines| {
+        move |text: &mut String| {
+            text.push(sign);
+            sizes::write_number(text, sizes::length(lines));
+        }
+    };
+    paint.write(text, GOOD, signed('+', insertions));
     text.push(' ');
-    paint.write(text, BAD, format_args!("-{deletions}"));
+    paint.write(text, BAD, signed('-', deletions));
 }
 
 /// A line for each file and one for all.

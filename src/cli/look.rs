@@ -29,7 +29,8 @@ pub(super) fn list(context: &Context, output: &Output, request: &ListRequest) ->
         tell_unreadable(&unreadable);
         return show_tasks(context, output, &tasks).map(|()| Exit::Done);
     }
-    let Rows { rows, unreadable } = ops::list::rows(context, request)?;
+    let mut kept = String::new();
+    let Rows { rows, unreadable } = ops::list::rows(context, request, &mut kept)?;
     tell_unreadable(&unreadable);
     if rows.is_empty() {
         let (words, hint) = nothing_listed(request);
@@ -79,7 +80,7 @@ pub(super) fn show_tasks(context: &Context, output: &Output, tasks: &[TaskView])
     }
 }
 
-fn show_rows(context: &Context, output: &Output, rows: &[TaskRow]) -> Result<()> {
+fn show_rows(context: &Context, output: &Output, rows: &[TaskRow<'_>]) -> Result<()> {
     let table = table::of_tasks(rows, context.now(), output.columns(), output.paint);
     output.write(table.as_bytes())
 }

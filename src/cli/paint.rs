@@ -6,7 +6,7 @@
 
 use crate::environment::Environment;
 use anstyle::{AnsiColor, Effects, Style};
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 
 /// What was added, what succeeded.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -65,13 +65,17 @@ impl Paint {
         }
     }
 
-    /// Adds words in `style`, if there are colours; they are not empty.
-    pub(super) fn write(self, text: &mut String, style: Style, words: impl Display) {
-        let written = match self {
-            Self::Coloured => write!(text, "{style}{words}{style:#}"),
-            Self::Plain => write!(text, "{words}"),
-        };
-        written.expect("invariant: a string takes all that is written");
+    /// Adds what `words` adds in `style`, if there are colours; that is not nothing.
+    pub(super) fn write(self, text: &mut String, style: Style, words: impl FnOnce(&mut String)) {
+        match self {
+            Self::Coloured => {
+                let begun = write!(text, "{style}");
+                words(text);
+                let written = begun.and_then(|()| write!(text, "{style:#}"));
+                written.expect("invariant: a string takes all that is written");
+            }
+            Self::Plain => words(text),
+        }
     }
 
     /// `text` in `style`, if there are colours.

@@ -4,12 +4,13 @@
 //! script is drawn. On a pipe it is the same table without colours.
 
 use super::paint::{BAD, BUSY, FAINT, GOOD, PLACE, Paint, STRONG};
-use super::{durations, ending, figures};
+use super::{durations, ending, figures, sizes};
 use crate::task::StateName;
 use crate::timestamp::Timestamp;
 use crate::view::{TaskRow, Work};
 use anstyle::Style;
 use std::borrow::Cow;
+use std::{iter, mem};
 
 /// The most characters of what was asked for, where nothing says how wide a line may be.
 pub(super) const LONGEST_TITLE: usize = 40;
@@ -20,31 +21,73 @@ const BETWEEN: usize = 2;
 
 /// The table with its header; on a terminal it is `columns` wide.
 pub(super) fn of_tasks(
-    tasks: &[TaskRow],
+    tasks: &[TaskRow<'_>],
     now: Timestamp,
     columns: Option<usize>,
     paint: Paint,
 ) -> String {
-    let mut rows = Vec::with_capacity(tasks.len() + 1);
-    rows.push(["NAME", "STATE", "WORK", "CHANGES", "AGE", "TASK"].map(Cow::Borrowed));
-    rows.extend(tasks.iter().map(|task| row(task, now)));
-    let mut widths = [0; 6];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(characters(cell));
-        }
+    let mut cells = Cells::default();
+    for word in ["NAME", "STATE", "WORK", "CHANGES", "AGE"] {
+        cells.text.push_str(word);
+        cells.end();
     }
-    let others: usize = widths[..5].iter().map(|width| width + BETWEEN).sum();
+    for task in tasks {
+        cells.add(task, now);
+    }
+    let others: usize = cells.widths[..5].iter().map(|width| width + BETWEEN).sum();
     let longest = columns.map_or(LONGEST_TITLE, |columns| columns.saturating_sub(others));
-    let mut text = String::new();
-    for (index, row) in rows.iter_mut().enumerate() {
-        if let Some(short) = shortened(&row[5], longest.max(SHORTEST_TITLE)) {
-            row[5] = Cow::Owned(short);
-        }
-        let task = index.checked_sub(1).and_then(|index| tasks.get(index));
-        write_line(&mut text, row, &widths, styles(task), paint);
+    let titles = tasks.iter().map(|task| &*task.title);
+    let styles = iter::once([FAINT; 6]).chain(tasks.iter().map(styles));
+    let spaces = " ".repeat(others);
+    let mut lines = Lines { text: String::new(), widths: cells.widths, spaces, paint };
+    for ((row, title), styles) in cells.rows().zip(iter::once("TASK").chain(titles)).zip(styles) {
+        let short = shortened(title, longest.max(SHORTEST_TITLE));
+        let [name, state, work, changes, age] = row;
+        lines.add([name, state, work, changes, age, short.as_deref().unwrap_or(title)], styles);
     }
-    text
+    lines.text
+}
+
+/// What stands in the columns but the last, in one text: a text for each cell would take longer than all
+/// else that a long table needs.
+#[derive(Default)]
+struct Cells {
+    text: String,
+    /// Where each cell ends, row by row.
+    ends: Vec<usize>,
+    /// The most characters of each column; behind the last one nothing has to be aligned.
+    widths: [usize; 6],
+}
+
+impl Cells {
+    fn add(&mut self, task: &TaskRow<'_>, now: Timestamp) {
+        self.text.push_str(&task.name);
+        self.end();
+        self.text.push_str(&state(task));
+        self.end();
+        write_work(&mut self.text, &task.work);
+        self.end();
+        if let Some(figures) = task.figures {
+            figures::write(&mut self.text, figures, Paint::Plain);
+        }
+        self.end();
+        durations::write_ago(&mut self.text, task.since, now);
+        self.end();
+    }
+
+    /// What was added last is a cell.
+    fn end(&mut self) {
+        let begin = self.ends.last().copied().unwrap_or_default();
+        let width = &mut self.widths[self.ends.len() % 5];
+        *width = (*width).max(characters(&self.text[begin..]));
+        self.ends.push(self.text.len());
+    }
+
+    fn rows(&self) -> impl Iterator<Item = [&str; 5]> {
+        let mut begin = 0;
+        let (rows, _) = self.ends.as_chunks::<5>();
+        rows.iter().map(move |ends| ends.map(|end| &self.text[mem::replace(&mut begin, end)..end]))
+    }
 }
 
 /// How many there are; nearly always as many as bytes, which is told much faster.
@@ -52,78 +95,72 @@ fn characters(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().count() }
 }
 
-fn styles(task: Option<&TaskRow>) -> [Style; 6] {
+fn styles(task: &TaskRow<'_>) -> [Style; 6] {
     let none = Style::new();
-    match task {
-        None => [FAINT; 6],
-        Some(task) => [STRONG, state_style(task.state), none, none, FAINT, none],
-    }
+    [STRONG, state_style(task.state), none, none, FAINT, none]
 }
 
-fn write_line(
-    text: &mut String,
-    row: &[Cow<'_, str>; 6],
-    widths: &[usize; 6],
-    styles: [Style; 6],
+/// The lines of the table so far.
+struct Lines {
+    text: String,
+    widths: [usize; 6],
+    /// As many as can stand in a row.
+    spaces: String,
     paint: Paint,
-) {
-    let mut padding = 0;
-    for ((cell, width), style) in row.iter().zip(widths).zip(styles) {
-        if !cell.is_empty() {
-            text.extend(std::iter::repeat_n(' ', padding));
-            // Without colours nothing has to be formatted, which is what a long table would take long for.
-            match paint {
-                Paint::Coloured => paint.write(text, style, cell),
-                Paint::Plain => text.push_str(cell),
+}
+
+impl Lines {
+    fn add(&mut self, row: [&str; 6], styles: [Style; 6]) {
+        let mut padding = 0;
+        for ((cell, width), style) in row.iter().zip(self.widths).zip(styles) {
+            if !cell.is_empty() {
+                self.text.push_str(&self.spaces[..padding]);
+                self.paint.write(&mut self.text, style, |text| text.push_str(cell));
+                padding = 0;
             }
-            padding = 0;
+            padding += width - characters(cell).min(width) + BETWEEN;
         }
-        padding += width - characters(cell).min(*width) + BETWEEN;
+        self.text.push('\n');
     }
-    text.push('\n');
 }
 
-fn row(task: &TaskRow, now: Timestamp) -> [Cow<'_, str>; 6] {
-    let figures = task.figures.map(|figures| figures::words(figures, Paint::Plain));
-    [
-        task.name.as_str().into(),
-        state(task),
-        work(&task.work),
-        figures.unwrap_or_default().into(),
-        durations::ago(task.since, now).into(),
-        task.title.as_str().into(),
-    ]
-}
-
-fn state(task: &TaskRow) -> Cow<'static, str> {
+fn state(task: &TaskRow<'_>) -> Cow<'static, str> {
     match &task.outcome {
         Some(outcome) => ending::in_short(task.state, outcome),
         None => task.state.as_str().into(),
     }
 }
 
-/// Where the work stands: how far it is, what it waits for, what became of it.
-fn work(work: &Work) -> Cow<'static, str> {
+/// Adds where the work stands: how far it is, what it waits for, what became of it.
+fn write_work(text: &mut String, work: &Work<'_>) {
     match work {
         Work::Going { waits_for, phase, overlaps, asks } => {
-            let waiting = waits_for.as_deref().map(|kind| match kind {
-                "held" => "held".to_owned(),
-                kind => format!("for {kind}"),
-            });
-            let mut words = waiting.or_else(|| phase.clone()).unwrap_or_default();
+            match (waits_for.as_deref(), phase) {
+                (Some("held"), _) => text.push_str("held"),
+                (Some(kind), _) => {
+                    text.push_str("for ");
+                    text.push_str(kind);
+                }
+                (None, phase) => text.push_str(phase.as_deref().unwrap_or_default()),
+            }
             if *overlaps {
-                words.push_str(", overlaps");
+                text.push_str(", overlaps");
             }
             if *asks {
-                words.push_str(", asks");
+                text.push_str(", asks");
             }
-            words.into()
         }
-        Work::Open => "to decide".into(),
-        Work::Empty => "no change".into(),
-        Work::Landed { id: Some(id), target } => format!("on {target}, landing {id}").into(),
-        Work::Landed { id: None, target } => format!("on {target}").into(),
-        Work::Discarded => "discarded".into(),
+        Work::Open => text.push_str("to decide"),
+        Work::Empty => text.push_str("no change"),
+        Work::Landed { id, target } => {
+            text.push_str("on ");
+            text.push_str(target);
+            if let Some(id) = id {
+                text.push_str(", landing ");
+                sizes::write_number(text, *id);
+            }
+        }
+        Work::Discarded => text.push_str("discarded"),
     }
 }
 
@@ -147,6 +184,7 @@ pub(super) fn state_style(state: StateName) -> Style {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::diff::Figures;
     use crate::view::TaskView;
     use serde_json::json;
 
@@ -184,6 +222,54 @@ pub(super) mod tests {
             of_tasks(&[TaskRow::from(&completed())], now, None, Paint::Plain),
             "NAME  STATE      WORK       CHANGES          AGE     TASK\n\
              fix   completed  to decide  2 files, +10 -3  3m ago  Fix \\u{1b}[31m the timeouts of the stor…\n"
+        );
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_empty_cells_leave_no_trace() {
+        let now = Timestamp::from_millis(1_704_067_451_000);
+        let row = |name: &'static str, work| TaskRow {
+            name: name.into(),
+            work,
+            since: now,
+            ..TaskRow::from(&completed())
+        };
+        let going = |waits_for: Option<&str>, phase: Option<&str>, asks| Work::Going {
+            waits_for: waits_for.map(str::to_owned),
+            phase: phase.map(str::to_owned),
+            overlaps: asks,
+            asks,
+        };
+        let figures = |files, insertions, deletions| Figures { files, insertions, deletions };
+        let rows = [
+            TaskRow {
+                title: "".into(),
+                ..row("a", Work::Landed { id: None, target: "größe".into() })
+            },
+            TaskRow { figures: None, ..row("long-name", going(None, None, false)) },
+            TaskRow {
+                figures: Some(figures(1, 0, 1_234_567)),
+                title: "größe 文".into(),
+                ..row("b", Work::Landed { id: Some(10), target: "main".into() })
+            },
+            row("c", going(Some("held"), Some("setting up"), false)),
+            row("d", going(None, Some("setting up"), true)),
+            row("e", going(Some("slot"), None, true)),
+        ];
+        insta::assert_snapshot!(of_tasks(&rows, now, Some(90), Paint::Plain), @r"
+        NAME       STATE      WORK                        CHANGES              AGE       TASK
+        a          completed  on größe                    2 files, +10 -3      just now
+        long-name  completed                                                   just now  Fix \u{1b}[…
+        b          completed  on main, landing 10         1 file, +0 -1234567  just now  größe 文
+        c          completed  held                        2 files, +10 -3      just now  Fix \u{1b}[…
+        d          completed  setting up, overlaps, asks  2 files, +10 -3      just now  Fix \u{1b}[…
+        e          completed  for slot, overlaps, asks    2 files, +10 -3      just now  Fix \u{1b}[…
+        ");
+        let coloured = of_tasks(&rows[..1], now, None, Paint::Coloured);
+        let last = coloured.lines().last().expect("a row");
+        assert_eq!(
+            last,
+            "\u{1b}[1ma\u{1b}[0m     \u{1b}[32mcompleted\u{1b}[0m  on größe  2 files, +10 -3  \u{1b}[2mjust now\u{1b}[0m"
         );
     }
 

@@ -39,23 +39,28 @@ pub struct Listing {
 
 /// The same as the rows of a table.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rows {
+pub struct Rows<'a> {
     /// The tasks, in the order in which they were dispatched.
-    pub rows: Vec<TaskRow>,
+    pub rows: Vec<TaskRow<'a>>,
     /// What is wrong with records that could not be read.
     pub unreadable: Vec<Error>,
 }
 
 /// The tasks that are wanted, each in so many words as a table has for it. Of those about which
-/// everything is decided no record is read, where what is kept of them tells enough.
+/// everything is decided no record is read, where what is kept of them tells enough; `kept` takes that,
+/// for the rows to borrow from.
 ///
 /// # Errors
 /// `io` when the records cannot be listed.
-pub fn rows(context: &Context, request: &ListRequest) -> Result<Rows> {
+pub fn rows<'a>(
+    context: &Context,
+    request: &ListRequest,
+    kept: &'a mut String,
+) -> Result<Rows<'a>> {
     recover_if_possible(context);
     let History { past: mut rows, others } = match request.which {
         Which::Open => History { others: context.store.open_ids()?, ..History::default() },
-        Which::All => context.store.history()?,
+        Which::All => context.store.history(kept)?,
     };
     let (tasks, unreadable) = read(context, others.into_iter());
     let teller = Teller::new(context);

@@ -13,33 +13,36 @@ use crate::layout::RepoLock;
 use crate::names::TaskId;
 use crate::task::Task;
 use crate::view::{TaskRow, TaskView};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::thread;
+use std::{mem, thread};
 
 /// From how many bytes on two threads read them: some hundred lines.
 const MANY: usize = 64 * 1024;
 
 /// Every task there ever was.
 #[derive(Debug, Default)]
-pub struct History {
+pub struct History<'a> {
     /// Those about which everything is decided, as far as they are noted.
-    pub past: Vec<TaskRow>,
+    pub past: Vec<TaskRow<'a>>,
     /// All others.
     pub others: Vec<TaskId>,
 }
 
 impl Store {
-    /// Every task, those about which everything is decided by what is noted of them.
+    /// Every task, those about which everything is decided by what is noted of them: `noted` takes the
+    /// lines, whose texts the rows borrow, since thousands of copies would take as long as understanding
+    /// them.
     ///
     /// # Errors
     /// `io` when the file or one of the folders is there and cannot be read.
-    pub fn history(&self) -> Result<History> {
+    pub fn history<'a>(&self, noted: &'a mut String) -> Result<History<'a>> {
         // Before the lines are read: of what is decided meanwhile the line may be an old one.
         let going = [self.open_ids()?, self.active_ids()?].concat();
         let going = BTreeSet::from_iter(going);
-        let mut past = self.noted()?;
+        *noted = self.noted()?;
+        let mut past = last_of_each(understood(noted));
         past.retain(|past| !going.contains(&past.id));
         if self.counts_as_tasks(past.len() + going.len()) {
             return Ok(History { past, others: going.into_iter().collect() });
@@ -56,24 +59,15 @@ impl Store {
         links.is_ok_and(|links| links.checked_sub(2) == u64::try_from(count).ok())
     }
 
-    /// What is noted, of each task the last line.
-    fn noted(&self) -> Result<Vec<TaskRow>> {
+    fn noted(&self) -> Result<String> {
         let path = self.layout.history();
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
             Err(cause) => Err(cause).attempt(|| format!("read `{}`", path.display()))?,
         };
-        let text = String::from_utf8(bytes)
-            .unwrap_or_else(|torn| String::from_utf8_lossy(torn.as_bytes()).into_owned());
-        let mut noted = understood(&text);
-        let mut last = HashMap::with_capacity(noted.len());
-        last.extend(noted.iter().enumerate().map(|(place, past)| (past.id, place)));
-        if last.len() < noted.len() {
-            let mut places = 0..;
-            noted.retain(|past| last.get(&past.id) == places.next().as_ref());
-        }
-        Ok(noted)
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|torn| String::from_utf8_lossy(torn.as_bytes()).into_owned()))
     }
 
     /// Notes a task about which everything is decided.
@@ -95,26 +89,75 @@ impl Store {
     }
 }
 
+/// The last row of each task, in the order of dispatch.
+fn last_of_each(mut rows: Vec<TaskRow<'_>>) -> Vec<TaskRow<'_>> {
+    // Those of one task stand together then, the last one last, as it was noted.
+    rows.sort_by_key(|row| (row.sequence, row.id));
+    rows.dedup_by(|later, kept| {
+        let is_again = later.id == kept.id;
+        if is_again {
+            mem::swap(later, kept);
+        }
+        is_again
+    });
+    rows
+}
+
 /// What the lines of a file tell, in their order; a torn one tells nothing. Most of what listing thousands
 /// of tasks takes is to understand them, so two threads do.
-fn understood(text: &str) -> Vec<TaskRow> {
-    let each = |text: &str| -> Vec<TaskRow> {
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-    };
+fn understood(text: &str) -> Vec<TaskRow<'_>> {
+    fn each(text: &str, room: usize) -> Vec<TaskRow<'_>> {
+        let mut rows = Vec::with_capacity(room);
+        rows.extend(text.lines().filter_map(TaskRow::read));
+        rows
+    }
+    // Rows are large: to move those so far at each step of growth costs more than to count.
+    let count = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let middle = text.as_bytes()[..text.len() / 2].iter().rposition(|byte| *byte == b'\n');
     match middle {
         Some(middle) if text.len() >= MANY => thread::scope(|scope| {
             let (first, second) = text.split_at(middle);
-            let other = thread::Builder::new().spawn_scoped(scope, move || each(second));
-            let mut all = each(first);
+            let room = count(second);
+            let other = thread::Builder::new().spawn_scoped(scope, move || each(second, room));
+            let mut all = each(first, count(first) + room);
             all.extend(match other {
                 Ok(other) => {
                     other.join().expect("invariant: a line that makes no sense is left out")
                 }
-                Err(_) => each(second),
+                Err(_) => each(second, room),
             });
             all
         }),
-        _ => each(text),
+        _ => each(text, count(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(sequence: usize, title: &str) -> String {
+        let id = TaskId::named_by(&sequence.to_string());
+        format!(r#"{}[{sequence},"{id}","t","completed",null,"discarded",null,0,"{title}"]"#, '\n')
+    }
+
+    #[test]
+    fn two_threads_understand_what_one_does_and_the_last_line_of_a_task_counts() {
+        let last = 2 * MANY / line(0, "old").len();
+        let mut text: String = (0..last).rev().map(|number| line(number, "old")).collect();
+        text.push_str("\n[torn");
+        text.push_str(&line(3, "older"));
+        text.push_str(&line(3, "new"));
+        assert!(text.len() > MANY);
+        let told = |rows: Vec<TaskRow<'_>>| -> Vec<_> {
+            rows.iter().map(|row| (row.sequence, row.id, row.title.to_string())).collect()
+        };
+        let one_by_one = text.lines().filter_map(TaskRow::read).collect::<Vec<_>>();
+        assert_eq!(told(understood(&text)), told(one_by_one.clone()));
+
+        let rows = told(last_of_each(one_by_one));
+        let titles = rows.iter().map(|(sequence, _, title)| (*sequence, title.as_str()));
+        let expected = (0..).map(|number| (number, if number == 3 { "new" } else { "old" }));
+        assert_eq!(titles.collect::<Vec<_>>(), expected.take(last).collect::<Vec<_>>());
     }
 }
