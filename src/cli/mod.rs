@@ -39,7 +39,7 @@ use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::{Attempt, ErrorKind, Result};
 use crate::ops::processes;
-use args::{Cli, InPlace, Look, Parsed, Process, Start, Verb};
+use args::{Cli, InPlace, Look, Parsed, Process, Verb};
 use exit::Exit;
 use output::{Format, Output};
 use std::ffi::OsString;
@@ -148,14 +148,14 @@ fn carry_out(
     let directory = everywhere.directory;
     let place = || Place::of(directory.clone(), environment.clone());
     match verb {
-        Verb::Start(Start::Dispatch(args)) if !args.wait => {
+        Verb::Dispatch(args) if !args.wait => {
             let request = args.into_request(&mut std::io::stdin())?;
             let context = place()?.open_for(output)?;
             let exit = run::dispatch(&context, output, request)?;
             news::notice(&context, output, &words);
             Ok(exit)
         }
-        Verb::Start(Start::Dispatch(args) | Start::Run(args)) => {
+        Verb::Dispatch(args) | Verb::Run(args) => {
             let request = args.into_request(&mut std::io::stdin())?;
             let place = place()?;
             run::run(&place, &place.open_for(output)?, output, request)

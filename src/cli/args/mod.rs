@@ -56,8 +56,12 @@ pub(super) struct Everywhere {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    #[command(flatten)]
-    Start(Start),
+    /// Give a task a worktree of its own and queue it; return at once
+    #[command(after_help = help::DISPATCH)]
+    Dispatch(Box<DispatchArgs>),
+    /// Dispatch a task, follow its log and stay until it has ended
+    #[command(after_help = help::RUN)]
+    Run(Box<DispatchArgs>),
     #[command(flatten)]
     Look(Look),
     #[command(flatten)]
@@ -85,17 +89,6 @@ pub(super) enum Verb {
     },
     #[command(flatten)]
     Process(Process),
-}
-
-/// The verbs that dispatch.
-#[derive(Debug, Subcommand)]
-pub(super) enum Start {
-    /// Give a task a worktree of its own and queue it; return at once
-    #[command(after_help = help::DISPATCH)]
-    Dispatch(Box<DispatchArgs>),
-    /// Dispatch a task, follow its log and stay until it has ended
-    #[command(after_help = help::RUN)]
-    Run(Box<DispatchArgs>),
 }
 
 /// What this program is when it is not a command.
@@ -300,15 +293,16 @@ fn parse_by_all(arguments: &[OsString]) -> Result<Parsed> {
 /// A command line that begins with its verb and makes sense. To declare all verbs takes longer than what
 /// most of them do, so that only those beside it are. Whatever else it is, the whole declaration says.
 fn understood_at_once(arguments: &[OsString]) -> Option<Cli> {
-    let verb = arguments.get(1)?.to_str()?;
-    let declare = match verb {
-        verb if Start::has_subcommand(verb) => Start::augment_subcommands,
-        verb if Look::has_subcommand(verb) => Look::augment_subcommands,
-        verb if InPlace::has_subcommand(verb) => InPlace::augment_subcommands,
-        verb if Process::has_subcommand(verb) => Process::augment_subcommands,
+    let bare = Everywhere::augment_args(Command::new("offshoot"));
+    let dispatching = |verb| DispatchArgs::augment_args(Command::new(verb));
+    let mut command = match arguments.get(1)?.to_str()? {
+        "dispatch" => bare.subcommand(dispatching("dispatch")),
+        "run" => bare.subcommand(dispatching("run")),
+        verb if Look::has_subcommand(verb) => Look::augment_subcommands(bare),
+        verb if InPlace::has_subcommand(verb) => InPlace::augment_subcommands(bare),
+        verb if Process::has_subcommand(verb) => Process::augment_subcommands(bare),
         _ => return None,
     };
-    let mut command = declare(Everywhere::augment_args(Command::new("offshoot")));
     Cli::from_arg_matches(&command.try_get_matches_from_mut(arguments).ok()?).ok()
 }
 

@@ -40,7 +40,7 @@ fn by_option(arg: Arg) -> Arg {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Look, Parsed, Start, Verb, parse};
+    use super::super::{Look, Parsed, Verb, parse};
     use super::*;
 
     fn parsed(line: &[&str]) -> Verb {
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_value_is_a_value_whatever_it_looks_like() {
         let line = ["dispatch", "--prompt=--json", "--command=--wait", "--command=", "--after=a,b"];
-        let Verb::Start(Start::Dispatch(args)) = parsed(&line) else { panic!("no dispatch") };
+        let Verb::Dispatch(args) = parsed(&line) else { panic!("no dispatch") };
         let shown = format!("{args:?}");
         for part in [r#"prompt: Some("--json")"#, r#"command: ["--wait", ""]"#, r#"after: ["a,b"]"#]
         {
