@@ -156,9 +156,10 @@ impl Store {
         }
     }
 
-    /// The next sequence number, for this task; the caller holds the queue's lock.
-    pub(super) fn next_sequence(&self, task: TaskId) -> Result<u64> {
-        let last = match self.counter().last {
+    /// The sequence number after the last one, for this task; the caller holds the queue's lock, and has read
+    /// the counter under it.
+    pub(super) fn next_sequence(&self, last: Option<u64>, task: TaskId) -> Result<u64> {
+        let last = match last {
             Some(last) => last,
             // What is queued must never be overtaken.
             None => files::names_in(&self.layout.index(Index::Queue))?

@@ -10,6 +10,7 @@ use crate::event::{Draft, Event, EventKind};
 use crate::layout::RepoLock;
 use crate::lock::FileLock;
 use crate::task::SCHEMA;
+use serde::Deserialize;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -181,7 +182,9 @@ impl Store {
         let attempt = || format!("write `{}`", path.display());
         let mut file = files::open_to_append(&path)?;
         let last = last_line(&mut file)?;
-        file.set_len(last.end).attempt(attempt)?;
+        if last.end < last.length {
+            file.set_len(last.end).attempt(attempt)?;
+        }
         let mut lines = Vec::new();
         for (draft, cursor) in drafts.zip(last.cursor + 1..) {
             let event = Event { schema: SCHEMA, cursor, draft: draft.clone() };
@@ -219,6 +222,14 @@ fn read_to(file: &mut File, length: u64) -> Result<Vec<u8>> {
 struct LastLine {
     end: u64,
     cursor: u64,
+    /// How long the file is: longer where a line after it was torn.
+    length: u64,
+}
+
+/// What of an event tells which one comes next.
+#[derive(Deserialize)]
+struct Numbered {
+    cursor: u64,
 }
 
 fn last_line(file: &mut File) -> Result<LastLine> {
@@ -231,7 +242,7 @@ fn last_line(file: &mut File) -> Result<LastLine> {
         let bytes = read_to(file, length - start)?;
         let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
             if start == 0 {
-                return Ok(LastLine { end: 0, cursor: 0 });
+                return Ok(LastLine { end: 0, cursor: 0, length });
             }
             window *= 4;
             continue;
@@ -244,12 +255,12 @@ fn last_line(file: &mut File) -> Result<LastLine> {
                 continue;
             }
         };
-        let cursor = match files::from_json::<Event>(&bytes[begin..end]) {
+        let cursor = match files::from_json::<Numbered>(&bytes[begin..end]) {
             Ok(event) => event.cursor,
             Err(error) if error.kind == ErrorKind::Unsupported => return Err(error),
             Err(_) => greatest_cursor(file)?,
         };
-        return Ok(LastLine { end: start + end as u64 + 1, cursor });
+        return Ok(LastLine { end: start + end as u64 + 1, cursor, length });
     }
 }
 

@@ -151,7 +151,8 @@ impl Store {
         let layout = self.layout.task(id);
         let _queue = self.lock(RepoLock::Queue)?;
         // Whoever made it may have died before it could be found; neither its name nor its request is free.
-        if let Some(id) = self.counter().being_made
+        let counter = self.counter();
+        if let Some(id) = counter.being_made
             && let Ok(task) = self.read(id)
         {
             self.remember(&task)?;
@@ -160,7 +161,7 @@ impl Store {
             return Ok(known);
         }
         self.settle_name(&mut new, place)?;
-        new.spec.sequence = self.next_sequence(id)?;
+        new.spec.sequence = self.next_sequence(counter.last, id)?;
 
         let mut blank = Task { record: TaskRecord::new(id, new.spec.base.commit), spec: new.spec };
         blank.record.session = blank.spec.session_of(1);
