@@ -5,6 +5,7 @@
 
 mod apply;
 mod at_hand;
+mod batch;
 mod carry;
 mod changes;
 mod command;

@@ -17,14 +17,14 @@ use std::fs;
 use std::path::Path;
 
 /// Larger files are left where they are, in bytes.
-const LARGEST: usize = 1024 * 1024;
+pub(super) const LARGEST: usize = 1024 * 1024;
 
 /// No more is put in once there are so many bytes.
-const MOST: usize = 32 * 1024 * 1024;
+pub(super) const MOST: usize = 32 * 1024 * 1024;
 
 /// What a pack calls its kinds of objects.
-const TREE: u8 = 2;
-const BLOB: u8 = 3;
+pub(super) const TREE: u8 = 2;
+pub(super) const BLOB: u8 = 3;
 
 /// Objects that are to be packed.
 #[derive(Debug, Default)]
@@ -92,7 +92,7 @@ impl Parcel {
                 size += length;
             }
         }
-        let (name, pack, index) = packed(&objects);
+        let (name, pack, index) = packed(&objects, 0);
         let folder = folder.join("pack");
         let attempt = || format!("write into `{}`", folder.display());
         fs::create_dir_all(&folder).attempt(attempt)?;
@@ -102,11 +102,14 @@ impl Parcel {
     }
 }
 
-/// The name, the pack and its index.
-fn packed(objects: &BTreeMap<ObjectId, (u8, Vec<u8>)>) -> (ObjectId, Vec<u8>, Vec<u8>) {
+/// The name, the pack and its index; deflated as hard as the level says, 0 not at all, 12 most.
+pub(super) fn packed(
+    objects: &BTreeMap<ObjectId, (u8, Vec<u8>)>,
+    level: i32,
+) -> (ObjectId, Vec<u8>, Vec<u8>) {
     let number =
         |number: usize| u32::try_from(number).expect("invariant: not so much").to_be_bytes();
-    let mut deflater = Compressor::new(CompressionLvl::new(0).expect("invariant: a level"));
+    let mut deflater = Compressor::new(CompressionLvl::new(level).expect("invariant: a level"));
     let mut pack = [&b"PACK"[..], &number(2), &number(objects.len())].concat();
     let (mut sums, mut places) = (Vec::new(), Vec::new());
     for (kind, content) in objects.values() {

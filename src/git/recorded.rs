@@ -5,6 +5,7 @@
 //! repositories within tracked folders, files of odd kinds, a file that became a folder or the reverse.
 //! Which of the unknown names are ignored is always git's word.
 
+use super::batch::Batch;
 use super::error::GitAttempt;
 use super::ground::parents;
 use super::index_file::{CachedTree, FileState, IndexEntry, IndexFile};
@@ -97,21 +98,21 @@ impl Repo {
         let mut outcome = Outcome::new();
         let gone = found.gone.iter().map(path_of).chain(committed.keys());
         outcome.extend(gone.map(|path| (path.clone(), None)));
-        let mut attributes = BTreeMap::new();
+        let (mut attributes, mut batch) = (BTreeMap::new(), Batch::of(self));
         let held = |path: &[u8]| match committed.get(path) {
             Some(kept) => *kept,
             None => known.entry(path).map(|entry| (entry.mode, entry.id)),
         };
         for path in to_read {
-            match self.read_kept((root, path), held(path), &mut attributes)? {
+            match self.read_kept((root, path), held(path), (&mut attributes, &mut batch))? {
                 Reading::Kept(seen) => drop(outcome.insert(path.to_owned(), Some(seen))),
                 Reading::Nothing => drop(outcome.insert(path.to_owned(), None)),
                 Reading::Gits => return Ok(None),
             }
         }
-        let tree = self.updated(head, &outcome, held)?;
-        Ok(tree
-            .map(|tree| Recorded { snapshot: Snapshot { tree, nested: others.nested }, outcome }))
+        let Some(tree) = updated(&batch, head, &outcome, held)? else { return Ok(None) };
+        batch.keep(head, tree)?;
+        Ok(Some(Recorded { snapshot: Snapshot { tree, nested: others.nested }, outcome }))
     }
 
     /// What a commit has in another way than the index, by path; none for what is gone there.
@@ -159,12 +160,12 @@ impl Repo {
         Ok(Some(others))
     }
 
-    /// Reads a file and puts its content into the object database, if it is not what is `held` there.
+    /// Reads a file and adds its content to the batch, if it is not what is `held`.
     fn read_kept(
         &self,
         (root, path): (&Path, &[u8]),
         held: Option<Kept>,
-        attributes: &mut BTreeMap<RepoPath, bool>,
+        (attributes, batch): (&mut BTreeMap<RepoPath, bool>, &mut Batch<'_>),
     ) -> Result<Reading> {
         let path = RepoPath::new(path);
         let attempt = || format!("read `{path}`");
@@ -195,44 +196,9 @@ impl Repo {
         let attempt = || format!("store `{path}`");
         let id = git2::Oid::hash_object(git2::ObjectType::Blob, &content).git_attempt(attempt)?;
         if held.is_none_or(|(_, held)| held != object_id(id)) {
-            self.inner.blob(&content).git_attempt(attempt)?;
+            batch.add(&content)?;
         }
         Ok(Reading::Kept(Seen { kept: (mode, object_id(id)), state }))
-    }
-
-    /// The tree `head` with these changes, where `held` tells what it holds; none if git must make it.
-    fn updated(
-        &self,
-        head: ObjectId,
-        outcome: &Outcome,
-        held: impl Fn(&[u8]) -> Option<Kept>,
-    ) -> Result<Option<ObjectId>> {
-        let mut changes = git2::build::TreeUpdateBuilder::new();
-        let mut any = false;
-        for (path, seen) in outcome {
-            let (now, before) = (seen.as_ref().map(|seen| seen.kept), held(path));
-            if now == before {
-                continue;
-            }
-            any = true;
-            match now {
-                None => changes.remove(path.as_slice()),
-                Some((mode, id)) => {
-                    let mode = match mode {
-                        PROGRAM => git2::FileMode::BlobExecutable,
-                        LINK => git2::FileMode::Link,
-                        _ => git2::FileMode::Blob,
-                    };
-                    changes.upsert(path.as_slice(), oid(id), mode)
-                }
-            };
-        }
-        if !any {
-            return Ok(Some(head));
-        }
-        let base = self.inner.find_tree(oid(head)).git_attempt(|| format!("read `{head}`"))?;
-        // It refuses where a file and a folder have taken each other's place.
-        Ok(changes.create_updated(&self.inner, &base).ok().map(object_id))
     }
 
     /// Writes the index that goes with what was recorded; what was not read stays as it is known.
@@ -310,6 +276,42 @@ enum Reading {
     Nothing,
     /// Git has to read it.
     Gits,
+}
+
+/// The tree `head` with these changes, where `held` tells what it holds; none if git must make it.
+fn updated(
+    batch: &Batch<'_>,
+    head: ObjectId,
+    outcome: &Outcome,
+    held: impl Fn(&[u8]) -> Option<Kept>,
+) -> Result<Option<ObjectId>> {
+    let mut changes = git2::build::TreeUpdateBuilder::new();
+    let mut any = false;
+    for (path, seen) in outcome {
+        let (now, before) = (seen.as_ref().map(|seen| seen.kept), held(path));
+        if now == before {
+            continue;
+        }
+        any = true;
+        match now {
+            None => changes.remove(path.as_slice()),
+            Some((mode, id)) => {
+                let mode = match mode {
+                    PROGRAM => git2::FileMode::BlobExecutable,
+                    LINK => git2::FileMode::Link,
+                    _ => git2::FileMode::Blob,
+                };
+                changes.upsert(path.as_slice(), oid(id), mode)
+            }
+        };
+    }
+    if !any {
+        return Ok(Some(head));
+    }
+    let memory = batch.memory()?;
+    let base = memory.find_tree(oid(head)).git_attempt(|| format!("read `{head}`"))?;
+    // It refuses where a file and a folder have taken each other's place.
+    Ok(changes.create_updated(memory, &base).ok().map(object_id))
 }
 
 /// A file's mode, state and content; none for what git would not take or we should not.
