@@ -285,3 +285,25 @@ fn only_what_changed_is_stored() {
     let counted = world.git(&["count-objects"]);
     assert!(counted.starts_with("4 objects"), "{counted}");
 }
+
+#[test]
+fn what_is_much_comes_as_one_pack() {
+    let world = World::new();
+    // How many objects lie by themselves, how many packs there are, and how many files that are nothing.
+    let counted = || -> Vec<usize> {
+        let told = world.git(&["count-objects", "-v"]);
+        let count =
+            |name: &str| told.lines().find_map(|line| line.strip_prefix(name)?.parse().ok());
+        ["count: ", "packs: ", "garbage: "].map(|name| count(name).expect("a number")).to_vec()
+    };
+    let before = counted();
+    let (made, snapshot) = snapshot_after(&world, |made| {
+        for number in 0..60 {
+            let folder = made.root.join(format!("new/{}/deep", number % 7));
+            fs::create_dir_all(&folder).expect("makes");
+            write(folder.join(number.to_string()), &format!("{number}\n"));
+        }
+    });
+    assert_eq!(counted(), [before[0], before[1] + 1, 0]);
+    assert_eq!(snapshot.tree.to_string(), gits_word(&world, &made));
+}
