@@ -239,9 +239,13 @@ pub(super) fn gather(
     watch: &Watch,
 ) -> Result<Vec<InboxEntryView>> {
     let mut until: Option<Deadline> = None;
-    loop {
+    let new = || -> Result<Vec<_>> {
         let mut entries = inbox(context, sessions)?;
         entries.retain(is_new);
+        Ok(entries)
+    };
+    loop {
+        let entries = new()?;
         let Some(first) = entries.first() else { return Ok(entries) };
         let until = *until.get_or_insert_with(|| {
             let waited = context.now().as_millis().saturating_sub(first.event.draft.at.as_millis());
@@ -249,7 +253,8 @@ pub(super) fn gather(
             context.clock.deadline(TOGETHER.saturating_sub(waited))
         });
         if until.has_passed() || !has_siblings(context, first.event.draft.parent.as_deref())? {
-            return Ok(entries);
+            // One that ended since they were read is no sibling any more: it has come in.
+            return new();
         }
         watch.wait(Some(until))?;
     }
