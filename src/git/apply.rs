@@ -74,9 +74,7 @@ impl Repo {
     #[must_use]
     pub fn is_half_applied(&self) -> bool {
         let here = self.here().map(|here| here.git_dir.as_path());
-        // In the main checkout both are the same.
-        let linked = here.filter(|dir| *dir != self.common_dir());
-        [Some(self.common_dir()), linked].into_iter().flatten().any(|dir| dir.join(NAME).exists())
+        [Some(self.common_dir()), here].into_iter().flatten().any(|dir| dir.join(NAME).exists())
     }
 }
 

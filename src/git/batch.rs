@@ -105,7 +105,7 @@ impl<'a> Batch<'a> {
             for (kind, bytes) in [("pack", pack), ("idx", index)] {
                 // Git removes what begins so and is old.
                 let fresh = folder.join(format!("tmp_{kind}_{name}-{}", std::process::id()));
-                write_anew(&fresh, &bytes)?;
+                write_durably(&fresh, &bytes)?;
                 fs::rename(&fresh, folder.join(format!("pack-{name}.{kind}")))?;
             }
             Ok(())
@@ -117,7 +117,7 @@ impl<'a> Batch<'a> {
 }
 
 /// A file as git has it among its objects, with these bytes, which are durable.
-fn write_anew(place: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_durably(place: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o444).open(place)?;
     file.write_all(bytes)?;
