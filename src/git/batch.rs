@@ -99,18 +99,21 @@ impl<'a> Batch<'a> {
         }
         let (name, pack, index) = packed(&objects.into_iter().collect(), LEVEL);
         let folder = self.repo.common_dir().join("objects/pack");
+        // Git looks for the index first. What begins so and is old, git removes.
+        let files = [("pack", pack), ("idx", index)].map(|(kind, bytes)| {
+            let fresh = folder.join(format!("tmp_{kind}_{name}-{}", std::process::id()));
+            (fresh, folder.join(format!("pack-{name}.{kind}")), bytes)
+        });
         let write = || {
             fs::create_dir_all(&folder)?;
-            // Git looks for the index first.
-            for (kind, bytes) in [("pack", pack), ("idx", index)] {
-                // Git removes what begins so and is old.
-                let fresh = folder.join(format!("tmp_{kind}_{name}-{}", std::process::id()));
-                write_durably(&fresh, &bytes)?;
-                fs::rename(&fresh, folder.join(format!("pack-{name}.{kind}")))?;
-            }
-            Ok(())
+            files.iter().try_for_each(|(fresh, _, bytes)| write_durably(fresh, bytes))?;
+            files.iter().try_for_each(|(fresh, place, _)| fs::rename(fresh, place))
         };
-        let written: io::Result<()> = write();
+        let written = write();
+        if written.is_err() {
+            // On a full disk others want their room. A pack that has its name may be somebody else's too.
+            files.iter().for_each(|(fresh, ..)| drop(fs::remove_file(fresh)));
+        }
         written.attempt(|| format!("write into `{}`", folder.display()))?;
         sync_folder(&folder)
     }

@@ -227,8 +227,12 @@ impl Repo {
         let attempt = || format!("write `{}`", place.display());
         let mut sibling = place.as_os_str().to_owned();
         sibling.push(".new");
-        fs::write(&sibling, IndexFile { entries, root }.to_bytes()).attempt(attempt)?;
-        fs::rename(&sibling, place).attempt(attempt)?;
+        let written = fs::write(&sibling, IndexFile { entries, root }.to_bytes())
+            .and_then(|()| fs::rename(&sibling, place));
+        if written.is_err() {
+            let _ = fs::remove_file(&sibling);
+        }
+        written.attempt(attempt)?;
         Ok(snapshot)
     }
 

@@ -106,8 +106,14 @@ impl Repo {
             command.args([to.to_string(), old.to_string()]).run().map(drop)
         };
         update().or_else(|error| {
-            // Git may have died with the locks, this one or one before it.
-            if self.sweep_branch_locks(name, Some(checkout)) { update() } else { Err(error) }
+            // Git may have died, before it moved the ref or after that, with the locks or without.
+            self.sweep_branch_locks(name, Some(checkout));
+            match (self.read_ref(name)?, expected) {
+                (Some(now), _) if now == to => Ok(()),
+                (None, Expected::Absent) => update(),
+                (Some(now), Expected::At(old)) if now == old => update(),
+                _ => Err(error),
+            }
         })
     }
 
@@ -230,8 +236,8 @@ impl Repo {
 
     /// Removes the locks that a killed git of ours left on a task's branch, and on HEAD of its worktree, while
     /// it moved the branch on: they hold nothing, or a commit on top of where the branch is. Waits for a
-    /// second if there are some, to see that they are nobody's any more. Says whether it removed one.
-    pub fn sweep_branch_locks(&self, name: &str, checkout: Option<&Checkout>) -> bool {
+    /// second if there are some, to see that they are nobody's any more.
+    pub fn sweep_branch_locks(&self, name: &str, checkout: Option<&Checkout>) {
         let tip = self.read_ref(name).ok().flatten();
         let goes_on = |lock: &RefLock| {
             let content = lock.content.trim_ascii_end();
@@ -243,12 +249,15 @@ impl Repo {
         paths.extend(checkout.map(|checkout| checkout.git_dir.join("HEAD.lock")));
         let found: Vec<_> = paths.into_iter().filter_map(lock_at).filter(goes_on).collect();
         if found.is_empty() {
-            return false;
+            return;
         }
         std::thread::sleep(ABANDONED);
-        let is_same = |lock: &RefLock| lock_at(lock.path.clone()).as_ref() == Some(lock);
-        let removed = found.iter().filter(|it| is_same(it) && fs::remove_file(&it.path).is_ok());
-        removed.count() > 0
+        for lock in found {
+            if lock_at(lock.path.clone()).as_ref() == Some(&lock) {
+                // One that cannot be removed is in the way of whoever comes next, and says so.
+                let _ = fs::remove_file(&lock.path);
+            }
+        }
     }
 
     /// The branch that a symbolic ref among the branches stands for; any other stands for itself.

@@ -172,7 +172,11 @@ impl Repo {
     fn create_branch(&self, new: &NewWorktree<'_>) -> Result<()> {
         let name = new.branch.full_ref();
         match self.read_ref(&name)? {
-            Some(tip) if tip == new.base => Ok(()),
+            Some(tip) if tip == new.base => {
+                // Who made it may have died before they let go of its lock.
+                self.sweep_ref_lock(&name, Some(new.base));
+                Ok(())
+            }
             Some(_) => Err(Error::refused(format!("the branch `{}` is there already", new.branch))),
             None => self.set_ref(&name, Expected::Absent, new.base, "offshoot: dispatch"),
         }
