@@ -96,16 +96,29 @@ impl Repo {
         self.write_commit(&draft, &committer)
     }
 
+    /// Whether a commit is what [`create_commit`](Self::create_commit) made of this, by whomever and whenever.
+    ///
+    /// # Errors
+    /// `git` when the commit is missing.
+    pub fn is_made_as(&self, commit: CommitId, new: &NewCommit<'_>) -> Result<bool> {
+        let found = self.commit(commit)?;
+        let parents = found.parent_ids().map(commit_id);
+        Ok(found.tree_id() == oid(new.tree)
+            && parents.eq(new.parents.iter().copied())
+            && found.message_raw_bytes() == new.message.as_bytes())
+    }
+
+    fn commit(&self, commit: CommitId) -> Result<git2::Commit<'_>> {
+        self.inner.find_commit(oid(commit.0)).git_attempt(|| format!("read commit `{commit}`"))
+    }
+
     /// Makes `replayed.original` again with another tree and parent.
     pub(super) fn replay_commit(
         &self,
         replayed: &Replayed,
         committer: &Committer,
     ) -> Result<CommitId> {
-        let original = self
-            .inner
-            .find_commit(oid(replayed.original.0))
-            .git_attempt(|| format!("read commit `{}`", replayed.original))?;
+        let original = self.commit(replayed.original)?;
         let mut message = original.message_raw_bytes().to_vec();
         if replayed.picked {
             note_original(&mut message, replayed.original);
@@ -160,10 +173,7 @@ impl Repo {
 
     /// What follows `name` in the header of a commit object.
     fn header_of(&self, commit: CommitId, name: &[u8]) -> Result<Option<Vec<u8>>> {
-        let found = self
-            .inner
-            .find_commit(oid(commit.0))
-            .git_attempt(|| format!("read commit `{commit}`"))?;
+        let found = self.commit(commit)?;
         let mut lines = found.raw_header_bytes().split(|byte| *byte == b'\n');
         Ok(lines.find_map(|line| line.strip_prefix(name)).map(<[u8]>::to_vec))
     }

@@ -13,7 +13,8 @@ use crate::clock::Clock;
 use crate::error::{Attempt, Result};
 use crate::outcome::Outcome;
 use crate::process::{self, Ending, ProcessTree, TreeSignal};
-use crate::task::{Change, ProcessIdentity, Running, StopReason};
+use crate::store::Store;
+use crate::task::{Change, Phase, ProcessIdentity, Running, StopReason, Task, TaskState};
 use crate::watch::LOOK;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -238,15 +239,15 @@ impl Life {
         &mut self,
         agent: &ProcessIdentity,
     ) -> Result<(Option<AgentEnding>, usize)> {
-        let learnt = match self.status_of(agent)? {
-            Some(status) => Some(status.ending),
-            None => self.learn_ending(agent),
+        let (learnt, ended) = match self.status_of(agent)? {
+            Some(status) => (Some(status.ending), status.stragglers),
+            None => (self.learn_ending(agent), 0),
         };
         let mark = format!("{MARK}={}", self.task.id());
         let excluded = |pid: i32| lives_apart(Some(self.task.id()), pid);
         let stragglers = ProcessTree::carrying(&mark, &excluded).end(self.config.grace)?;
         process::reap(agent.pid);
-        Ok((learnt, stragglers))
+        Ok((learnt, ended + stragglers))
     }
 
     fn learn_ending(&self, agent: &ProcessIdentity) -> Option<AgentEnding> {
@@ -304,6 +305,17 @@ impl Life {
         let used = now.saturating_sub(started).saturating_sub(running.paused_ms_at(now));
         Some(Duration::from_millis(limit.saturating_sub(used)))
     }
+}
+
+/// How many processes outlived an agent whose end was recorded by a supervisor that has died since.
+pub(super) fn stragglers_of_ended(store: &Store, task: &Task) -> Result<usize> {
+    let status: Option<AgentStatus> = match &task.record.state {
+        TaskState::Running(running) if matches!(running.phase, Phase::Finishing { .. }) => {
+            store.status(task.id())?
+        }
+        _ => None,
+    };
+    Ok(status.map_or(0, |status| status.stragglers))
 }
 
 /// Whether a shim still watches over the agent. One that became this very supervisor does not.

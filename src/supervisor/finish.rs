@@ -2,37 +2,34 @@
 //! change measured. Whatever goes wrong here is a warning; the work itself stays where it is.
 
 use super::Life;
-use super::merging::OpenMerge;
 use super::verify::{Laboratory, Proposal};
 use crate::clock::Clock;
 use crate::diff::{DiffSummary, figures};
 use crate::error::{Attempt, Result};
 use crate::escape;
 use crate::git::{
-    Checkout, DiffRange, Expected, NewCommit, Signing, SizedFile, Snapshot, SnapshotRequest,
-    SnapshotStart, copy_index, worktree_root_of,
+    Checkout, DiffRange, Expected, Snapshot, SnapshotRequest, SnapshotStart, copy_index,
+    worktree_root_of,
 };
 use crate::names::CommitId;
 use crate::outcome::Outcome;
 use crate::process;
 use crate::store::Subject;
 use crate::task::{
-    Change, ControlAction, FinishedWork, FollowUp, Phase, TaskSpec, Then, Verification, Warning,
-    WarningKind,
+    Change, ControlAction, FinishedWork, FollowUp, Phase, Then, Verification, Warning, WarningKind,
 };
 use std::path::{Path, PathBuf};
 
-/// The longest subject of a commit made from leftovers, in characters.
-const SUBJECT: usize = 72;
-
 /// The result of a task while it is being put together.
-struct Work {
-    checkout: Option<Checkout>,
-    head: CommitId,
-    leftovers_committed: bool,
+pub(super) struct Work {
+    pub(super) checkout: Option<Checkout>,
+    pub(super) head: CommitId,
+    pub(super) leftovers_committed: bool,
+    /// Whether `head` is a commit of leftovers, of which the worktree's own index knows nothing.
+    pub(super) of_leftovers: bool,
     /// Whether a merge in progress in the worktree is part of `head`.
-    merged: bool,
-    warnings: Vec<Warning>,
+    pub(super) merged: bool,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Life {
@@ -152,8 +149,16 @@ impl Life {
                 warnings.push(missing(&spec.worktree));
             }
             let head = tip.unwrap_or(spec.base.commit);
-            let (leftovers_committed, merged) = (false, false);
-            return Ok(Work { checkout: None, head, leftovers_committed, merged, warnings });
+            let (leftovers_committed, of_leftovers, merged) = Default::default();
+            let checkout = None;
+            return Ok(Work {
+                checkout,
+                head,
+                leftovers_committed,
+                of_leftovers,
+                merged,
+                warnings,
+            });
         };
         let head = self.repo.head_of(&git_dir).ok().and_then(|head| head.commit);
         let head = head.filter(|head| self.repo.tree_of(*head).is_ok());
@@ -161,6 +166,7 @@ impl Life {
             checkout: worktree_root_of(&git_dir).map(|root| Checkout { root, git_dir }),
             head: head.or(tip).unwrap_or(spec.base.commit),
             leftovers_committed: false,
+            of_leftovers: false,
             merged: false,
             warnings: Vec::new(),
         };
@@ -169,8 +175,10 @@ impl Life {
             Some(checkout) => {
                 self.look_under_the_files(&checkout, &mut work);
                 let mended = mend_git_file(&checkout).map(|moved| work.warnings.extend(moved));
-                match mended.and_then(|()| self.snapshot(&checkout, work.head)) {
-                    Ok(snapshot) => self.commit_leftovers(&mut work, snapshot)?,
+                // What was cut off (a git killed for want of memory) is done anew, once.
+                let snapshot = || self.snapshot(&checkout, work.head);
+                match mended.and_then(|()| snapshot().or_else(|_| snapshot())) {
+                    Ok(snapshot) => self.commit_leftovers(&mut work, snapshot, tip)?,
                     Err(error) => work.warnings.push(Warning::new(
                         WarningKind::SnapshotFailed,
                         format!("uncommitted work stays in the worktree only: {error}"),
@@ -193,6 +201,10 @@ impl Life {
         if logged == work.head || self.repo.tree_of(logged).is_err() {
             return;
         }
+        // Who moved it may have died before the log told of that.
+        if self.is_of_leftovers(work.head, logged).unwrap_or(false) {
+            return;
+        }
         work.warnings.push(Warning::new(
             WarningKind::BranchDiverged,
             format!(
@@ -210,48 +222,6 @@ impl Life {
             index: &layout.snapshot_index(),
             start: SnapshotStart::Commit { head, seed: &layout.index() },
         })
-    }
-
-    fn commit_leftovers(&self, work: &mut Work, snapshot: Snapshot) -> Result<()> {
-        if !snapshot.nested.is_empty() {
-            work.warnings.push(Warning {
-                kind: WarningKind::NestedRepository,
-                message: "repositories inside the worktree are not part of the result".to_owned(),
-                paths: snapshot.nested,
-            });
-        }
-        let before = self.repo.tree_of(work.head)?;
-        let mut parents = vec![work.head];
-        let mut message = leftovers_message(&self.task.spec);
-        match self.open_merge((work.checkout.as_ref(), work.head), snapshot.tree) {
-            OpenMerge::None => {}
-            OpenMerge::Committed => work.merged = true,
-            OpenMerge::Resolved { theirs, said } => {
-                (work.merged, message) = (true, said.unwrap_or(message));
-                parents.push(theirs);
-            }
-            OpenMerge::Undecided(warning) => {
-                work.warnings.push(warning);
-                // With nothing else to keep it by, it is kept as it is.
-                if work.head != self.task.record.base {
-                    return Ok(());
-                }
-            }
-        }
-        if snapshot.tree == before && parents.len() == 1 {
-            return Ok(());
-        }
-        let large = self.repo.large_files((before, snapshot.tree), self.config.large_file)?;
-        work.warnings.extend(large_files(large));
-        work.head = self.repo.create_commit(&NewCommit {
-            tree: snapshot.tree,
-            parents: &parents,
-            message: &message,
-            author_of: None,
-            signing: Signing::Never,
-        })?;
-        work.leftovers_committed = true;
-        Ok(())
     }
 
     /// Fast-forwards the task's branch to the result. Where that cannot be (the agent went on from
@@ -308,7 +278,7 @@ impl Life {
     /// Puts the worktree on the task's branch, whose tip its files are, so that a person who enters
     /// it finds a clean checkout. A lock that an agent left there is no reason not to end.
     fn attach(&self, work: &mut Work) {
-        if let Err(error) = self.put_on_branch(work) {
+        if let Err(error) = self.put_on_branch(work).or_else(|_| self.put_on_branch(work)) {
             let message = format!("the worktree is not on `{}`: {error}", self.task.spec.branch);
             work.warnings.push(Warning::new(WarningKind::BranchDiverged, message));
         }
@@ -323,7 +293,7 @@ impl Life {
         let head = self.repo.head_of(&checkout.git_dir).ok().and_then(|head| head.branch);
         if head.as_ref() != Some(&self.task.spec.branch) {
             self.repo.attach_head(checkout, &self.task.spec.branch)?;
-        } else if !work.leftovers_committed && !work.merged {
+        } else if !work.of_leftovers && !work.merged {
             return Ok(());
         }
         let index = self.store.layout().task(self.task.id()).snapshot_index();
@@ -344,17 +314,6 @@ impl Life {
             leftovers_committed: work.leftovers_committed,
         })
     }
-}
-
-/// That what nobody decided to commit is large.
-fn large_files(files: Vec<SizedFile>) -> Option<Warning> {
-    let (_, largest) = files.iter().max_by_key(|(_, size)| *size)?;
-    let message = format!(
-        "large files were left uncommitted and are part of the result now, the largest of {} MiB",
-        largest / (1024 * 1024)
-    );
-    let paths = files.into_iter().map(|(path, _)| path).collect();
-    Some(Warning { kind: WarningKind::LargeFile, message, paths })
 }
 
 fn missing(worktree: &Path) -> Warning {
@@ -392,14 +351,4 @@ fn moved_from(git_file: &Path, checkout: &Checkout) -> Option<PathBuf> {
     let (entries, old) = (entry.parent()?, entry.parent()?.parent()?);
     let ours = entry.is_absolute() && entry.file_name() == checkout.git_dir.file_name();
     (ours && entries.ends_with("worktrees") && !old.exists()).then(|| old.to_owned())
-}
-
-fn leftovers_message(spec: &TaskSpec) -> String {
-    let words = spec.prompt.clone().unwrap_or_else(|| spec.command.join(" "));
-    let first = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("changes");
-    let mut subject: String = escape::line(first).chars().take(SUBJECT).collect();
-    if subject.starts_with('#') {
-        subject.insert(0, ' ');
-    }
-    format!("{}\n\nOffshoot-Task: {}\nOffshoot-Id: {}\n", subject.trim(), spec.name, spec.id)
 }

@@ -16,6 +16,7 @@ mod finish;
 mod heir;
 mod isolation;
 mod launch;
+mod leftovers;
 mod logs;
 mod merging;
 mod prepare;
@@ -148,6 +149,7 @@ impl Life {
         let repo = Repo::discover(common, &environment)?;
         let config = Config::load(repo.main_worktree(), &environment)?;
         requests.turn_to(&[&store.layout().task(lock.id()).control()]);
+        let stragglers = attend::stragglers_of_ended(&store, &task)?;
         Ok(Self {
             store,
             repo,
@@ -157,7 +159,7 @@ impl Life {
             task,
             requests,
             shim: None,
-            stragglers: 0,
+            stragglers,
             taken_over_tick_ms: Clock.tick_ms(),
         })
     }
