@@ -1,7 +1,10 @@
 /*
  * Runs a program and lets one of its state-changing system calls go wrong.
  *
- *   fault BELOW REPORT MODE N PROGRAM [ARGUMENT...]
+ *   fault [-a NAME] [-l MILLISECONDS] BELOW REPORT MODE N PROGRAM [ARGUMENT...]
+ *
+ *   -a NAME          counts only what comes after a call whose object has this name
+ *   -l MILLISECONDS  what stays as it is (enospc-on, eio-on) does so for this long, then all is well
  *
  * Counted, over all processes that descend from PROGRAM together, are the calls that change what lies
  * below the folder BELOW: making, writing, renaming, removing, truncating, syncing. At call number N
@@ -40,6 +43,7 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Where the call's object stands: a path, a folder's descriptor and a path, or a descriptor. */
@@ -95,8 +99,9 @@ enum { CALLS = sizeof calls / sizeof *calls };
 enum mode { KILL, KILL_ONE, ENOSPC_ONCE, ENOSPC_ON, EIO_ONCE, EIO_ON };
 static const char *modes[] = {"kill", "kill-one", "enospc", "enospc-on", "eio", "eio-on"};
 
-static const char *below, *report;
+static const char *below, *report, *after;
 static unsigned long count, wanted;
+static long long lasts = -1, struck;
 static int mode;
 static char happened[4400];
 
@@ -170,9 +175,10 @@ static const char *object_of(pid_t pid, const struct call *call, const uint64_t 
         } else {
             int folder = call->kind == AT ? (int)arguments[call->argument] : AT_FDCWD;
             if (read_link_of(pid, folder, text, 4200)) return NULL;
-            strcat(text, "/");
-            strcat(text, name);
+            if (name[0]) strcat(strcat(text, "/"), name);
         }
+        /* Git and libgit2 look that way for objects that are nowhere. */
+        if (call->number == SYS_utimensat && faccessat(AT_FDCWD, text, F_OK, AT_SYMLINK_NOFOLLOW)) return NULL;
     }
     size_t length = strlen(below);
     return !strncmp(text, below, length) && (text[length] == '/' || !text[length]) ? text : NULL;
@@ -206,6 +212,20 @@ static void kill_everything(void) {
     exit(137);
 }
 
+static long long milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Whether counting has begun. */
+static int has_begun(const char *object) {
+    const char *name = strrchr(object, '/');
+    if (!after) return 1;
+    if (name && !strcmp(name + 1, after)) after = NULL;
+    return 0;
+}
+
 static void consider(pid_t pid) {
     struct __ptrace_syscall_info info;
     if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0) return;
@@ -213,11 +233,12 @@ static void consider(pid_t pid) {
     for (int i = 0; i < CALLS; i++)
         if ((uint64_t)calls[i].number == info.seccomp.nr) call = &calls[i];
     const char *object = call ? object_of(pid, call, (const uint64_t *)info.seccomp.args) : NULL;
-    if (!object) return;
+    if (!object || !has_begun(object)) return;
     count++;
     if (getenv("FAULT_TRACE")) fprintf(stderr, "%lu %s %s\n", count, call->name, object);
     int is_it = count == wanted;
-    int goes_on = wanted && count >= wanted;
+    if (is_it) struck = milliseconds();
+    int goes_on = wanted && count >= wanted && (lasts < 0 || milliseconds() - struck < lasts);
     if (is_it) snprintf(happened, sizeof happened, "at %s %.4200s\n", call->name, object);
     if (mode == KILL && is_it) kill_everything();
     if (mode == KILL_ONE && is_it) kill(pid, SIGKILL);
@@ -256,8 +277,13 @@ static int trace(pid_t first) {
 }
 
 int main(int argc, char **argv) {
+    for (int option; (option = getopt(argc, argv, "+a:l:")) != -1;)
+        if (option == 'a') after = optarg;
+        else if (option == 'l') lasts = atoll(optarg);
+        else return 2;
+    argc -= optind - 1, argv += optind - 1;
     if (argc < 6) {
-        fprintf(stderr, "usage: %s BELOW REPORT MODE N PROGRAM [ARGUMENT...]\n", argv[0]);
+        fprintf(stderr, "usage: fault [-a NAME] [-l MILLISECONDS] BELOW REPORT MODE N PROGRAM [ARGUMENT...]\n");
         return 2;
     }
     below = argv[1], report = argv[2], wanted = strtoul(argv[4], NULL, 10), mode = -1;

@@ -46,7 +46,7 @@ impl Extent {
     /// `OFFSHOOT_FAULTS=all` (by `scripts/faults`) takes everything, a mode's name all of that mode,
     /// `double` only two faults in a row; `OFFSHOOT_FAULTS_CALLS` at most so many calls of each. Without
     /// them one call of two modes is taken, of other modes in the next scenario, and one double fault.
-    fn chosen(scenario: &Scenario) -> Self {
+    fn chosen(name: &str) -> Self {
         let most = std::env::var("OFFSHOOT_FAULTS_CALLS").ok();
         let singles = most.map_or(usize::MAX, |most| most.parse().expect("a number of calls"));
         let doubles = singles.min(16);
@@ -58,7 +58,7 @@ impl Extent {
                 Self { singles, doubles: 0, modes: vec![mode] }
             }
             Err(_) => {
-                let turn = turn_of(scenario.name) % 3;
+                let turn = turn_of(name) % 3;
                 Self { singles: 1, doubles: 1, modes: vec![MODES[turn], MODES[turn + 3]] }
             }
         }
@@ -72,13 +72,12 @@ struct Ends {
     after: String,
 }
 
-#[expect(clippy::print_stdout, reason = "the long form tells figures")]
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 pub(super) fn sweep(scenario: &Scenario) {
     let Some(world) = World::new(scenario) else {
         println!("faults: skipped, processes cannot be traced here (ptrace, seccomp)");
         return;
     };
-    let extent = Extent::chosen(scenario);
     let before = picture(&world);
     world.repo().offshoot(scenario.verb).ok();
     let after = picture(&world);
@@ -95,35 +94,49 @@ pub(super) fn sweep(scenario: &Scenario) {
     let ends = Ends { before, between, after };
     world.lay_out();
     let calls = world.run(scenario.verb, Fault { mode: "kill", at: 0 }).calls;
+    let calls_of_next = |first| {
+        world.lay_out();
+        let _whatever_came_of_it = world.run(scenario.verb, first);
+        world.run(&NEXT, Fault { mode: "kill", at: 0 }).calls
+    };
+    try_all(scenario.name, calls, &calls_of_next, &mut |first, second| {
+        try_one(&world, scenario, &ends, (first, second))
+    });
+}
+
+/// Tries every fault that is to be tried at one of `calls`, and some of these with another one in the
+/// next command, of which `calls_of_next` tells how many calls it makes. Fails with what is found.
+#[expect(clippy::print_stdout, reason = "the long form tells figures")]
+pub(super) fn try_all(
+    name: &str,
+    calls: usize,
+    calls_of_next: &dyn Fn(Fault) -> usize,
+    try_one: &mut dyn FnMut(Fault, Option<Fault>) -> Option<String>,
+) {
+    let extent = Extent::chosen(name);
     let (mut tried, mut findings) = (0, Vec::new());
     let mut judge = |first: Fault, second: Option<Fault>| {
         if findings.len() < ENOUGH {
             tried += 1;
-            let found = try_one(&world, scenario, &ends, (first, second));
+            let found = try_one(first, second);
             found.iter().for_each(|found| println!("{found}"));
             findings.extend(found);
         }
     };
     for mode in extent.modes {
-        for at in spread(calls, extent.singles, turn_of(scenario.name) + turn_of(mode)) {
+        for at in spread(calls, extent.singles, turn_of(name) + turn_of(mode)) {
             judge(Fault { mode, at }, None);
         }
     }
-    let own = turn_of(scenario.name);
+    let own = turn_of(name);
     for (turn, at) in (own..).zip(spread(calls, extent.doubles, own)) {
         let first = Fault { mode: ["kill", "enospc-on", "eio-on"][turn % 3], at };
-        world.lay_out();
-        let _whatever_came_of_it = world.run(scenario.verb, first);
-        let calls = world.run(&NEXT, Fault { mode: "kill", at: 0 }).calls;
+        let calls = calls_of_next(first);
         for (turn, at) in (own..).zip(spread(calls, extent.doubles, turn)) {
             judge(first, Some(Fault { mode: MODES[turn % MODES.len()], at }));
         }
     }
-    println!(
-        "faults: {}: {calls} calls, {tried} tried, {} findings",
-        scenario.name,
-        findings.len()
-    );
+    println!("faults: {name}: {calls} calls, {tried} tried, {} findings", findings.len());
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
 

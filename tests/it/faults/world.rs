@@ -63,10 +63,15 @@ impl World {
 
     /// Runs offshoot while one of its calls goes wrong.
     pub(super) fn run(&self, words: &[&str], fault: Fault) -> Faulted {
+        self.run_with(&[], words, fault)
+    }
+
+    /// The same, the tool with these options; until all processes have ended that this has started.
+    pub(super) fn run_with(&self, options: &[&str], words: &[&str], fault: Fault) -> Faulted {
         let report = self.sandbox.root().join("report");
         let _there_is_none_at_first = std::fs::remove_file(&report);
         let mut command = self.sandbox.command(self.tool.to_str().expect("UTF-8"));
-        command.current_dir(self.repo().root()).arg(self.place()).arg(&report);
+        command.current_dir(self.repo().root()).args(options).arg(self.place()).arg(&report);
         command.args([fault.mode, &fault.at.to_string(), env!("CARGO_BIN_EXE_offshoot")]);
         command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("the tool starts");
