@@ -110,11 +110,11 @@ fn sweep_end(name: &'static str, prepare: fn(&TestRepo<'_>), verb: &'static [&'s
     try_all(name, calls, &calls_of_next, &mut |first, second| {
         let (what, _) = run(&world, verb, first);
         let mut what = format!("{name}: {what}");
-        let mut lost = first.mode == "kill" && !knows_the_end(&world);
+        let mut lost = first.mode == "kill" && !knows_the_ends(&world);
         if let Some(second) = second {
             let again = world.run_with(&FOR_A_WHILE[2..], &NEXT, second);
             what += &format!(", then {} at {} ({:?})", second.mode, second.at, again.at);
-            lost |= first.mode == "kill" && !knows_the_end(&world);
+            lost |= first.mode == "kill" && !knows_the_ends(&world);
         }
         let modes = [Some(first.mode), second.map(|second| second.mode)];
         let wrong = judge(&world, &end, &modes.map(Option::unwrap_or_default), lost);
@@ -137,10 +137,10 @@ fn told(world: &World) -> std::path::PathBuf {
     world.sandbox.root().join("told")
 }
 
-/// Whether it is on record how the agent ended; nobody can know it otherwise when all have died.
-fn knows_the_end(world: &World) -> bool {
+/// Whether it is on record how the agents ended; nobody can know it otherwise when all have died.
+fn knows_the_ends(world: &World) -> bool {
     let tasks = world.repo().state_folder().join("tasks").read_dir().expect("a folder");
-    tasks.flatten().any(|task| {
+    tasks.flatten().all(|task| {
         let state = std::fs::read_to_string(task.path().join("state.json")).unwrap_or_default();
         task.path().join("status").exists() || !state.contains("\"phase\":\"agent\"")
     })
