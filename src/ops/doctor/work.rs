@@ -49,6 +49,10 @@ pub(super) fn branch_is_elsewhere(look: &Look<'_>) -> Result<Vec<Finding>> {
         }
         let (name, branch) = (task.name(), &task.spec.branch);
         let Some(tip) = repo.read_ref(&branch.full_ref())? else {
+            // A task that could not be set up may have ended before it had one.
+            if task.record.worktree.is_none() && head == task.spec.base.commit {
+                continue;
+            }
             let last = last_tip(look, task, head)?;
             let message = format!("the branch `{branch}` of `{name}` is gone; it was at {last}");
             let fix = Fix::MakeBranch(task.id(), last);

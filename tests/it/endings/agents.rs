@@ -299,6 +299,8 @@ fn a_worktree_that_cannot_be_made_is_an_ending_too() {
         (&"failed".into(), &"setup_failed".into())
     );
     assert!(text(&task["outcome"]["message"]).contains("a-file"), "{task:#}");
+    // It never had a branch, so none is missed.
+    repo.offshoot(&["doctor"]).ok();
     repo.offshoot(&["discard", "t"]).ok();
 }
 
