@@ -235,7 +235,8 @@ impl Repo {
     }
 
     /// Removes the locks that a killed git of ours left on a task's branch, and on HEAD of its worktree, while
-    /// it moved the branch on: they hold nothing, or a commit on top of where the branch is. Waits for a
+    /// it moved the branch on or put the worktree on it: they hold nothing, a commit on top of where the branch
+    /// is, or the branch. Waits for a
     /// second if there are some, to see that they are nobody's any more.
     pub fn sweep_branch_locks(&self, name: &str, checkout: Option<&Checkout>) {
         let tip = self.read_ref(name).ok().flatten();
@@ -243,6 +244,7 @@ impl Repo {
             let content = lock.content.trim_ascii_end();
             let to = std::str::from_utf8(content).ok().and_then(|text| text.parse().ok());
             content.is_empty()
+                || content.strip_prefix(b"ref: ") == Some(name.as_bytes())
                 || to.is_some_and(|to| tip.is_some() && self.first_parent_of(to).ok() == tip)
         };
         let mut paths = vec![self.common_dir().join(format!("{name}.lock"))];

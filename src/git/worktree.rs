@@ -187,12 +187,17 @@ impl Repo {
     /// # Errors
     /// `git` when HEAD cannot be written.
     pub fn attach_head(&self, checkout: &Checkout, branch: &BranchName) -> Result<()> {
-        self.git
-            .at(&checkout.git_dir, "symbolic-ref")
-            .args(["-m", "offshoot: on the task's branch", "HEAD"])
-            .arg(branch.full_ref())
-            .run()
-            .map(drop)
+        let name = branch.full_ref();
+        let attach = || {
+            let command = self.git.at(&checkout.git_dir, "symbolic-ref");
+            let command = command.args(["-m", "offshoot: on the task's branch", "HEAD"]);
+            command.arg(&name).run().map(drop)
+        };
+        attach().or_else(|_| {
+            // Git may have died with the lock.
+            self.sweep_branch_locks(&name, Some(checkout));
+            attach()
+        })
     }
 
     /// The worktree that git's entry says is the task's, if its folder is there too.
