@@ -104,6 +104,14 @@ struct Undisturbed {
     is_told: bool,
 }
 
+/// What nobody can know any more.
+struct Lost {
+    /// How an agent ended.
+    end: bool,
+    /// How many processes it left.
+    left: bool,
+}
+
 /// A world in which a task ends, and what comes of it undisturbed.
 struct Sweep {
     name: &'static str,
@@ -145,14 +153,19 @@ impl Sweep {
         let world = &self.world;
         let (what, _) = run(world, options, self.verb, first);
         let mut what = format!("{}: {what}", self.name);
-        let mut lost = first.mode == "kill" && !knows_the_ends(world);
+        let mut lost = Lost {
+            end: first.mode == "kill" && !knows_the_ends(world),
+            // A kill of everything is one of them too, and of the shim when it has not written it down.
+            left: first.mode == "kill" || first.mode == "kill-one" && what.contains("status"),
+        };
         if let Some(second) = second {
             let again = world.run_with(&FOR_A_WHILE[2..], &NEXT, second);
             what += &format!(", then {} at {} ({:?})", second.mode, second.at, again.at);
-            lost |= first.mode == "kill" && !knows_the_ends(world);
+            lost.end |= [first.mode, second.mode].contains(&"kill") && !knows_the_ends(world);
+            lost.left |= second.mode.starts_with("kill");
         }
         let modes = [Some(first.mode), second.map(|second| second.mode)];
-        let wrong = judge(world, &self.end, &modes.map(Option::unwrap_or_default), lost);
+        let wrong = judge(world, &self.end, &modes.map(Option::unwrap_or_default), &lost);
         (!wrong.is_empty()).then(|| format!("{what}\n{}", wrong.join("\n")))
     }
 }
@@ -198,7 +211,7 @@ fn undisturbed(world: &World) -> Undisturbed {
     Undisturbed { picture, worktree, state, landed, is_told }
 }
 
-fn judge(world: &World, end: &Undisturbed, modes: &[&str; 2], lost: bool) -> Vec<String> {
+fn judge(world: &World, end: &Undisturbed, modes: &[&str; 2], lost: &Lost) -> Vec<String> {
     let repo = world.repo();
     let mut wrong = Vec::new();
     let list = repo.offshoot(&["list"]);
@@ -226,8 +239,7 @@ fn judge(world: &World, end: &Undisturbed, modes: &[&str; 2], lost: bool) -> Vec
     if entries != ended.len() {
         wrong.push(format!("  {entries} entries of the inbox: {inbox}"));
     }
-    // A kill of everything is one of these processes too.
-    let all = |seen: &str| match modes.contains(&"kill") {
+    let all = |seen: &str| match lost.left {
         true => seen.replace(" stragglers", ""),
         false => seen.to_owned(),
     };
@@ -261,7 +273,7 @@ fn judge(world: &World, end: &Undisturbed, modes: &[&str; 2], lost: bool) -> Vec
 }
 
 /// Whether a task says itself why something is not as undisturbed.
-fn is_told(repo: &TestRepo<'_>, task: &Value, modes: &[&str; 2], lost: bool) -> bool {
+fn is_told(repo: &TestRepo<'_>, task: &Value, modes: &[&str; 2], lost: &Lost) -> bool {
     let task = repo.task(text(&task["name"]));
     let warns = task["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty());
     let kind = text(&task["outcome"]["kind"]);
@@ -269,7 +281,7 @@ fn is_told(repo: &TestRepo<'_>, task: &Value, modes: &[&str; 2], lost: bool) -> 
     // The agent's own process, that of another attempt, may be the one that is killed.
     let is_killed = kind == "spawn_failed" && modes.contains(&"kill-one");
     let has_failed = modes.iter().any(|mode| fails(mode)) && (warns || could_not_start);
-    lost && kind == "interrupted" || is_killed || has_failed
+    lost.end && kind == "interrupted" || is_killed || has_failed
 }
 
 /// Whether calls fail in this mode, instead of processes being killed.
