@@ -7,7 +7,7 @@
 //! a warning says so; and it lands as if nothing had happened.
 
 use super::picture::{difference, left_about, picture};
-use super::sweep::{Scenario, Steps, try_all};
+use super::sweep::{Extent, Scenario, Steps, try_all};
 use super::world::{Fault, World};
 use crate::sandbox::{TestRepo, text, wait_until};
 use serde_json::Value;
@@ -143,9 +143,12 @@ impl Sweep {
             run(&self.world, &FOR_A_WHILE, self.verb, first);
             self.world.run(&NEXT, Fault { mode: "kill", at: 0 }).calls
         };
-        try_all(self.name, self.calls, &calls_of_next, &mut |first, second| {
-            self.try_one(&FOR_A_WHILE, first, second)
-        });
+        try_all(
+            (self.name, Extent::least(self.name)),
+            self.calls,
+            &calls_of_next,
+            &mut |first, second| self.try_one(&FOR_A_WHILE, first, second),
+        );
     }
 
     /// What is wrong after a fault in the dispatch and what it starts, and another one in the next command.
@@ -400,7 +403,7 @@ fn a_few_files() {
 
 #[test]
 fn many_files() {
-    sweep_end("many_files", many, &DISPATCH);
+    sweep_end("many", many, &DISPATCH);
 }
 
 #[test]

@@ -34,7 +34,7 @@ const NEXT: [&str; 1] = ["list"];
 const ENOUGH: usize = 40;
 
 /// How many calls are taken: all of them, or some that are spread evenly.
-struct Extent {
+pub(super) struct Extent {
     /// Of each mode.
     singles: usize,
     /// Of the verb, and as many of the next command after each.
@@ -46,7 +46,7 @@ impl Extent {
     /// `OFFSHOOT_FAULTS=all` (by `scripts/faults`) takes everything, a mode's name all of that mode,
     /// `double` only two faults in a row; `OFFSHOOT_FAULTS_CALLS` at most so many calls of each. Without
     /// them one call of two modes is taken, of other modes in the next scenario, and one double fault.
-    fn chosen(name: &str) -> Self {
+    pub(super) fn chosen(name: &str) -> Self {
         let most = std::env::var("OFFSHOOT_FAULTS_CALLS").ok();
         let singles = most.map_or(usize::MAX, |most| most.parse().expect("a number of calls"));
         let doubles = singles.min(16);
@@ -61,6 +61,15 @@ impl Extent {
                 let turn = turn_of(name) % 3;
                 Self { singles: 1, doubles: 1, modes: vec![MODES[turn], MODES[turn + 3]] }
             }
+        }
+    }
+
+    /// The same, but one call of one mode where nothing is chosen: for what takes seconds.
+    pub(super) fn least(name: &str) -> Self {
+        let chosen = Self::chosen(name);
+        match std::env::var_os("OFFSHOOT_FAULTS") {
+            Some(_) => chosen,
+            None => Self { doubles: 0, modes: vec![MODES[turn_of(name) % MODES.len()]], ..chosen },
         }
     }
 }
@@ -99,21 +108,23 @@ pub(super) fn sweep(scenario: &Scenario) {
         let _whatever_came_of_it = world.run(scenario.verb, first);
         world.run(&NEXT, Fault { mode: "kill", at: 0 }).calls
     };
-    try_all(scenario.name, calls, &calls_of_next, &mut |first, second| {
-        try_one(&world, scenario, &ends, (first, second))
-    });
+    try_all(
+        (scenario.name, Extent::chosen(scenario.name)),
+        calls,
+        &calls_of_next,
+        &mut |first, second| try_one(&world, scenario, &ends, (first, second)),
+    );
 }
 
 /// Tries every fault that is to be tried at one of `calls`, and some of these with another one in the
 /// next command, of which `calls_of_next` tells how many calls it makes. Fails with what is found.
 #[expect(clippy::print_stdout, reason = "the long form tells figures")]
 pub(super) fn try_all(
-    name: &str,
+    (name, extent): (&str, Extent),
     calls: usize,
     calls_of_next: &dyn Fn(Fault) -> usize,
     try_one: &mut dyn FnMut(Fault, Option<Fault>) -> Option<String>,
 ) {
-    let extent = Extent::chosen(name);
     let (mut tried, mut findings) = (0, Vec::new());
     let mut judge = |first: Fault, second: Option<Fault>| {
         if findings.len() < ENOUGH {
