@@ -73,6 +73,11 @@ fn few(repo: &TestRepo<'_>) {
     work(repo, &format!("{CHANGES}{LAST}"));
 }
 
+/// Nothing of it committed.
+fn uncommitted(repo: &TestRepo<'_>) {
+    work(repo, &format!("echo new >new\nrm notes.txt\n{LAST}"));
+}
+
 fn many(repo: &TestRepo<'_>) {
     work(repo, &format!("{CHANGES}{MUCH}{LAST}"));
 }
@@ -385,10 +390,20 @@ fn land(repo: &TestRepo<'_>) -> Result<String, String> {
     Ok(format!("{}\n{there}\n", repo.status_porcelain()))
 }
 
+/// There is room for what tells of the end, and none for what it came to.
+#[test]
+fn what_cannot_be_recorded_stays_in_the_worktree_and_lands_from_there() {
+    let Some(sweep) = Sweep::of("unrecorded", uncommitted, &DISPATCH) else { return };
+    let full = Fault { mode: "enospc-on", at: 1 };
+    let wrong = sweep.try_one(&["-a", "ended", "-i", "/objects/"], full, None);
+    assert_eq!(wrong, None, "{}", wrong.clone().unwrap_or_default());
+    let task = sweep.world.repo().task("t");
+    assert_eq!(task["outcome"]["code"], 0);
+    assert_eq!(task["warnings"][0]["kind"], "snapshot_failed", "{task:#}");
+}
+
 #[test]
 fn where_somebody_died_once() {
-    let uncommitted =
-        |repo: &TestRepo<'_>| work(repo, "echo new >new\nrm notes.txt\nmkdir ../../ended\n");
     let Some(sweep) = Sweep::of("where_somebody_died_once", uncommitted, &DISPATCH) else { return };
     for (after, at, mode) in ONCE {
         let wrong = sweep.try_one(&["-a", after], Fault { mode, at }, None);
