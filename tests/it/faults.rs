@@ -11,6 +11,7 @@
 mod ends;
 mod picture;
 mod sweep;
+mod verdict;
 mod worktrees;
 mod world;
 

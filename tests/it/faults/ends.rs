@@ -3,25 +3,22 @@
 //! stays full, or broken, does so for a while.
 //!
 //! Whatever happened, after the next command the task has ended as its agent did, once, and everybody is
-//! told of it once; the result is what the agent left, or stands in the worktree as it was left there and
+//! told of it; the result is what the agent left, or stands in the worktree as it was left there and
 //! a warning says so; and it lands as if nothing had happened.
 
-use super::picture::{difference, left_about, picture};
 use super::sweep::{Extent, Scenario, Steps, try_all};
+use super::verdict::{Lost, Undisturbed, judge, knows_the_ends, told, undisturbed};
 use super::world::{Fault, World};
-use crate::sandbox::{TestRepo, text, wait_until};
-use serde_json::Value;
-use std::collections::BTreeSet;
-use std::path::Path;
+use crate::sandbox::TestRepo;
 
-/// Where a task once was not finished as it should be by whoever came after: that many calls after one of
-/// that object. Git has the locks by which it moves the branch; it has moved it, and the worktree's log
-/// does not tell of that yet; the log does, and the worktree's index does not know.
-const ONCE: [(&str, usize, &str); 4] = [
-    ("HEAD.lock", 1, "kill-one"),
-    ("HEAD.lock", 4, "kill-one"),
-    ("HEAD.lock", 5, "kill"),
-    ("index.offshoot.new", 1, "kill-one"),
+/// Where a task once was not finished as it should be by whoever came after: at the first call about that.
+/// Git has not moved the branch; it has, and the worktree's log does not tell of that; the worktree's index
+/// does not know of it.
+const ONCE: [(&str, &str); 4] = [
+    ("heads/offshoot/t.lock", "kill-one"),
+    ("t/logs/HEAD", "kill-one"),
+    ("t/logs/HEAD", "kill"),
+    ("t/index.offshoot", "kill-one"),
 ];
 
 /// What the agent does first: every sort of change, some of it committed.
@@ -53,7 +50,7 @@ const TWICE: [&str; 12] = [
     "--retries",
     "1",
     "--on-done",
-    "echo told >>../../told",
+    "echo told >>\"$HOME/../told\"",
     "--",
     "sh",
     "../../work.sh",
@@ -98,23 +95,6 @@ fn followed(repo: &TestRepo<'_>) {
     repo.sandbox().write_config("max_parallel = 1\n");
     let offshoot = env!("CARGO_BIN_EXE_offshoot");
     work(repo, &format!("{CHANGES}'{offshoot}' dispatch --name u -- true >&2\n{LAST}"));
-}
-
-/// What there is after an end that nothing disturbed, and when that has landed.
-struct Undisturbed {
-    picture: String,
-    worktree: Vec<String>,
-    state: BTreeSet<String>,
-    landed: String,
-    is_told: bool,
-}
-
-/// What nobody can know any more.
-struct Lost {
-    /// How an agent ended.
-    end: bool,
-    /// How many processes it left.
-    left: bool,
 }
 
 /// A world in which a task ends, and what comes of it undisturbed.
@@ -194,202 +174,6 @@ fn run(world: &World, options: &[&str], verb: &[&str], fault: Fault) -> (String,
     (format!("{} at {} of {} ({at})", fault.mode, fault.at, ran.calls), ran.calls)
 }
 
-/// What `--on-done` writes, outside of where calls fail.
-fn told(world: &World) -> std::path::PathBuf {
-    world.sandbox.root().join("told")
-}
-
-/// Whether it is on record how the agents ended; nobody can know it otherwise when all have died.
-fn knows_the_ends(world: &World) -> bool {
-    let tasks = world.repo().state_folder().join("tasks").read_dir().expect("a folder");
-    tasks.flatten().all(|task| {
-        let state = std::fs::read_to_string(task.path().join("state.json")).unwrap_or_default();
-        task.path().join("status").exists() || !state.contains("\"phase\":\"agent\"")
-    })
-}
-
-fn undisturbed(world: &World) -> Undisturbed {
-    let repo = world.repo();
-    repo.offshoot(&NEXT).ok();
-    let picture = seen(world);
-    let worktree = worktree(&picture);
-    assert!(worktree.iter().any(|line| line.contains("/new")), "{picture}");
-    let state = state_files(&repo);
-    let (landed, is_told) = (land(&repo).expect("it lands"), told(world).exists());
-    Undisturbed { picture, worktree, state, landed, is_told }
-}
-
-fn judge(world: &World, end: &Undisturbed, modes: &[&str; 2], lost: &Lost) -> Vec<String> {
-    let repo = world.repo();
-    let mut wrong = Vec::new();
-    let list = repo.offshoot(&["list"]);
-    if list.code != 0 {
-        wrong.push(format!("  the next command: {list}"));
-    }
-    for task in tasks(&repo) {
-        let waited = repo.offshoot(&["wait", "--timeout", "20", text(&task["name"])]);
-        if !matches!(waited.code, 0 | 4) {
-            wrong.push(format!("  it does not end: {waited}"));
-        }
-    }
-    wait_until("the end of all", || world.sandbox.processes().is_empty());
-    let now = seen(world);
-    let ended = tasks(&repo);
-    for task in &ended {
-        let name = text(&task["name"]);
-        let finished = repo.told(name).iter().filter(|event| *event == "finished").count();
-        if finished != 1 {
-            wrong.push(format!("  `{name}` has {finished} ends: {:?}", repo.told(name)));
-        }
-    }
-    let inbox = repo.offshoot_json(&["inbox", "--all"]);
-    let entries = inbox["events"].as_array().map_or(0, Vec::len);
-    if entries != ended.len() {
-        wrong.push(format!("  {entries} entries of the inbox: {inbox}"));
-    }
-    let all = |seen: &str| match lost.left {
-        true => seen.replace(" stragglers", ""),
-        false => seen.to_owned(),
-    };
-    if all(&now) != all(&end.picture) && !ended.iter().any(|task| is_told(&repo, task, modes, lost))
-    {
-        wrong.push(format!("  not as undisturbed:\n{}", difference(&end.picture, &now)));
-    }
-    // At least once; a command that cannot be started is on record as that.
-    if told(world).exists() != end.is_told && modes.iter().all(|mode| !fails(mode)) {
-        wrong.push("  nobody was told".to_owned());
-    }
-    if worktree(&now) != end.worktree {
-        wrong.push("  the worktree is not as the agent left it".to_owned());
-    }
-    let more: Vec<_> = state_files(&repo).difference(&end.state).cloned().collect();
-    if !more.is_empty() {
-        wrong.push(format!("  left in the state folder: {more:?}"));
-    }
-    let doctor = repo.offshoot(&["doctor"]);
-    if doctor.code != 0 {
-        wrong.push(format!("  doctor: {doctor}"));
-    }
-    wrong.extend(look_at_objects(&repo, modes));
-    match land(&repo) {
-        Ok(landed) if landed == end.landed => {}
-        Ok(landed) => wrong.push(format!("  landed:\n{}", difference(&end.landed, &landed))),
-        Err(said) => wrong.push(format!("  it does not land: {said}")),
-    }
-    wrong.extend(left_about(world).into_iter().map(|path| format!("  left about: {path}")));
-    wrong
-}
-
-/// Whether a task says itself why something is not as undisturbed.
-fn is_told(repo: &TestRepo<'_>, task: &Value, modes: &[&str; 2], lost: &Lost) -> bool {
-    let task = repo.task(text(&task["name"]));
-    let warns = task["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty());
-    let kind = text(&task["outcome"]["kind"]);
-    let could_not_start = matches!(kind, "setup_failed" | "spawn_failed");
-    // The agent's own process, that of another attempt, may be the one that is killed.
-    let is_killed = kind == "spawn_failed" && modes.contains(&"kill-one");
-    let has_failed = modes.iter().any(|mode| fails(mode)) && (warns || could_not_start);
-    lost.end && kind == "interrupted" || is_killed || has_failed
-}
-
-/// Whether calls fail in this mode, instead of processes being killed.
-fn fails(mode: &str) -> bool {
-    mode.starts_with("eno") || mode.starts_with("eio")
-}
-
-fn tasks(repo: &TestRepo<'_>) -> Vec<Value> {
-    let list = repo.offshoot_json(&["list", "--all"]);
-    list["tasks"].as_array().cloned().unwrap_or_default()
-}
-
-/// The picture, whatever the tasks' ids, which decide on an order too.
-fn seen(world: &World) -> String {
-    let mut words = picture(world);
-    for task in tasks(&world.repo()) {
-        let task = world.repo().task(text(&task["name"]));
-        let diff = &task["diff"];
-        let told = [&diff["files"], &diff["commits"], &diff["leftovers_committed"]];
-        words += &format!("of {} {told:?}", task["name"]);
-        for warning in task["warnings"].as_array().into_iter().flatten() {
-            words += &format!(" {}", text(&warning["kind"]));
-        }
-        words.push('\n');
-    }
-    let words = nameless(&world.repo(), words);
-    let mut lines: Vec<&str> = words.lines().collect();
-    lines.sort_unstable();
-    lines.join("\n")
-}
-
-fn nameless(repo: &TestRepo<'_>, words: String) -> String {
-    tasks(repo).iter().fold(words, |known, task| known.replace(text(&task["id"]), "ID"))
-}
-
-/// What stands in the worktree, git's own files aside.
-fn worktree(picture: &str) -> Vec<String> {
-    let lines = picture.lines().filter(|line| line.starts_with("repo.offshoots/t"));
-    lines.map(str::to_owned).collect()
-}
-
-/// The files of our state, whatever the tasks' ids. Who replaces a file of a task uses a sibling of one
-/// name, which the next one uses again, or goes with the task, as does the mark of a worktree half made.
-fn state_files(repo: &TestRepo<'_>) -> BTreeSet<String> {
-    let mut found = String::new();
-    let state = repo.state_folder();
-    files_below(&state, &mut |path| {
-        let name = path.strip_prefix(&state).expect("below").display().to_string();
-        let is_sibling = name.rsplit('/').next().is_some_and(|name| name.starts_with('.'));
-        let is_entry = name.starts_with("inbox/");
-        let goes = [".lock", ".new", "/making"].iter().any(|end| name.ends_with(end));
-        if !is_sibling && !is_entry && !goes {
-            found.push_str(&format!("{name}\n"));
-        }
-    });
-    nameless(repo, found).lines().map(str::to_owned).collect()
-}
-
-/// Git finds nothing wrong, and nothing of ours lies among its objects for ever.
-fn look_at_objects(repo: &TestRepo<'_>, modes: &[&str; 2]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let fsck = repo.git_ran(&["fsck", "--full", "--strict", "--no-dangling"]);
-    if fsck.code != 0 {
-        wrong.push(format!("  fsck: {fsck}"));
-    }
-    // Who was killed, or may not remove anything, leaves what git clears away.
-    if modes.iter().any(|mode| mode.starts_with("kill") || mode.starts_with("eio")) {
-        repo.git(&["prune", "--expire=now"]);
-    }
-    let objects = repo.root().join(".git/objects");
-    files_below(&objects, &mut |path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_alone = name.ends_with(".pack") && !path.with_extension("idx").exists();
-        // One whose index failed at the very last stays: it may just have become somebody else's.
-        if name.starts_with("tmp") || is_alone && !modes.iter().any(|mode| fails(mode)) {
-            wrong.push(format!("  left about: {}", path.display()));
-        }
-    });
-    wrong
-}
-
-fn files_below(folder: &Path, look: &mut dyn FnMut(&Path)) {
-    for entry in folder.read_dir().into_iter().flatten().flatten() {
-        match entry.file_type().expect("it is there").is_dir() {
-            true => files_below(&entry.path(), look),
-            false => look(&entry.path()),
-        }
-    }
-}
-
-/// Lands the task and tells what there is then, or what is said against it.
-fn land(repo: &TestRepo<'_>) -> Result<String, String> {
-    let landed = repo.offshoot(&["merge", "--take-leftovers", "t"]);
-    if landed.code != 0 {
-        return Err(landed.to_string());
-    }
-    let there = repo.git(&["ls-tree", "-r", "-t", "HEAD"]);
-    Ok(format!("{}\n{there}\n", repo.status_porcelain()))
-}
-
 /// There is room for what tells of the end, and none for what it came to.
 #[test]
 fn what_cannot_be_recorded_stays_in_the_worktree_and_lands_from_there() {
@@ -405,8 +189,9 @@ fn what_cannot_be_recorded_stays_in_the_worktree_and_lands_from_there() {
 #[test]
 fn where_somebody_died_once() {
     let Some(sweep) = Sweep::of("where_somebody_died_once", uncommitted, &DISPATCH) else { return };
-    for (after, at, mode) in ONCE {
-        let wrong = sweep.try_one(&["-a", after], Fault { mode, at }, None);
+    for (about, mode) in ONCE {
+        let options = ["-a", "ended", "-i", about];
+        let wrong = sweep.try_one(&options, Fault { mode, at: 1 }, None);
         assert_eq!(wrong, None, "{}", wrong.clone().unwrap_or_default());
     }
 }
