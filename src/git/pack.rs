@@ -106,7 +106,8 @@ impl Pack {
         Ok(same.then_some(Self { index, content, objects }))
     }
 
-    fn find(&self, id: &[u8]) -> Option<usize> {
+    /// Where an object begins in it.
+    pub(super) fn find(&self, id: &[u8]) -> Option<usize> {
         let first = usize::from(*id.first()?);
         let before = |byte: usize| number(&self.index, 8 + 4 * byte);
         let from = if first == 0 { 0 } else { before(first - 1)? };

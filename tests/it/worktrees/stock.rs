@@ -77,8 +77,18 @@ fn what_is_lost_everywhere_else_is_in_the_stock() {
     let index = world.in_stock("stock.idx");
     world.git(&["verify-pack", index.to_str().expect("UTF-8")]);
     world.empty_checkout();
-    world.make_out_of(&world.stock());
-    assert!(!world.stock().is_asked_for());
+    let stock = world.stock();
+    let before = stock.look().expect("a stock").used;
+    world.make_out_of(&stock);
+    assert!(!stock.is_asked_for());
+    // As when it was not in memory: it is not made again.
+    let tree = world.git(&["rev-parse", "HEAD^{tree}"]);
+    fs::write(world.in_stock("wanted"), format!("{tree} 10")).expect("writes");
+    let used = stock.look();
+    assert!(used.as_ref().expect("a stock").used > before, "it has served");
+    world.repo().restock(&stock).expect("there is one");
+    assert_eq!(stock.look(), used);
+    assert!(!stock.is_asked_for());
 
     let lost = world.git(&["rev-parse", "HEAD:d7/e4/f79"]);
     let (folder, file) = lost.split_at(2);
