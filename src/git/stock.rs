@@ -19,7 +19,7 @@ use crate::names::ObjectId;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::{Errno, ReadWriteFlags};
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, IoSliceMut};
+use std::io::{ErrorKind, IoSliceMut};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -67,8 +67,10 @@ impl Stock {
 
     /// The stock, if there is one and it is in memory.
     pub(super) fn pack(&self) -> Option<Pack> {
-        let content = File::open(self.content()).ok().filter(|_| self.most > 0)?;
-        is_in_memory(&content).then(|| Pack::open(&self.index()).ok().flatten()).flatten()
+        if self.most == 0 || !is_in_memory(&File::open(self.content()).ok()?) {
+            return None;
+        }
+        Pack::open(&self.index()).ok()?
     }
 
     /// Notes that it has served `count` of the files of a new worktree, or too few of them.
@@ -120,15 +122,10 @@ impl Stock {
         Ok(())
     }
 
-    /// Whether all of a tree is in it.
+    /// Whether all of a tree is in it, undamaged. Then all of it has been brought into memory.
     fn holds(&self, tree: ObjectId) -> bool {
         let pack = Pack::open(&self.index()).ok().flatten();
-        pack.is_some_and(|pack| pack.find(tree.as_bytes()).is_some())
-    }
-
-    /// Brings it into memory.
-    fn read_in(&self) -> io::Result<()> {
-        io::copy(&mut File::open(self.content())?, &mut io::sink()).map(drop)
+        pack.is_some_and(|pack| pack.find(tree.as_bytes()).is_some() && pack.is_whole())
     }
 
     /// The tree that is asked for, if all of it may be in stock.
@@ -156,7 +153,7 @@ impl Repo {
         }
         let made = stock.wanted().map_or(Ok(()), |tree| {
             if stock.holds(tree) {
-                return stock.read_in().attempt(attempt);
+                return Ok(());
             }
             let made = self.pack_undeflated(tree, &making)?;
             let (index, content) = (made.with_extension("idx"), made.with_extension("pack"));

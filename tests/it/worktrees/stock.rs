@@ -129,6 +129,8 @@ fn a_damaged_stock_is_of_no_use_and_no_harm() {
     world.empty_checkout();
     let read = |file: &str| fs::read(world.in_stock(file)).expect("a file");
     let (index, pack) = (read("stock.idx"), read("stock.pack"));
+    let (listed, whole) = (index.clone(), pack.clone());
+    let asked = format!("{} 10", world.git(&["rev-parse", "HEAD^{tree}"]));
     let put = |file: &str, bytes: &[u8]| {
         let path = world.in_stock(file);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("its owner may");
@@ -163,6 +165,10 @@ fn a_damaged_stock_is_of_no_use_and_no_harm() {
         world.make_room();
         let made = world.try_to_make_from(TaskId::random(), Some(&world.stock()));
         assert!(files_of(&made.expect("makes a worktree").root) == wanted);
+        // Asked for again, it is seen.
+        fs::write(world.in_stock("wanted"), &asked).expect("writes");
+        world.repo().restock(&world.stock()).expect("makes it");
+        assert!(read("stock.pack") == whole && read("stock.idx") == listed);
     }
 }
 
