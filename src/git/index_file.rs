@@ -206,7 +206,7 @@ impl CachedTree {
 }
 
 /// The sum at the end.
-fn sum_of(content: &[u8]) -> [u8; ID] {
+pub(super) fn sum_of(content: &[u8]) -> [u8; ID] {
     Sha1::digest(content).into()
 }
 

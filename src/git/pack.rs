@@ -7,6 +7,7 @@
 //! not found here, or does not look as it should, is told as `None`: libgit2 finds it, or says what is
 //! wrong. Deliberately absent: loose objects, alternates, indexes over several packs.
 
+use super::index_file::sum_of;
 use crate::names::ObjectId;
 use libdeflater::Decompressor;
 use memmap2::Mmap;
@@ -106,7 +107,16 @@ impl Pack {
         Ok(same.then_some(Self { index, content, objects }))
     }
 
-    fn find(&self, id: &[u8]) -> Option<usize> {
+    /// Whether both files are as they were written: each ends with the sum of what is before.
+    pub(super) fn is_whole(&self) -> bool {
+        [&self.index, &self.content].into_iter().all(|file| {
+            let (content, sum) = file.split_at(file.len() - ID);
+            sum_of(content) == sum
+        })
+    }
+
+    /// Where an object begins in it.
+    pub(super) fn find(&self, id: &[u8]) -> Option<usize> {
         let first = usize::from(*id.first()?);
         let before = |byte: usize| number(&self.index, 8 + 4 * byte);
         let from = if first == 0 { 0 } else { before(first - 1)? };

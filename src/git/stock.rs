@@ -5,7 +5,8 @@
 //! A worktree of which most was not in the stock asks for a new one; that is made later, by nobody who
 //! waits. What is in it is found by its id, so a stock of an older tree serves what has not changed, and
 //! none, or a damaged one, costs time only: contents have checksums as in every pack, so nothing has to be
-//! fsynced either. One that is not in memory is not read: the repository's own packs are smaller.
+//! fsynced either. One that is not in memory is not read, since the repository's own packs are smaller, but
+//! brought there for the next worktree.
 //! Deliberately absent: a stock of small trees, and more than one.
 
 use super::fresh::remove_folder;
@@ -66,8 +67,10 @@ impl Stock {
 
     /// The stock, if there is one and it is in memory.
     pub(super) fn pack(&self) -> Option<Pack> {
-        let content = File::open(self.content()).ok().filter(|_| self.most > 0)?;
-        is_in_memory(&content).then(|| Pack::open(&self.index()).ok().flatten()).flatten()
+        if self.most == 0 || !is_in_memory(&File::open(self.content()).ok()?) {
+            return None;
+        }
+        Pack::open(&self.index()).ok()?
     }
 
     /// Notes that it has served `count` of the files of a new worktree, or too few of them.
@@ -119,6 +122,12 @@ impl Stock {
         Ok(())
     }
 
+    /// Whether all of a tree is in it, undamaged. Then all of it has been brought into memory.
+    fn holds(&self, tree: ObjectId) -> bool {
+        let pack = Pack::open(&self.index()).ok().flatten();
+        pack.is_some_and(|pack| pack.find(tree.as_bytes()).is_some() && pack.is_whole())
+    }
+
     /// The tree that is asked for, if all of it may be in stock.
     fn wanted(&self) -> Option<ObjectId> {
         let text = fs::read_to_string(self.asked_for()).ok()?;
@@ -129,7 +138,8 @@ impl Stock {
 }
 
 impl Repo {
-    /// Makes the stock that is asked for, in the place of the one before. The caller does chores, so nobody
+    /// Makes the stock that is asked for, in the place of the one before; one that is there already is
+    /// brought into memory. The caller does chores, so nobody
     /// else is at it; what somebody who died left half-made is removed.
     ///
     /// # Errors
@@ -142,6 +152,9 @@ impl Repo {
             return Ok(());
         }
         let made = stock.wanted().map_or(Ok(()), |tree| {
+            if stock.holds(tree) {
+                return Ok(());
+            }
             let made = self.pack_undeflated(tree, &making)?;
             let (index, content) = (made.with_extension("idx"), made.with_extension("pack"));
             // One of each kind are taken for none.

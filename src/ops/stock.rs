@@ -10,7 +10,7 @@ pub(super) fn stock(context: &Context) -> Stock {
     Stock { folder: context.store.layout().stock(), most: context.config.pool.stock_bytes }
 }
 
-/// Makes the one that is asked for, if the disk has room for it and the one before.
+/// Makes the one that is asked for, if the disk has room for it beside the one before.
 ///
 /// # Errors
 /// When it cannot be made; the next worktree asks again.

@@ -77,8 +77,18 @@ fn what_is_lost_everywhere_else_is_in_the_stock() {
     let index = world.in_stock("stock.idx");
     world.git(&["verify-pack", index.to_str().expect("UTF-8")]);
     world.empty_checkout();
-    world.make_out_of(&world.stock());
-    assert!(!world.stock().is_asked_for());
+    let stock = world.stock();
+    let before = stock.look().expect("a stock").used;
+    world.make_out_of(&stock);
+    assert!(!stock.is_asked_for());
+    // As when it was not in memory: it is not made again.
+    let tree = world.git(&["rev-parse", "HEAD^{tree}"]);
+    fs::write(world.in_stock("wanted"), format!("{tree} 10")).expect("writes");
+    let used = stock.look();
+    assert!(used.as_ref().expect("a stock").used > before, "it has served");
+    world.repo().restock(&stock).expect("there is one");
+    assert_eq!(stock.look(), used);
+    assert!(!stock.is_asked_for());
 
     let lost = world.git(&["rev-parse", "HEAD:d7/e4/f79"]);
     let (folder, file) = lost.split_at(2);
@@ -119,6 +129,8 @@ fn a_damaged_stock_is_of_no_use_and_no_harm() {
     world.empty_checkout();
     let read = |file: &str| fs::read(world.in_stock(file)).expect("a file");
     let (index, pack) = (read("stock.idx"), read("stock.pack"));
+    let (listed, whole) = (index.clone(), pack.clone());
+    let asked = format!("{} 10", world.git(&["rev-parse", "HEAD^{tree}"]));
     let put = |file: &str, bytes: &[u8]| {
         let path = world.in_stock(file);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("its owner may");
@@ -153,6 +165,10 @@ fn a_damaged_stock_is_of_no_use_and_no_harm() {
         world.make_room();
         let made = world.try_to_make_from(TaskId::random(), Some(&world.stock()));
         assert!(files_of(&made.expect("makes a worktree").root) == wanted);
+        // Asked for again, it is seen.
+        fs::write(world.in_stock("wanted"), &asked).expect("writes");
+        world.repo().restock(&world.stock()).expect("makes it");
+        assert!(read("stock.pack") == whole && read("stock.idx") == listed);
     }
 }
 
