@@ -236,8 +236,7 @@ impl Repo {
 
     /// Removes the locks that a killed git of ours left on a task's branch, and on HEAD of its worktree, while
     /// it moved the branch on or put the worktree on it: they hold nothing, a commit on top of where the branch
-    /// is, or the branch. Waits for a
-    /// second if there are some, to see that they are nobody's any more.
+    /// is, or the branch. Waits for a second if there are some, to see that they are nobody's any more.
     pub fn sweep_branch_locks(&self, name: &str, checkout: Option<&Checkout>) {
         let tip = self.read_ref(name).ok().flatten();
         let goes_on = |lock: &RefLock| {
