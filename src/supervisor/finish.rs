@@ -173,7 +173,7 @@ impl Life {
         match work.checkout.clone() {
             None => work.warnings.push(missing(&spec.worktree)),
             Some(checkout) => {
-                self.look_under_the_files(&checkout, &mut work);
+                self.look_under_the_files(&checkout, &mut work, tip);
                 let mended = mend_git_file(&checkout).map(|moved| work.warnings.extend(moved));
                 // What was cut off (a git killed for want of memory) is done anew, once.
                 let snapshot = || self.snapshot(&checkout, work.head);
@@ -196,13 +196,17 @@ impl Life {
     /// Somebody may have moved the branch from outside, under the feet of the agent. The files belong
     /// to where the worktree itself last went; taken for a change of anything else, they would revert
     /// what the branch was moved to.
-    fn look_under_the_files(&self, checkout: &Checkout, work: &mut Work) {
+    fn look_under_the_files(&self, checkout: &Checkout, work: &mut Work, tip: Option<CommitId>) {
         let Some(logged) = self.repo.last_logged_head(checkout) else { return };
         if logged == work.head || self.repo.tree_of(logged).is_err() {
             return;
         }
-        // Who moved it may have died before the log told of that.
-        if self.is_of_leftovers(work.head, logged).unwrap_or(false) {
+        // Who moved it may have died before the log told of that, or before HEAD followed.
+        let by_us = match tip == Some(logged) {
+            true => self.is_of_leftovers(logged, work.head),
+            false => self.is_of_leftovers(work.head, logged),
+        };
+        if by_us.unwrap_or(false) {
             return;
         }
         work.warnings.push(Warning::new(
