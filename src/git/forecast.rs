@@ -7,7 +7,6 @@
 //!
 //! Pairs are as they would stand on the target, from the target.
 
-use super::command::shares;
 use super::error::GitAttempt;
 use super::foreseen::Foreseen;
 use super::merge_batch::Wanted;
@@ -17,16 +16,14 @@ use super::parcel::Parcel;
 use super::plan::PlanRequest;
 use super::quarantine::Quarantine;
 use super::repo::Repo;
-use super::scout::{Scout, Start, request};
+use super::scout::{Seen, Start, request};
 use super::tree_diff::compare_trees;
 use super::untangled::Meeting;
 use crate::error::{Error, Result};
 use crate::names::{CommitId, ObjectId};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
 use std::path::Path;
-use std::thread;
 
 /// Looks ahead for one target.
 pub struct Forecaster<'a> {
@@ -75,25 +72,42 @@ impl Forecaster<'_> {
         self.told.into_inner()
     }
 
-    /// What landing each result by itself would do, in order.
+    /// What landing each result by itself would do, in order; if somebody has `seen` how far they can be
+    /// told, they are not looked at again.
     ///
     /// # Errors
     /// `unsupported` when git is too old, `io` when nothing can be written. Inside: why one of them
     /// cannot be landed at all.
-    pub fn outlooks(&self, coming: &[Coming]) -> Result<Vec<Result<Outlook>>> {
+    pub fn outlooks(&self, coming: &[Coming], seen: Option<Seen>) -> Result<Vec<Result<Outlook>>> {
         let known = |one: &Coming| self.known.as_ref()?.outlook(one);
         let known: Vec<_> = coming.iter().map(known).collect();
-        let unknown = coming.iter().zip(&known).filter(|(_, known)| known.is_none());
-        let unknown: Vec<_> = unknown.map(|(one, _)| *one).collect();
-        let mut starts = self.starts(&unknown).into_iter();
+        let starts: Vec<_> = match seen {
+            Some(Seen(starts)) => {
+                let starts = starts.into_iter().zip(&known);
+                starts.filter_map(|(start, known)| known.is_none().then_some(start)).collect()
+            }
+            None => {
+                let unknown = coming.iter().zip(&known).filter(|(_, known)| known.is_none());
+                let unknown: Vec<_> = unknown.map(|(one, _)| *one).collect();
+                self.repo.scout(self.target, &unknown)?.0
+            }
+        };
+        let mut starts = starts.into_iter();
         let (mut told, mut wanted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for (one, known) in coming.iter().zip(known) {
-            told.push(match known {
-                Some(known) => Ok(known),
-                None => match starts.next().expect("invariant: one for each that is unknown") {
+            if let Some(known) = known {
+                told.push(Ok(known));
+                continue;
+            }
+            let start = starts.next().expect("invariant: one for each that is unknown");
+            let untangled = |untangled| self.known.as_ref().map_or(Ok(None), |_| untangled);
+            told.push(match start {
+                Err(error) => Err(error),
+                Ok(Start::Held { behind }) => Ok(plain(one, behind, Touched::default())),
+                Ok(Start::Merge { base, behind, untangled: tried }) => match untangled(tried) {
                     Err(error) => Err(error),
-                    Ok(Start::Plain { behind, touched }) => Ok(plain(one, behind, touched)),
-                    Ok(Start::Merge { base, behind }) => {
+                    Ok(Some(touched)) => Ok(plain(one, behind, touched)),
+                    Ok(None) => {
                         wanted.push(self.landing(one, base));
                         waiting.push((told.len(), base, behind));
                         Err(Error::internal("a merge that was not made"))
@@ -110,33 +124,6 @@ impl Forecaster<'_> {
             }
         }
         Ok(told)
-    }
-
-    /// How far each result can be told without merging it; each processor looks at its share, through
-    /// a repository of its own.
-    fn starts(&self, coming: &[Coming]) -> Vec<Result<Start>> {
-        let (target, may_untangle) = ((self.target, self.target_tree), self.known.is_some());
-        let start = move |repo: &Repo, share: &[Coming]| -> Vec<Result<Start>> {
-            let mut scout = Scout::new(repo, target, may_untangle);
-            share.iter().map(|one| scout.start(one)).collect()
-        };
-        thread::scope(|scope| {
-            let elsewhere = |share| {
-                let repo = self.repo.again().ok()?;
-                thread::Builder::new().spawn_scoped(scope, move || start(&repo, share)).ok()
-            };
-            let mut shares = shares(coming).into_iter();
-            let own = shares.next().unwrap_or_default();
-            let others: Vec<_> = shares.map(|share| (share, elsewhere(share))).collect();
-            let mut starts = start(self.repo, own);
-            for (share, other) in others {
-                starts.extend(match other {
-                    Some(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                    None => start(self.repo, share),
-                });
-            }
-            starts
-        })
     }
 
     /// Which pairs cannot both be landed.

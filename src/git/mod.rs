@@ -83,6 +83,7 @@ pub use recover::{Recovered, Recovery};
 pub use refs::Expected;
 pub use repo::{Checkout, Head, Repo, worktree_root_of};
 pub use revert::RevertRequest;
+pub use scout::Seen;
 pub use snapshot::{Snapshot, SnapshotRequest, SnapshotStart, copy_index};
 pub use strip::{StripRequest, Stripped, put_back};
 pub use trash::{Trashed, delete, doom, is_doomed, last_trashed, rest_of, size_of, trashed_in};

@@ -1,8 +1,10 @@
-//! How far one result can be told without merging it, from its commits and three trees.
+//! How far results can be told without merging them, from their commits and three trees.
 //!
 //! A scout remembers what the target has gained since each base, which most results share. It has no part
-//! in a forecaster, so that each thread has its own, with a repository of its own.
+//! in a forecaster, so that each thread has its own, with a repository of its own, and so that it can look
+//! while git still says how it merges.
 
+use super::command::shares;
 use super::error::{GitAttempt, from_git2};
 use super::outlook::{Coming, Touched};
 use super::plan::PlanRequest;
@@ -13,23 +15,28 @@ use crate::landing::Strategy;
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// How far results for one target can be told, in the order in which they were given.
+pub struct Seen(pub(super) Vec<Result<Start>>);
 
 /// How far a result can be told without merging it.
 pub(super) enum Start {
-    /// Nothing contradicts it: what it changes; nothing where the target holds it.
-    Plain { behind: usize, touched: Touched },
-    /// From the snapshot where there is one, else from what both share.
-    Merge { base: Option<CommitId>, behind: usize },
+    /// The target holds it.
+    Held { behind: usize },
+    /// It is merged from the snapshot where there is one, else from what both share. Where nothing
+    /// contradicts it: what it changes, for whoever may leave out a merge ([`merging`](Repo::merging)).
+    Merge { base: Option<CommitId>, behind: usize, untangled: Result<Option<Touched>> },
 }
 
 /// Looks at results for one target.
-pub(super) struct Scout<'a> {
+struct Scout<'a> {
     repo: &'a Repo,
     target: CommitId,
     target_tree: ObjectId,
-    /// Whether a merge may be left out ([`merging`](Repo::merging)).
-    may_untangle: bool,
     comparer: Comparer<'a>,
     gained: BTreeMap<ObjectId, Rc<Gained>>,
     behind: BTreeMap<CommitId, usize>,
@@ -49,18 +56,14 @@ pub(super) fn request(target: CommitId, coming: &Coming) -> PlanRequest<'static>
 
 impl<'a> Scout<'a> {
     /// A scout for a target and its tree.
-    pub(super) fn new(
-        repo: &'a Repo,
-        (target, target_tree): (CommitId, ObjectId),
-        may_untangle: bool,
-    ) -> Self {
+    fn new(repo: &'a Repo, (target, target_tree): (CommitId, ObjectId)) -> Self {
         let (gained, behind) = Default::default();
         let comparer = Comparer::new(&repo.inner);
-        Self { repo, target, target_tree, may_untangle, comparer, gained, behind }
+        Self { repo, target, target_tree, comparer, gained, behind }
     }
 
     /// How far a result can be told.
-    pub(super) fn start(&mut self, coming: &Coming) -> Result<Start> {
+    fn start(&mut self, coming: &Coming) -> Result<Start> {
         let (repo, target) = (self.repo, self.target);
         let request = request(target, coming);
         let snapshot = repo.snapshot_left(&request)?;
@@ -80,19 +83,16 @@ impl<'a> Scout<'a> {
             _ => repo.count_gained(coming.tip, target)?,
         };
         if snapshot == Some(coming.tip) || bases == [coming.tip] {
-            return Ok(Start::Plain { behind, touched: Touched::default() });
+            return Ok(Start::Held { behind });
         }
         if bases.is_empty() {
             repo.refuse_unrelated(&request)?;
         }
-        let touched = match (self.may_untangle, snapshot, &bases[..]) {
-            (true, Some(base), _) | (true, None, &[base]) => self.untangled(base, coming.tip)?,
-            _ => None,
+        let untangled = match (snapshot, &bases[..]) {
+            (Some(base), _) | (None, &[base]) => self.untangled(base, coming.tip),
+            _ => Ok(None),
         };
-        Ok(match touched {
-            Some(touched) => Start::Plain { behind, touched },
-            None => Start::Merge { base: snapshot, behind },
-        })
+        Ok(Start::Merge { base: snapshot, behind, untangled })
     }
 
     /// What landing what `tip` did since `base` would change, if no more than that; none if only git can
@@ -123,6 +123,36 @@ impl<'a> Scout<'a> {
 }
 
 impl Repo {
+    /// How far each of some results for a target can be told; all processors look.
+    ///
+    /// # Errors
+    /// `not_found` when the target's commit is missing.
+    pub fn scout(&self, target: CommitId, coming: &[Coming]) -> Result<Seen> {
+        let (target, next) = ((target, self.tree_of(target)?), AtomicUsize::new(0));
+        // Each takes the next one: what else the processors have to do is not the same for all.
+        let look = |repo: &Self| {
+            let mut scout = Scout::new(repo, target);
+            let turns = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+            let taken = turns.map_while(|at| Some((at, coming.get(at)?)));
+            taken.map(|(at, one)| (at, scout.start(one))).collect::<Vec<_>>()
+        };
+        let mut seen = thread::scope(|scope| {
+            let elsewhere = |_| {
+                let again = self.again();
+                let look = || again().map_or_else(|_| Vec::new(), |repo| look(&repo));
+                thread::Builder::new().spawn_scoped(scope, look).ok()
+            };
+            let others: Vec<_> = (1..shares(coming).len()).filter_map(elsewhere).collect();
+            let mut seen = look(self);
+            for other in others {
+                seen.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            seen
+        });
+        seen.sort_unstable_by_key(|(at, _)| *at);
+        Ok(Seen(seen.into_iter().map(|(_, start)| start).collect()))
+    }
+
     /// The best common ancestors of two commits; there may be several, or none.
     fn merge_bases(&self, one: CommitId, other: CommitId) -> Result<Vec<CommitId>> {
         match self.inner.merge_bases(oid(one.0), oid(other.0)) {

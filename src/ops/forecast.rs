@@ -11,7 +11,7 @@ use super::landing_order::{clusters, most_together};
 use super::recover::{ended, find, recover_if_possible};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::git::{Coming, Forecast, Forecaster, Outlook};
+use crate::git::{Coming, Forecast, Forecaster, MergingAsked, Outlook};
 use crate::landing::Conflict;
 use crate::names::{CommitId, TaskId};
 use crate::path::RepoPath;
@@ -47,9 +47,8 @@ pub fn forecast(context: &Context, words: &[String]) -> Result<ForecastReport> {
     if words.is_empty() {
         asked.extend(tasks.iter().map(Task::id));
     }
-    let foresight = Foresight::of(context, merging);
     let scratch = context.store.layout().scratch();
-    let groups = groups(context, &tasks, (&foresight, &scratch))?;
+    let (foresight, groups) = groups(context, &tasks, (merging, &scratch))?;
     let mut report = ForecastReport::empty();
     report.forecasts = tasks
         .iter()
@@ -75,10 +74,9 @@ pub(super) fn tell_forecasts(context: &Context, tasks: &[Task], views: &mut [Tas
     let Ok(mut all) = open_tasks(context) else { return };
     let Ok(tips) = tips(context, &all) else { return };
     all.retain(|task| targets.contains(&task.spec.target));
-    let foresight = Foresight::of(context, merging);
     let scratch = context.store.layout().scratch();
     // Where landing itself would fail it says why; a view has nothing to tell then.
-    let Ok(groups) = groups(context, &all, (&foresight, &scratch)) else { return };
+    let Ok((foresight, groups)) = groups(context, &all, (merging, &scratch)) else { return };
     for view in views {
         view.forecast = groups.iter().find_map(|group| group.view_of(view.id));
     }
@@ -136,8 +134,8 @@ fn refuse_unless_open(task: &Task) -> Result<()> {
 fn groups<'a>(
     context: &'a Context,
     tasks: &'a [Task],
-    (foresight, scratch): (&Foresight, &'a Path),
-) -> Result<Vec<Group<'a>>> {
+    (merging, scratch): (Result<MergingAsked>, &'a Path),
+) -> Result<(Foresight, Vec<Group<'a>>)> {
     let mut by_target: BTreeMap<&str, Vec<&Task>> = BTreeMap::new();
     for task in tasks {
         if let Some(target) = &task.spec.target {
@@ -146,17 +144,25 @@ fn groups<'a>(
     }
     // They would run for whichever tasks git merges.
     tasks.iter().try_for_each(|task| refuse_planted_programs(context, task))?;
-    let mut groups = Vec::new();
+    // Where nothing is known, the results are looked at while git still says how it merges.
+    let is_first = context.store.foresees_nothing();
+    let mut sides = Vec::new();
     for tasks in by_target.into_values() {
         let Some(target) = &tasks[0].spec.target else { continue };
         let Some(commit) = context.repo.read_ref(&target.full_ref())? else { continue };
-        let known = foresight.of_target(commit);
-        let forecaster = context.repo.forecaster(commit, scratch, known)?;
         let coming: Result<Vec<_>> = tasks.iter().map(|task| coming(context, task)).collect();
-        let outlooks = forecaster.outlooks(&coming?)?;
-        groups.push(Group { commit, forecaster, tasks, outlooks });
+        let coming = coming?;
+        let seen = is_first.then(|| context.repo.scout(commit, &coming)).transpose()?;
+        sides.push((commit, tasks, coming, seen));
     }
-    Ok(groups)
+    let foresight = Foresight::of(context, merging);
+    let group = |(commit, tasks, coming, seen): (_, _, Vec<_>, _)| {
+        let forecaster = context.repo.forecaster(commit, scratch, foresight.of_target(commit))?;
+        let outlooks = forecaster.outlooks(&coming, seen)?;
+        Ok(Group { commit, forecaster, tasks, outlooks })
+    };
+    let groups = sides.into_iter().map(group).collect::<Result<_>>()?;
+    Ok((foresight, groups))
 }
 
 /// What would be landed: commits that somebody added on the branch after the end belong to it.
