@@ -72,6 +72,11 @@ impl Forecaster<'_> {
         self.told.into_inner()
     }
 
+    /// Takes away what was merged here, which is removed by letting go of it.
+    pub fn leavings(&mut self) -> Option<impl Send + use<>> {
+        self.trials.take()
+    }
+
     /// What landing each result by itself would do, in order; if somebody has `seen` how far they can be
     /// told, they are not looked at again.
     ///

@@ -19,6 +19,7 @@ use crate::task::{Landing, Task};
 use crate::view::{ForecastReport, ForecastView, OverlapView, PairView, TaskForecast, TaskView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::thread;
 
 /// Tasks for one target, and what landing each of them would do.
 struct Group<'a> {
@@ -26,6 +27,13 @@ struct Group<'a> {
     forecaster: Forecaster<'a>,
     tasks: Vec<&'a Task>,
     outlooks: Vec<Result<Outlook>>,
+}
+
+/// What some of a group's members come to together, by their places among those that could be told.
+struct Together {
+    pairs: Vec<(usize, usize)>,
+    conflicts: BTreeSet<(usize, usize)>,
+    order: Vec<usize>,
 }
 
 /// Looks ahead for the tasks that the words mean, or for all that wait for a decision.
@@ -48,18 +56,28 @@ pub fn forecast(context: &Context, words: &[String]) -> Result<ForecastReport> {
         asked.extend(tasks.iter().map(Task::id));
     }
     let scratch = context.store.layout().scratch();
-    let (foresight, groups) = groups(context, &tasks, (merging, &scratch))?;
-    let mut report = ForecastReport::empty();
-    report.forecasts = tasks
-        .iter()
-        .filter(|task| asked.contains(&task.id()))
-        .map(|task| by_itself(task, &groups))
-        .collect();
-    for group in &groups {
-        group.report_pairs(&asked, &mut report)?;
-    }
-    keep(context, foresight, &tips(context, &tasks)?, groups);
-    Ok(report)
+    let (foresight, mut groups) = groups(context, &tasks, (merging, &scratch))?;
+    let together: Result<Vec<_>> = groups.iter().map(|group| group.together(&asked)).collect();
+    let (together, tips) = (together?, tips(context, &tasks)?);
+    // Removing what was merged takes as long as telling what it came to.
+    let leavings = groups.iter_mut().filter_map(|group| group.forecaster.leavings());
+    let leavings: Vec<_> = leavings.collect();
+    Ok(thread::scope(|scope| {
+        if !leavings.is_empty() {
+            drop(thread::Builder::new().spawn_scoped(scope, || drop(leavings)));
+        }
+        let mut report = ForecastReport::empty();
+        report.forecasts = tasks
+            .iter()
+            .filter(|task| asked.contains(&task.id()))
+            .map(|task| by_itself(task, &groups))
+            .collect();
+        for (group, together) in groups.iter().zip(&together) {
+            group.report(together, &mut report);
+        }
+        keep(context, foresight, &tips, groups);
+        report
+    }))
 }
 
 /// Adds to the views what landing the tasks now would do.
@@ -248,7 +266,7 @@ impl Group<'_> {
         Some(ForecastView { target_commit, verdict, behind, conflicts, overlaps })
     }
 
-    fn report_pairs(&self, asked: &BTreeSet<TaskId>, report: &mut ForecastReport) -> Result<()> {
+    fn together(&self, asked: &BTreeSet<TaskId>) -> Result<Together> {
         let told = self.told();
         let is_asked = |at: usize| asked.contains(&told[at].0.id());
         let pairs = (0..told.len())
@@ -263,23 +281,27 @@ impl Group<'_> {
         let found = self.forecaster.conflicting(&merges)?;
         let conflicts: BTreeSet<_> =
             close.iter().zip(found).filter(|(_, found)| *found).map(|(pair, _)| *pair).collect();
-        for pair @ (one, other) in pairs {
-            report.pairs.push(PairView {
-                tasks: [told[one].0.name().clone(), told[other].0.name().clone()],
-                overlap: overlap(told[one].1, told[other].1),
-                verdict: if conflicts.contains(&pair) { "conflicts" } else { "clean" },
-            });
-        }
         let landable: Vec<usize> = (0..told.len())
             .filter(|at| is_asked(*at) && told[*at].1.forecast == Forecast::Clean)
             .collect();
         let outlooks: Vec<_> = landable.iter().map(|at| told[*at].1).collect();
         let place = |at: &usize| landable.binary_search(at).ok();
         let rivals = conflicts.iter().filter_map(|(one, other)| Some((place(one)?, place(other)?)));
-        for at in self.all_that_land(&outlooks, &rivals.collect::<Vec<_>>())? {
-            report.order.push(told[landable[at]].0.name().clone());
+        let order = self.all_that_land(&outlooks, &rivals.collect::<Vec<_>>())?;
+        let order = order.into_iter().map(|at| landable[at]).collect();
+        Ok(Together { pairs, conflicts, order })
+    }
+
+    fn report(&self, together: &Together, report: &mut ForecastReport) {
+        let told = self.told();
+        for pair @ (one, other) in &together.pairs {
+            report.pairs.push(PairView {
+                tasks: [told[*one].0.name().clone(), told[*other].0.name().clone()],
+                overlap: overlap(told[*one].1, told[*other].1),
+                verdict: if together.conflicts.contains(pair) { "conflicts" } else { "clean" },
+            });
         }
-        Ok(())
+        report.order.extend(together.order.iter().map(|at| told[*at].0.name().clone()));
     }
 
     /// As many as land one after another. Three may conflict though any two of them do not, so those
