@@ -14,11 +14,14 @@ use crate::error::Result;
 use crate::landing::Strategy;
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+
+/// So many commits after a base are looked at before the whole history is.
+const LONGEST_LINE: usize = 20;
 
 /// How far results for one target can be told, in the order in which they were given.
 pub struct Seen(pub(super) Vec<Result<Start>>);
@@ -39,7 +42,8 @@ struct Scout<'a> {
     target_tree: ObjectId,
     comparer: Comparer<'a>,
     gained: BTreeMap<ObjectId, Rc<Gained>>,
-    behind: BTreeMap<CommitId, usize>,
+    /// The commits that the target has gained since a base.
+    since: BTreeMap<CommitId, BTreeSet<CommitId>>,
 }
 
 /// What the target has gained since a tree.
@@ -57,9 +61,9 @@ pub(super) fn request(target: CommitId, coming: &Coming) -> PlanRequest<'static>
 impl<'a> Scout<'a> {
     /// A scout for a target and its tree.
     fn new(repo: &'a Repo, (target, target_tree): (CommitId, ObjectId)) -> Self {
-        let (gained, behind) = Default::default();
+        let (gained, since) = Default::default();
         let comparer = Comparer::new(&repo.inner);
-        Self { repo, target, target_tree, comparer, gained, behind }
+        Self { repo, target, target_tree, comparer, gained, since }
     }
 
     /// How far a result can be told.
@@ -68,20 +72,7 @@ impl<'a> Scout<'a> {
         let request = request(target, coming);
         let snapshot = repo.snapshot_left(&request)?;
         let request = PlanRequest { snapshot, ..request };
-        let bases = repo.merge_bases(target, coming.tip)?;
-        let behind = match bases[..] {
-            [base] if base == target => 0,
-            // What they share is then what the base holds, whoever else comes from it.
-            [base] => match self.behind.get(&base) {
-                Some(behind) => *behind,
-                None => {
-                    let behind = repo.count_gained(base, target)?;
-                    self.behind.insert(base, behind);
-                    behind
-                }
-            },
-            _ => repo.count_gained(coming.tip, target)?,
-        };
+        let (bases, behind) = self.shared(coming.tip)?;
         if snapshot == Some(coming.tip) || bases == [coming.tip] {
             return Ok(Start::Held { behind });
         }
@@ -93,6 +84,42 @@ impl<'a> Scout<'a> {
             _ => Ok(None),
         };
         Ok(Start::Merge { base: snapshot, behind, untangled })
+    }
+
+    /// The best common ancestors of a tip and the target, and how much the target has gained.
+    fn shared(&mut self, tip: CommitId) -> Result<(Vec<CommitId>, usize)> {
+        if let Some(known) = self.in_a_line(tip)? {
+            return Ok(known);
+        }
+        let bases = self.repo.merge_bases(self.target, tip)?;
+        let [base] = bases[..] else {
+            let behind = self.repo.count_gained(tip, self.target)?;
+            return Ok((bases, behind));
+        };
+        // What they share is what the base holds, whoever else comes from it.
+        let since = self.repo.gained_since(base, self.target)?;
+        let behind = since.len();
+        self.since.insert(base, since);
+        Ok((bases, behind))
+    }
+
+    /// The same for a tip that comes in a line from a base that is known: were the target to share more of
+    /// that line, it would have gained it since. Without this the history up to the target is walked through
+    /// for each result.
+    fn in_a_line(&self, tip: CommitId) -> Result<Option<(Vec<CommitId>, usize)>> {
+        let (mut line, mut commit) = (Vec::new(), tip);
+        while line.len() < LONGEST_LINE {
+            if let Some(since) = self.since.get(&commit) {
+                let shares_more = line.iter().any(|above| since.contains(above));
+                return Ok((!shares_more).then(|| (vec![commit], since.len())));
+            }
+            line.push(commit);
+            match self.repo.parents_of(commit)?[..] {
+                [parent] => commit = parent,
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     /// What landing what `tip` did since `base` would change, if no more than that; none if only git can
@@ -160,6 +187,20 @@ impl Repo {
             Err(cause) if cause.code() == git2::ErrorCode::NotFound => Ok(Vec::new()),
             Err(cause) => Err(from_git2(format!("find what `{one}` and `{other}` share"), &cause)),
         }
+    }
+
+    fn parents_of(&self, commit: CommitId) -> Result<Vec<CommitId>> {
+        let found = self.inner.find_commit(oid(commit.0));
+        let found = found.git_attempt(|| format!("read commit `{commit}`"))?;
+        Ok(found.parent_ids().map(commit_id).collect())
+    }
+
+    /// The commits that the target has and the base does not know.
+    fn gained_since(&self, base: CommitId, target: CommitId) -> Result<BTreeSet<CommitId>> {
+        let attempt = || format!("look for what `{target}` has gained since `{base}`");
+        let mut walk = self.inner.revwalk().git_attempt(attempt)?;
+        walk.push(oid(target.0)).and_then(|()| walk.hide(oid(base.0))).git_attempt(attempt)?;
+        walk.map(|id| id.map(commit_id).git_attempt(attempt)).collect()
     }
 
     /// How many commits the target has that the other one does not know.
