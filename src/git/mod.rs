@@ -75,7 +75,7 @@ pub use landing_journal::{Landing, Purpose};
 pub use live_changes::LiveRequest;
 pub use objects::{NewCommit, Signing};
 pub use open_merge::{Conflicted, OpenMerge};
-pub use outlook::{Coming, Forecast, Outlook};
+pub use outlook::{Coming, Forecast, Outlook, close_pairs};
 pub use part::{Wanted, WholeChange};
 pub use plan::{Plan, PlanRequest, Planned};
 pub use pool::{FitRequest, PoolOffer, home_of, is_in_pool, shelve, spare_folder};

@@ -11,7 +11,7 @@ use super::landing_order::{clusters, most_together};
 use super::recover::{ended, find, recover_if_possible};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::git::{Coming, Forecast, Forecaster, MergingAsked, Outlook};
+use crate::git::{Coming, Forecast, Forecaster, MergingAsked, Outlook, close_pairs};
 use crate::landing::Conflict;
 use crate::names::{CommitId, TaskId};
 use crate::path::RepoPath;
@@ -32,6 +32,8 @@ struct Group<'a> {
 /// What some of a group's members come to together, by their places among those that could be told.
 struct Together {
     pairs: Vec<(usize, usize)>,
+    /// Those of which something could be told besides that they are no matter to each other.
+    close: BTreeSet<(usize, usize)>,
     conflicts: BTreeSet<(usize, usize)>,
     order: Vec<usize>,
 }
@@ -273,9 +275,8 @@ impl Group<'_> {
             .flat_map(|one| (one + 1..told.len()).map(move |other| (one, other)))
             .filter(|(one, other)| is_asked(*one) || is_asked(*other));
         let pairs: Vec<(usize, usize)> = pairs.collect();
-        let may_conflict =
-            |(one, other): &&(usize, usize)| told[*one].1.may_conflict_with(told[*other].1);
-        let close: Vec<_> = pairs.iter().filter(may_conflict).copied().collect();
+        let mut close = close_pairs(&told.iter().map(|(_, outlook)| *outlook).collect::<Vec<_>>());
+        close.retain(|(one, other)| is_asked(*one) || is_asked(*other));
         let merges: Vec<_> =
             close.iter().map(|(one, other)| (told[*one].1, told[*other].1)).collect();
         let found = self.forecaster.conflicting(&merges)?;
@@ -289,15 +290,16 @@ impl Group<'_> {
         let rivals = conflicts.iter().filter_map(|(one, other)| Some((place(one)?, place(other)?)));
         let order = self.all_that_land(&outlooks, &rivals.collect::<Vec<_>>())?;
         let order = order.into_iter().map(|at| landable[at]).collect();
-        Ok(Together { pairs, conflicts, order })
+        Ok(Together { pairs, close, conflicts, order })
     }
 
     fn report(&self, together: &Together, report: &mut ForecastReport) {
         let told = self.told();
         for pair @ (one, other) in &together.pairs {
+            let shared = || overlap(told[*one].1, told[*other].1);
             report.pairs.push(PairView {
                 tasks: [told[*one].0.name().clone(), told[*other].0.name().clone()],
-                overlap: overlap(told[*one].1, told[*other].1),
+                overlap: together.close.contains(pair).then(shared).unwrap_or_default(),
                 verdict: if together.conflicts.contains(pair) { "conflicts" } else { "clean" },
             });
         }
@@ -312,9 +314,9 @@ impl Group<'_> {
         conflicts: &[(usize, usize)],
     ) -> Result<Vec<usize>> {
         let mut chosen = most_together(outlooks.len(), conflicts);
+        let near = close_pairs(outlooks);
         let close = |one: &usize, other: &usize| {
-            let (one, other) = (outlooks[*one], outlooks[*other]);
-            one.may_conflict_with(other) || one.may_move_with(other)
+            near.contains(&(*one, *other)) || outlooks[*one].may_move_with(outlooks[*other])
         };
         let crowds: Vec<_> =
             clusters(&chosen, close).into_iter().filter(|crowd| crowd.len() > 2).collect();
