@@ -9,6 +9,7 @@
 
 use super::error::GitAttempt;
 use super::foreseen::Foreseen;
+use super::lump::lumps;
 use super::merge_batch::Wanted;
 use super::merge_tree::{Merged, Merger};
 use super::outlook::{Coming, Forecast, Outlook, Touched};
@@ -34,6 +35,8 @@ pub struct Forecaster<'a> {
     trials: OnceCell<Trials>,
     known: Option<Foreseen>,
     told: RefCell<Foreseen>,
+    /// As [`Merging`](super::Merging) has it; not so, until somebody knows better.
+    pub is_the_same_for_all: bool,
 }
 
 /// Where merges are tried; made for the first one.
@@ -60,8 +63,17 @@ impl Repo {
     ) -> Result<Forecaster<'a>> {
         Quarantine::sweep(scratch);
         let target_tree = self.tree_of(target)?;
-        let (trials, told) = Default::default();
-        Ok(Forecaster { repo: self, target, target_tree, scratch, trials, known, told })
+        let (trials, told, is_the_same_for_all) = Default::default();
+        Ok(Forecaster {
+            repo: self,
+            target,
+            target_tree,
+            scratch,
+            trials,
+            known,
+            told,
+            is_the_same_for_all,
+        })
     }
 }
 
@@ -139,27 +151,44 @@ impl Forecaster<'_> {
         let known = |pair: &(&Outlook, &Outlook)| self.known.as_ref()?.pair(*pair);
         let known_merge = |merge: &Wanted| self.known.as_ref()?.merge(merge);
         let mut found: Vec<Option<bool>> = pairs.iter().map(known).collect();
-        let (mut wanted, mut whole, mut parcel) = (Vec::new(), Vec::new(), Parcel::default());
+        let (mut wanted, mut plain, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+        let mut parcel = Parcel::default();
         for at in 0..pairs.len() {
             match found[at] {
                 Some(_) => {}
                 None => match self.meeting(pairs[at])? {
                     Meeting::Nowhere => found[at] = Some(false),
-                    Meeting::InFiles(merge, read) => match known_merge(&merge) {
+                    Meeting::InFiles(met) => match known_merge(&met.merge) {
                         Some(conflict) => found[at] = Some(conflict),
                         None => {
-                            parcel.add(read);
-                            wanted.push((at, merge));
+                            parcel.add(met.read);
+                            match met.plain.filter(|_| self.is_the_same_for_all) {
+                                Some(files) => plain.push((at, met.merge, files)),
+                                None => wanted.push((at, met.merge)),
+                            }
                         }
                     },
                     Meeting::Unknown => whole.push(at),
                 },
             }
         }
-        let in_files = wanted.len();
-        if !wanted.is_empty() {
+        let files: Vec<_> = plain.iter().map(|(_, _, files)| &files[..]).collect();
+        let lumps = lumps(&files, &mut parcel)?;
+        if !(wanted.is_empty() && plain.is_empty()) {
             parcel.write(self.trials()?.folder.path(), &self.repo.inner)?;
         }
+        let lumped = self.lumped(&lumps);
+        for (number, (at, merge, _)) in plain.iter().enumerate() {
+            match &lumped {
+                Ok(conflicts) => {
+                    found[*at] = Some(conflicts[number]);
+                    self.told.borrow_mut().note_merge(merge, conflicts[number]);
+                }
+                // Each by itself, so that one that cannot be merged spoils no other's answer.
+                Err(_) => wanted.push((*at, *merge)),
+            }
+        }
+        let in_files = wanted.len();
         self.make_trees(whole.iter().flat_map(|at| [pairs[*at].0, pairs[*at].1]))?;
         for at in whole {
             wanted.push((at, self.side_by_side(pairs[at])?));

@@ -177,7 +177,9 @@ fn groups<'a>(
     }
     let foresight = Foresight::of(context, merging);
     let group = |(commit, tasks, coming, seen): (_, _, Vec<_>, _)| {
-        let forecaster = context.repo.forecaster(commit, scratch, foresight.of_target(commit))?;
+        let known = foresight.of_target(commit);
+        let mut forecaster = context.repo.forecaster(commit, scratch, known)?;
+        forecaster.is_the_same_for_all = foresight.is_the_same_for_all();
         let outlooks = forecaster.outlooks(&coming, seen)?;
         Ok(Group { commit, forecaster, tasks, outlooks })
     };

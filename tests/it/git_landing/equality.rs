@@ -237,8 +237,11 @@ fn foreseen(
     known: Option<Foreseen>,
 ) -> (Vec<(Forecast, BTreeSet<String>)>, Vec<bool>) {
     let scratch = history.root.join("scratch");
+    // Nobody gives attributes here besides the trees.
+    let is_the_same_for_all = known.is_some();
     let forecaster = history.repo.forecaster(target, &scratch, known);
-    let forecaster = forecaster.expect("a forecaster");
+    let mut forecaster = forecaster.expect("a forecaster");
+    forecaster.is_the_same_for_all = is_the_same_for_all;
     let coming: Vec<_> = tips.iter().map(|tip| Coming { tip: *tip, snapshot: None }).collect();
     let seen = history.repo.scout(target, &coming).expect("is there");
     let outlooks = forecaster.outlooks(&coming, Some(seen)).expect("outlooks").into_iter();
