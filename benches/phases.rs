@@ -15,7 +15,7 @@ use offshoot::environment::Environment;
 use offshoot::error::{Attempt, Error, Result};
 use offshoot::git::{
     Checkout, DiffRange, Expected, NewCommit, NewWorktree, PoolOffer, Signing, Snapshot,
-    SnapshotRequest, SnapshotStart, copy_index,
+    SnapshotRequest, SnapshotStart, Stock, copy_index,
 };
 use offshoot::layout::RepoLock;
 use offshoot::names::{BranchName, CommitId, TaskId};
@@ -96,6 +96,7 @@ fn worktree(repo: &Path, folder: &Path) -> Result<String> {
     let offer = PoolOffer { spares: &spares, umask: offshoot::process::umask(), keep: &pool.keep };
     fs::create_dir_all(context.store.layout().root())
         .attempt(|| "make the state folder".to_owned())?;
+    let stock = Stock { folder: context.store.layout().stock(), most: pool.stock_bytes };
     let checkout = {
         let _repo = context.store.lock(RepoLock::Repo)?;
         context.repo.create_worktree(&NewWorktree {
@@ -105,6 +106,7 @@ fn worktree(repo: &Path, folder: &Path) -> Result<String> {
             base,
             intent: &folder.with_extension("intent"),
             pool: pool.is_on().then_some(&offer),
+            stock: Some(&stock),
         })?
     };
     copy_index(&checkout.git_dir.join("index"), &seed_of(folder))?;

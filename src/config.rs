@@ -291,6 +291,7 @@ fn from_environment(environment: &Environment) -> Result<ConfigFile> {
             size: number("OFFSHOOT_POOL_SIZE")?.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
             bytes: number("OFFSHOOT_POOL_BYTES")?,
             keep: None,
+            stock_bytes: number("OFFSHOOT_POOL_STOCK_BYTES")?,
         },
         large_file_mib: number("OFFSHOOT_LARGE_FILE_MIB")?,
         verify: environment.text("OFFSHOOT_VERIFY").map(str::to_owned),

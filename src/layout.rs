@@ -154,6 +154,12 @@ impl Layout {
         self.root.join("pool")
     }
 
+    /// Contents of files, ready to be written.
+    #[must_use]
+    pub fn stock(&self) -> PathBuf {
+        self.root.join("stock")
+    }
+
     /// What a process in the background is to do, a file a chore.
     #[must_use]
     pub fn chores(&self) -> PathBuf {

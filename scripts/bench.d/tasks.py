@@ -76,7 +76,9 @@ def begin(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
         return world.began(begun, at)
 
     others = [(side, it) for side, it in (("pueue", pueue), ("ai-dispatch", aid)) if peers.has(side)]
-    mine, floors, *rest = world.turns(ours, floor, *(it for _, it in others))
+    # Pueue looks for work every 300 ms, so its figure is any between nothing and that.
+    runs = max(world.runs, 25) if world.runs >= 5 else None
+    mine, floors, *rest = world.turns(ours, floor, *(it for _, it in others), runs=runs)
     named = dict(zip((side for side, _ in others), rest))
     theirs = named.pop("pueue", [])
     what = "`dispatch` to the agent's first instruction, small repository"

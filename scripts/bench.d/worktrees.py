@@ -63,6 +63,16 @@ def gate_equal(one: Path, other: Path) -> None:
         gate(same, f"`{a}` and `{b}` differ")
 
 
+def stock_up(world: World, repo: Path, files: int) -> None:
+    """What the first worktree of a repository has made in the background, if it has many files."""
+    folder = world.work / world.name("first")
+    world.run(world.phases, "worktree", repo, folder)
+    git_removes(world, repo, folder)
+    state = repo / ".git/offshoot"
+    world.run(world.program, "upkeep", "--state", state)
+    gate((state / "stock/stock.pack").exists() == (files >= 1000), "there is no stock, or one of few files")
+
+
 def cold(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
     """The making alone, by the library's own step, beside `git worktree add`; then the first status."""
     rows, by_size = [], {}
@@ -70,6 +80,7 @@ def cold(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
         say(f"cold: worktrees of {files} files")
         repo, place = world.repository(files), world.work / "cold"
         place.mkdir(exist_ok=True)
+        stock_up(world, repo, files)
         status: dict[str, list[float]] = {"ours": [], "git": []}
 
         def first_status(side: str, folder: Path) -> None:
@@ -79,6 +90,13 @@ def cold(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
         def ours(run: int) -> float:
             took = world.timed(world.phases, "worktree", repo, place / f"ours-{files}-{run}")
             first_status("ours", place / f"ours-{files}-{run}")
+            return took
+
+        def first(run: int) -> float:
+            folder = place / f"first-{files}-{run}"
+            took = world.timed(world.phases, "worktree", repo, folder, OFFSHOOT_POOL_STOCK_BYTES="0")
+            gate_fresh(world, repo, folder)
+            git_removes(world, repo, folder)
             return took
 
         def git(run: int) -> float:
@@ -102,8 +120,8 @@ def cold(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
             for folder in folders:
                 git_removes(world, repo, folder)
 
-        sides = [ours, git, floor] + ([worktrunk] if peers.has("worktrunk") else [])
-        mine, theirs, floors, *others = world.turns(*sides, after=look)
+        sides = [ours, git, floor, first] + ([worktrunk] if peers.has("worktrunk") else [])
+        mine, theirs, floors, firsts, *others = world.turns(*sides, after=look)
         by_size[files] = mine
         wanted = 0.5 if files >= 3000 else None
         both = [[a + b for a, b in zip(*pair)] for pair in ((mine, status["ours"]), (theirs, status["git"]))]
@@ -111,6 +129,10 @@ def cold(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
             Row(
                 f"cold-{files}", f"a new worktree of {files} files", mine, "`git worktree add`", theirs, wanted,
                 floors, {"worktrunk": others[0]} if others else {},
+            ),
+            Row(
+                f"cold-first-{files}", "the first one of a repository, without a stock", firsts,
+                "`git worktree add`", theirs, wanted, floors,
             ),
             Row(
                 f"cold-status-{files}", "the same with the first `git status` in it", both[0],

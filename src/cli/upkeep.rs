@@ -87,6 +87,9 @@ fn line(context: &Context, thing: &FreedView, paint: Paint) -> String {
         _ => (sizes::bytes(thing.bytes), context.relative(thing.path.as_ref())),
     };
     let what = paint.apply(PLACE, &format!("{:<12}", thing.what));
-    let task = paint.apply(FAINT, &format!("of `{}`", thing.task));
-    format!("{what} {size:>9}  {}  {task}", escape::line(&path))
+    let whose = thing
+        .task
+        .as_ref()
+        .map_or(String::new(), |task| format!("  {}", paint.apply(FAINT, &format!("of `{task}`"))));
+    format!("{what} {size:>9}  {}{whose}", escape::line(&path))
 }

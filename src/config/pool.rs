@@ -1,4 +1,5 @@
-//! The table `[pool]`: how many released worktrees are kept ready for the next tasks.
+//! The table `[pool]`: how many released worktrees are kept ready for the next tasks, and how much of what
+//! new ones are written from.
 
 use super::setup::inside;
 use crate::error::Result;
@@ -10,6 +11,7 @@ pub(super) struct PoolTable {
     pub(super) size: Option<usize>,
     pub(super) bytes: Option<u64>,
     pub(super) keep: Option<Vec<String>>,
+    pub(super) stock_bytes: Option<u64>,
 }
 
 /// The pool of spare worktrees.
@@ -21,11 +23,13 @@ pub struct Pool {
     pub bytes: u64,
     /// The ignored paths that may stay in them.
     pub keep: Vec<String>,
+    /// How much contents of files may take that lie ready to be written, in bytes; 0: there are none.
+    pub stock_bytes: u64,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { size: 0, bytes: 2 << 30, keep: Vec::new() }
+        Self { size: 0, bytes: 2 << 30, keep: Vec::new(), stock_bytes: 1 << 30 }
     }
 }
 
@@ -46,6 +50,7 @@ impl PoolTable {
         }
         pool.size = self.size.unwrap_or(pool.size);
         pool.bytes = self.bytes.unwrap_or(pool.bytes);
+        pool.stock_bytes = self.stock_bytes.unwrap_or(pool.stock_bytes);
         Ok(())
     }
 }

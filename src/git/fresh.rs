@@ -7,6 +7,7 @@
 
 use super::pack::Packs;
 use super::repo::{Checkout, Repo, oid};
+use super::stock::Stock;
 use super::tree_plan::{Objects, TreePlan};
 use super::worktree::{NewWorktree, entry_name, free_name, resolved};
 use crate::error::{Attempt, Result};
@@ -24,7 +25,7 @@ impl Repo {
         if !self.writes_plainly() {
             return None;
         }
-        let packs = Packs::open(self.common_dir());
+        let packs = Packs::open(self.common_dir(), new.stock.and_then(Stock::pack));
         let mut objects = Objects::of(&self.inner, &packs).ok()?;
         let plan = TreePlan::read(&mut objects, self.tree_of(new.base).ok()?).ok()??;
         let made = self.put_together(new, plan, &packs);
@@ -55,12 +56,15 @@ impl Repo {
             .attempt(attempt)?;
 
         fs::write(root.join(".git"), format!("gitdir: {}\n", entry.display())).attempt(attempt)?;
-        let index = plan.write(self, packs, &root)?.to_bytes();
+        let (index, stocked) = plan.write(self, packs, &root)?;
         // Whole at once: somebody's `git gc` reads the indexes of all worktrees.
         let sibling = entry.join("index.lock");
-        fs::write(&sibling, index).attempt(attempt)?;
+        fs::write(&sibling, index.to_bytes()).attempt(attempt)?;
         fs::rename(&sibling, entry.join("index")).attempt(attempt)?;
         fs::remove_file(entry.join("locked")).attempt(attempt)?;
+        if let Some(stock) = new.stock {
+            stock.served(stocked, &index);
+        }
         Ok(Checkout { root, git_dir: entry })
     }
 

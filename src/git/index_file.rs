@@ -51,6 +51,11 @@ impl FileState {
         }
     }
 
+    /// The file's length in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size.into()
+    }
+
     /// Whether it is the same, wherever the device is attached by now.
     pub(super) fn is_as(&self, other: &Self) -> bool {
         Self { device: 0, ..*self } == Self { device: 0, ..*other }
@@ -201,7 +206,7 @@ impl CachedTree {
 }
 
 /// The sum at the end.
-fn sum_of(content: &[u8]) -> [u8; ID] {
+pub(super) fn sum_of(content: &[u8]) -> [u8; ID] {
     Sha1::digest(content).into()
 }
 

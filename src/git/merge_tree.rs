@@ -102,7 +102,7 @@ impl<'a> Merger<'a> {
 }
 
 /// A path of a colon-separated list; one that git would take apart is in C quotes (git(1)).
-fn quoted(path: &Path) -> OsString {
+pub(super) fn quoted(path: &Path) -> OsString {
     let bytes = path.as_os_str().as_bytes();
     if !bytes.contains(&b':') && !bytes.starts_with(b"\"") {
         return path.into();

@@ -7,6 +7,7 @@
 //! not found here, or does not look as it should, is told as `None`: libgit2 finds it, or says what is
 //! wrong. Deliberately absent: loose objects, alternates, indexes over several packs.
 
+use super::index_file::sum_of;
 use crate::names::ObjectId;
 use libdeflater::Decompressor;
 use memmap2::Mmap;
@@ -34,10 +35,13 @@ const KEPT: usize = 32 * 1024 * 1024;
 /// How much smaller than itself an object may be stored; deflate reaches 1032.
 const DENSEST: usize = 1100;
 
-/// The packs of a repository.
-pub(super) struct Packs(Vec<Pack>);
+/// The packs of a repository, and the stock, which comes first.
+pub(super) struct Packs {
+    all: Vec<Pack>,
+    has_stock: bool,
+}
 
-struct Pack {
+pub(super) struct Pack {
     index: Mmap,
     content: Mmap,
     objects: usize,
@@ -61,25 +65,36 @@ pub(super) enum Kind {
 impl Packs {
     /// The packs of the repository whose shared directory this is. Those that cannot be opened are left
     /// out.
-    pub(super) fn open(common: &Path) -> Self {
+    pub(super) fn open(common: &Path, stock: Option<Pack>) -> Self {
         let files = fs::read_dir(common.join("objects/pack")).into_iter().flatten().flatten();
         let indexes =
             files.map(|file| file.path()).filter(|path| path.extension() == Some("idx".as_ref()));
         let mut packs: Vec<Pack> =
             indexes.filter_map(|index| Pack::open(&index).ok().flatten()).collect();
         packs.sort_by_key(|pack| std::cmp::Reverse(pack.objects));
-        Self(packs)
+        let has_stock = stock.is_some();
+        Self { all: stock.into_iter().chain(packs).collect(), has_stock }
     }
 
     /// Where an object lies, if it is in one of them.
     pub(super) fn find(&self, id: ObjectId) -> Option<Place> {
-        let mut all = self.0.iter().enumerate();
+        let mut all = self.all.iter().enumerate();
         all.find_map(|(pack, one)| Some(Place { pack, offset: one.find(id.as_bytes())? }))
+    }
+
+    /// Where an object lies in the stock, if it is there.
+    pub(super) fn find_in_stock(&self, id: ObjectId) -> Option<Place> {
+        let stock = self.all.first().filter(|_| self.has_stock)?;
+        Some(Place { pack: 0, offset: stock.find(id.as_bytes())? })
     }
 }
 
 impl Pack {
-    fn open(index: &Path) -> io::Result<Option<Self>> {
+    /// The pack that goes with an index; none if they do not belong together.
+    ///
+    /// # Errors
+    /// When one of them cannot be opened.
+    pub(super) fn open(index: &Path) -> io::Result<Option<Self>> {
         let (index, content) = (map(index)?, map(&index.with_extension("pack"))?);
         if !index.starts_with(SIGNATURE) || !content.starts_with(b"PACK") {
             return Ok(None);
@@ -92,7 +107,16 @@ impl Pack {
         Ok(same.then_some(Self { index, content, objects }))
     }
 
-    fn find(&self, id: &[u8]) -> Option<usize> {
+    /// Whether both files are as they were written: each ends with the sum of what is before.
+    pub(super) fn is_whole(&self) -> bool {
+        [&self.index, &self.content].into_iter().all(|file| {
+            let (content, sum) = file.split_at(file.len() - ID);
+            sum_of(content) == sum
+        })
+    }
+
+    /// Where an object begins in it.
+    pub(super) fn find(&self, id: &[u8]) -> Option<usize> {
         let first = usize::from(*id.first()?);
         let before = |byte: usize| number(&self.index, 8 + 4 * byte);
         let from = if first == 0 { 0 } else { before(first - 1)? };
@@ -168,7 +192,7 @@ impl<'a> Unpacker<'a> {
     /// Unpacks the object at a place and tells what it is; `None` where it is not as it should be.
     pub(super) fn read(&mut self, place: Place) -> Option<Kind> {
         let packs = self.packs;
-        let pack = packs.0.get(place.pack)?;
+        let pack = packs.all.get(place.pack)?;
         let at = |offset| Place { offset, ..place };
         let mut deltas = Vec::new();
         let mut offset = place.offset;
@@ -337,13 +361,13 @@ mod tests {
         let git = Git::new(&Environment::new(pairs));
         git.at(folder.path(), "fast-import").arg("--quiet").input(stream).run().expect("imports");
 
-        let packs = Packs::open(folder.path());
+        let packs = Packs::open(folder.path(), None);
         let mut unpacker = Unpacker::new(&packs);
         let objects = repo.odb().expect("an object database");
         let mut deltas = 0;
         let mut check = |id: &git2::Oid| {
             let place = packs.find(object_id(*id)).expect("is in the pack");
-            let stored = packs.0[place.pack].stored(place.offset).expect("is stored");
+            let stored = packs.all[place.pack].stored(place.offset).expect("is stored");
             deltas += usize::from(matches!(stored.form, Form::Delta(_)));
             let object = objects.read(*id).expect("is there");
             let kind = match object.kind() {

@@ -74,7 +74,7 @@ impl Repo {
         if !self.writes_plainly() {
             return Ok(None);
         }
-        let packs = Packs::open(self.common_dir());
+        let packs = Packs::open(self.common_dir(), None);
         let mut objects = Objects::of(&self.inner, &packs)?;
         TreePlan::read_index(&mut objects, self.tree_of(commit)?, known)
     }

@@ -238,7 +238,7 @@ mod tests {
             run("update-index").arg("--index-info").input(lines).run().expect("fills");
             run("write-tree").run().expect("writes").line().parse().expect("an id")
         };
-        let packs = Packs::open(folder.path());
+        let packs = Packs::open(folder.path(), None);
         let mut objects = Objects::of(&repo, &packs).expect("opens");
         let trees = [
             tree(&[]),

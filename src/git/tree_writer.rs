@@ -1,8 +1,8 @@
 //! Writes the files of a tree into a new folder, several at once, and tells the index that goes with
 //! them.
 //!
-//! What lies at hand in the main checkout is written first, folder by folder; then the rest, in the order
-//! in which contents lie in packs, since that costs the least to unpack. A folder is made when the first
+//! What lies in the stock is written first; then what lies at hand in the main checkout, folder by folder;
+//! then the rest, in the order in which contents lie in packs, since that costs the least to unpack. A folder is made when the first
 //! file in it is. Folders are made and files opened through the
 //! descriptor of the folder they lie in, so nothing is ever written through a symbolic link, and nothing
 //! that is there is overwritten. Files are dated two seconds back: git reads a file again when it is no
@@ -44,11 +44,16 @@ const AS_FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl TreePlan {
-    /// Writes everything into `root`, an empty folder.
+    /// Writes everything into `root`, an empty folder; tells how many files came from the stock.
     ///
     /// # Errors
     /// `io` or `git` when something cannot be written or read; what was written so far stays.
-    pub(super) fn write(mut self, repo: &Repo, packs: &Packs, root: &Path) -> Result<IndexFile> {
+    pub(super) fn write(
+        mut self,
+        repo: &Repo,
+        packs: &Packs,
+        root: &Path,
+    ) -> Result<(IndexFile, usize)> {
         let attempt = || format!("write the files of `{}`", root.display());
         let root = rustix::fs::open(root, AS_FOLDER, Mode::empty()).map_err(io::Error::from);
         let root = root.attempt(attempt)?;
@@ -56,20 +61,25 @@ impl TreePlan {
         // By the clock of the file system, which dates the index too.
         let dated = Timespec { tv_sec: made.st_mtime - BACK, tv_nsec: made.st_mtime_nsec as _ };
         let writer = Writer { plan: &self, packs, root, dated };
-        let all = (0..self.files.len()).map(|file| Wanted { content: None, file });
-        let mut done = Done { states: Vec::new(), left: all.collect() };
+        let id = |file: usize| self.index.entries[file].id;
+        let all = (0..self.files.len())
+            .map(|file| Wanted { content: packs.find_in_stock(id(file)), file });
+        let (stocked, left): (Vec<_>, Vec<_>) = all.partition(|wanted| wanted.content.is_some());
+        let count = stocked.len();
+        let stocked = writer.write_all(repo, stocked, None)?;
+        let mut done = Done { states: Vec::new(), left };
         if let Some(main) = repo.main_worktree().and_then(MainFolder::open) {
             done = writer.write_all(repo, done.left, Some(&main))?;
         }
         for wanted in &mut done.left {
-            wanted.content = packs.find(self.index.entries[wanted.file].id);
+            wanted.content = packs.find(id(wanted.file));
         }
-        done.left.sort_unstable();
         let unpacked = writer.write_all(repo, done.left, None)?;
-        for (file, state) in done.states.into_iter().chain(unpacked.states) {
+        let states = stocked.states.into_iter().chain(done.states).chain(unpacked.states);
+        for (file, state) in states {
             self.index.entries[file].state = state;
         }
-        Ok(self.index)
+        Ok((self.index, count))
     }
 }
 
@@ -135,9 +145,10 @@ impl Writer<'_> {
     fn write_all(
         &self,
         repo: &Repo,
-        files: Vec<Wanted>,
+        mut files: Vec<Wanted>,
         main: Option<&MainFolder>,
     ) -> Result<Done> {
+        files.sort_unstable();
         let queue = Queue { files, taken: AtomicUsize::new(0) };
         let from_objects = |repo: &git2::Repository| {
             self.work(&queue, Source::Stored(Objects::of(repo, self.packs)?))

@@ -10,6 +10,7 @@ use super::fresh::remove_folder;
 use super::pool::{PoolOffer, linked};
 use super::refs::Expected;
 use super::repo::{Checkout, Repo, worktree_root_of};
+use super::stock::Stock;
 use super::trash::next_name;
 use crate::error::{Attempt, Error, Result};
 use crate::names::{BranchName, CommitId, TaskId};
@@ -105,6 +106,8 @@ pub struct NewWorktree<'a> {
     pub intent: &'a Path,
     /// Out of which it may be made, if other tasks are to have its folder after it.
     pub pool: Option<&'a PoolOffer<'a>>,
+    /// Where contents may lie ready to be written.
+    pub stock: Option<&'a Stock>,
 }
 
 /// A worktree taken from its place.

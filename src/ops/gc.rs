@@ -8,11 +8,12 @@ use super::land::{PINS, drop_landing_pins, lock_landings};
 use super::recover::recover;
 use super::recycle::{drop_spare, superfluous};
 use super::release::kept_refs;
+use super::stock;
 use super::upkeep;
 use crate::config::Keep;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::git::{self, Journaled, Trashed};
+use crate::git::{self, Journaled, Stocked, Trashed};
 use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::store::{Chore, TaskLock, What as Work};
@@ -73,6 +74,16 @@ pub fn gc(context: &Context, mode: Mode) -> Result<Collected> {
             Err(error) => collected.errors.push(error),
         }
     }
+    if let Some(stocked) = stock::superfluous(context) {
+        let freed = match mode {
+            Mode::DryRun => Ok(()),
+            Mode::Free => stock::stock(context).remove(),
+        };
+        match freed {
+            Ok(()) => collected.freed.push(stock_view(&stocked)),
+            Err(error) => collected.errors.push(error),
+        }
+    }
     if mode == Mode::Free {
         upkeep::start(context)?;
     }
@@ -108,14 +119,19 @@ impl Thing {
             What::Environment(path) => ("environment", shown(path)),
             What::Landing { number, .. } => ("landing", format!("{PINS}{number}/")),
         };
-        FreedView { what, path, bytes: self.bytes, task: self.task.name().clone() }
+        FreedView { what, path, bytes: self.bytes, task: Some(self.task.name().clone()) }
     }
 }
 
 fn spare_view(context: &Context, spare: &Spare) -> Result<FreedView> {
-    let task = context.store.read(spare.task)?.name().clone();
+    let task = Some(context.store.read(spare.task)?.name().clone());
     let path = spare.folder.to_string_lossy().into_owned();
     Ok(FreedView { what: "spare", path, bytes: spare.bytes, task })
+}
+
+fn stock_view(stocked: &Stocked) -> FreedView {
+    let path = stocked.path.to_string_lossy().into_owned();
+    FreedView { what: "stock", path, bytes: stocked.bytes, task: None }
 }
 
 /// Everything that is kept of released tasks. A record that cannot be read keeps what is its task's.

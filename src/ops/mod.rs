@@ -45,3 +45,4 @@ mod place;
 mod recover;
 mod recycle;
 mod release;
+mod stock;

@@ -178,6 +178,7 @@ fn bring_back_folder(
         base: tip,
         intent: &layout.intent(),
         pool: None,
+        stock: None,
     })?;
     let given_away = custody.entry.as_ref().is_some_and(|entry| git::is_recycled(entry));
     Ok((made.root, if given_away { Worktree::PutTogether } else { Worktree::MadeAnew }))

@@ -1,10 +1,11 @@
 //! Doing chores, by a process of its own (`offshoot upkeep`), so that nobody waits for them: folders of
-//! which nothing is needed any more are deleted, others made ready for the next tasks.
+//! which nothing is needed any more are deleted, others made ready for the next tasks, and so are contents.
 //!
 //! One such process is at it at a time. Every chore stays noted until it is done, so a process that was
 //! killed is replaced by the next verb, which goes on where it left off.
 
 use super::recycle::{recycle, refresh, sweep};
+use super::stock::{restock, stock};
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,7 +18,9 @@ use std::path::Path;
 /// Has the chores done, if there are any and nobody is at it.
 pub(super) fn start(context: &Context) -> Result<()> {
     let store = &context.store;
-    let is_idle = store.chores()?.is_empty() && store.unready_spares()?.is_empty();
+    let is_idle = store.chores()?.is_empty()
+        && store.unready_spares()?.is_empty()
+        && !stock(context).is_asked_for();
     if is_idle || store.is_kept_up()? {
         return Ok(());
     }
@@ -45,6 +48,8 @@ pub fn upkeep(state: &Path, environment: Environment) -> Result<()> {
             let _ = carry_out(&context, chore);
         }
         let refreshed = if context.config.pool.is_on() { refresh(&context) } else { Ok(()) };
+        // The next worktree asks again for one that could not be made.
+        let _ = restock(&context);
         drop(lock);
         refreshed?;
         if left.is_empty() {

@@ -6,7 +6,7 @@ use super::shim;
 use crate::disk;
 use crate::environment::Environment;
 use crate::error::{Attempt, Error, ErrorKind, Result};
-use crate::git::{Checkout, NewWorktree, PoolOffer, copy_index};
+use crate::git::{Checkout, NewWorktree, PoolOffer, Stock, copy_index};
 use crate::layout::RepoLock;
 use crate::outcome::Outcome;
 use crate::process::{self, Double};
@@ -87,6 +87,8 @@ impl Life {
             let keep = &self.config.pool.keep;
             let offer = PoolOffer { spares: &spares, umask: spec.umask, keep };
             let offer = self.config.pool.is_on().then_some(offer);
+            let folder = self.store.layout().stock();
+            let stock = Stock { folder, most: self.config.pool.stock_bytes };
             self.repo.create_worktree(&NewWorktree {
                 task: spec.id,
                 root: &spec.worktree,
@@ -95,6 +97,7 @@ impl Life {
                 base: self.task.record.head.unwrap_or(spec.base.commit),
                 intent: &layout.intent(),
                 pool: offer.as_ref(),
+                stock: Some(&stock),
             })?
         };
         if is_new {

@@ -42,14 +42,15 @@ impl<'a> FindingList<'a> {
 /// Something that was freed, or would be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FreedView {
-    /// `folder`, `entry`, `ref`, `landing`, `environment`, `spare` or `half_deleted`.
+    /// `folder`, `entry`, `ref`, `landing`, `environment`, `spare`, `stock` or `half_deleted`.
     pub what: &'static str,
     /// Where it is or was, or the name of the ref.
     pub path: String,
     /// How much it takes on disk; of refs nothing, since git frees what they kept.
     pub bytes: u64,
-    /// The task it was of.
-    pub task: TaskName,
+    /// The task it was of, if it was of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskName>,
 }
 
 /// `{"schema":1,"freed":[…]}`.

@@ -2,6 +2,7 @@
 
 mod reusing;
 mod staying;
+mod stocking;
 
 use crate::sandbox::{Sandbox, TestRepo, text, wait_until};
 use serde_json::Value;

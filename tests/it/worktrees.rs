@@ -5,9 +5,10 @@ mod at_hand;
 mod changing;
 mod handing_over;
 mod packed;
+mod stock;
 
 use offshoot::environment::Environment;
-use offshoot::git::{Checkout, NewWorktree, Repo};
+use offshoot::git::{Checkout, NewWorktree, Repo, Stock};
 use offshoot::names::{BranchName, TaskId};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -112,11 +113,26 @@ impl World {
     }
 
     fn try_to_make(&self, task: TaskId) -> offshoot::error::Result<Checkout> {
+        self.try_to_make_from(task, None)
+    }
+
+    fn try_to_make_from(
+        &self,
+        task: TaskId,
+        stock: Option<&Stock>,
+    ) -> offshoot::error::Result<Checkout> {
         let branch = BranchName::new("offshoot/t").expect("a name");
         let base = self.git(&["rev-parse", "HEAD"]).parse().expect("a commit");
         let (root, intent) = (self.worktree(), self.intent());
-        let new =
-            NewWorktree { task, root: &root, branch: &branch, base, intent: &intent, pool: None };
+        let new = NewWorktree {
+            task,
+            root: &root,
+            branch: &branch,
+            base,
+            intent: &intent,
+            pool: None,
+            stock,
+        };
         self.repo().create_worktree(&new)
     }
 

@@ -287,7 +287,8 @@ Examples:
   offshoot gc
 
 Frees folders of landed and discarded tasks after 3 days, or the oldest when all take more than
-2 GiB, and their refs and landings after 14 days; `[keep]` in the configuration changes this. Open
+2 GiB, and their refs and landings after 14 days; `[keep]` in the configuration changes this. What
+`[pool]` keeps for the next worktrees goes when it is too much or has not served for 3 days. Open
 tasks, logs, records and folders with work that could not be recorded stay. What the refs kept is freed by `git gc`, later.";
 pub(super) const TRUST: &str = "\
 Example:

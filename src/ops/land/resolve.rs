@@ -97,6 +97,7 @@ impl Candidate<'_> {
                 base: self.settled.tip,
                 intent: &context.store.layout().task(task.id()).intent(),
                 pool: None,
+                stock: None,
             })?
         };
         let moved =
