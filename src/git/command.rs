@@ -8,13 +8,14 @@
 use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};
 use crate::escape;
+use rustix::pipe::PIPE_BUF;
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread::JoinHandle;
 
@@ -246,13 +247,18 @@ impl GitCommand {
         self.command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().map_err(|cause| git_missing(&cause))?;
-        // Its own thread: git may fill its output pipe before it has read all of the input.
-        let writer = child.stdin.take().zip(self.input.take());
-        let write = |(mut pipe, bytes): (ChildStdin, Vec<u8>)| {
-            std::thread::Builder::new().spawn(move || drop(pipe.write_all(&bytes)))
-        };
+        let given = child.stdin.take().zip(self.input.take());
         let mut started = Started { child: Some(child), writer: None, verb };
-        started.writer = writer.map(write).transpose().attempt(|| "start a thread")?;
+        match given {
+            // An empty pipe takes that at once.
+            Some((mut pipe, bytes)) if bytes.len() <= PIPE_BUF => drop(pipe.write_all(&bytes)),
+            Some((mut pipe, bytes)) => {
+                // Its own thread: git may fill its output pipe before it has read all of the input.
+                let write = std::thread::Builder::new().spawn(move || drop(pipe.write_all(&bytes)));
+                started.writer = Some(write.attempt(|| "start a thread")?);
+            }
+            None => {}
+        }
         Ok(started)
     }
 }

@@ -7,9 +7,9 @@
 //!
 //! Pairs are as they would stand on the target, from the target.
 
-use super::command::shares;
 use super::error::GitAttempt;
 use super::foreseen::Foreseen;
+use super::lump::lumps;
 use super::merge_batch::Wanted;
 use super::merge_tree::{Merged, Merger};
 use super::outlook::{Coming, Forecast, Outlook, Touched};
@@ -17,16 +17,14 @@ use super::parcel::Parcel;
 use super::plan::PlanRequest;
 use super::quarantine::Quarantine;
 use super::repo::Repo;
-use super::scout::{Scout, Start, request};
+use super::scout::{Seen, Start, request};
 use super::tree_diff::compare_trees;
 use super::untangled::Meeting;
 use crate::error::{Error, Result};
 use crate::names::{CommitId, ObjectId};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
 use std::path::Path;
-use std::thread;
 
 /// Looks ahead for one target.
 pub struct Forecaster<'a> {
@@ -37,6 +35,8 @@ pub struct Forecaster<'a> {
     trials: OnceCell<Trials>,
     known: Option<Foreseen>,
     told: RefCell<Foreseen>,
+    /// As [`Merging`](super::Merging) has it; not so, until somebody knows better.
+    pub is_the_same_for_all: bool,
 }
 
 /// Where merges are tried; made for the first one.
@@ -63,8 +63,17 @@ impl Repo {
     ) -> Result<Forecaster<'a>> {
         Quarantine::sweep(scratch);
         let target_tree = self.tree_of(target)?;
-        let (trials, told) = Default::default();
-        Ok(Forecaster { repo: self, target, target_tree, scratch, trials, known, told })
+        let (trials, told, is_the_same_for_all) = Default::default();
+        Ok(Forecaster {
+            repo: self,
+            target,
+            target_tree,
+            scratch,
+            trials,
+            known,
+            told,
+            is_the_same_for_all,
+        })
     }
 }
 
@@ -75,25 +84,47 @@ impl Forecaster<'_> {
         self.told.into_inner()
     }
 
-    /// What landing each result by itself would do, in order.
+    /// Takes away what was merged here, which is removed by letting go of it.
+    pub fn leavings(&mut self) -> Option<impl Send + use<>> {
+        self.trials.take()
+    }
+
+    /// What landing each result by itself would do, in order; if somebody has `seen` how far they can be
+    /// told, they are not looked at again.
     ///
     /// # Errors
     /// `unsupported` when git is too old, `io` when nothing can be written. Inside: why one of them
     /// cannot be landed at all.
-    pub fn outlooks(&self, coming: &[Coming]) -> Result<Vec<Result<Outlook>>> {
+    pub fn outlooks(&self, coming: &[Coming], seen: Option<Seen>) -> Result<Vec<Result<Outlook>>> {
         let known = |one: &Coming| self.known.as_ref()?.outlook(one);
         let known: Vec<_> = coming.iter().map(known).collect();
-        let unknown = coming.iter().zip(&known).filter(|(_, known)| known.is_none());
-        let unknown: Vec<_> = unknown.map(|(one, _)| *one).collect();
-        let mut starts = self.starts(&unknown).into_iter();
+        let starts: Vec<_> = match seen {
+            Some(Seen(starts)) => {
+                let starts = starts.into_iter().zip(&known);
+                starts.filter_map(|(start, known)| known.is_none().then_some(start)).collect()
+            }
+            None => {
+                let unknown = coming.iter().zip(&known).filter(|(_, known)| known.is_none());
+                let unknown: Vec<_> = unknown.map(|(one, _)| *one).collect();
+                self.repo.scout(self.target, &unknown)?.0
+            }
+        };
+        let mut starts = starts.into_iter();
         let (mut told, mut wanted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for (one, known) in coming.iter().zip(known) {
-            told.push(match known {
-                Some(known) => Ok(known),
-                None => match starts.next().expect("invariant: one for each that is unknown") {
+            if let Some(known) = known {
+                told.push(Ok(known));
+                continue;
+            }
+            let start = starts.next().expect("invariant: one for each that is unknown");
+            let untangled = |untangled| self.known.as_ref().map_or(Ok(None), |_| untangled);
+            told.push(match start {
+                Err(error) => Err(error),
+                Ok(Start::Held { behind }) => Ok(plain(one, behind, Touched::default())),
+                Ok(Start::Merge { base, behind, untangled: tried }) => match untangled(tried) {
                     Err(error) => Err(error),
-                    Ok(Start::Plain { behind, touched }) => Ok(plain(one, behind, touched)),
-                    Ok(Start::Merge { base, behind }) => {
+                    Ok(Some(touched)) => Ok(plain(one, behind, touched)),
+                    Ok(None) => {
                         wanted.push(self.landing(one, base));
                         waiting.push((told.len(), base, behind));
                         Err(Error::internal("a merge that was not made"))
@@ -112,33 +143,6 @@ impl Forecaster<'_> {
         Ok(told)
     }
 
-    /// How far each result can be told without merging it; each processor looks at its share, through
-    /// a repository of its own.
-    fn starts(&self, coming: &[Coming]) -> Vec<Result<Start>> {
-        let (target, may_untangle) = ((self.target, self.target_tree), self.known.is_some());
-        let start = move |repo: &Repo, share: &[Coming]| -> Vec<Result<Start>> {
-            let mut scout = Scout::new(repo, target, may_untangle);
-            share.iter().map(|one| scout.start(one)).collect()
-        };
-        thread::scope(|scope| {
-            let elsewhere = |share| {
-                let repo = self.repo.again().ok()?;
-                thread::Builder::new().spawn_scoped(scope, move || start(&repo, share)).ok()
-            };
-            let mut shares = shares(coming).into_iter();
-            let own = shares.next().unwrap_or_default();
-            let others: Vec<_> = shares.map(|share| (share, elsewhere(share))).collect();
-            let mut starts = start(self.repo, own);
-            for (share, other) in others {
-                starts.extend(match other {
-                    Some(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                    None => start(self.repo, share),
-                });
-            }
-            starts
-        })
-    }
-
     /// Which pairs cannot both be landed.
     ///
     /// # Errors
@@ -147,27 +151,44 @@ impl Forecaster<'_> {
         let known = |pair: &(&Outlook, &Outlook)| self.known.as_ref()?.pair(*pair);
         let known_merge = |merge: &Wanted| self.known.as_ref()?.merge(merge);
         let mut found: Vec<Option<bool>> = pairs.iter().map(known).collect();
-        let (mut wanted, mut whole, mut parcel) = (Vec::new(), Vec::new(), Parcel::default());
+        let (mut wanted, mut plain, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+        let mut parcel = Parcel::default();
         for at in 0..pairs.len() {
             match found[at] {
                 Some(_) => {}
                 None => match self.meeting(pairs[at])? {
                     Meeting::Nowhere => found[at] = Some(false),
-                    Meeting::InFiles(merge, read) => match known_merge(&merge) {
+                    Meeting::InFiles(met) => match known_merge(&met.merge) {
                         Some(conflict) => found[at] = Some(conflict),
                         None => {
-                            parcel.add(read);
-                            wanted.push((at, merge));
+                            parcel.add(met.read);
+                            match met.plain.filter(|_| self.is_the_same_for_all) {
+                                Some(files) => plain.push((at, met.merge, files)),
+                                None => wanted.push((at, met.merge)),
+                            }
                         }
                     },
                     Meeting::Unknown => whole.push(at),
                 },
             }
         }
-        let in_files = wanted.len();
-        if !wanted.is_empty() {
+        let files: Vec<_> = plain.iter().map(|(_, _, files)| &files[..]).collect();
+        let lumps = lumps(&files, &mut parcel)?;
+        if !(wanted.is_empty() && plain.is_empty()) {
             parcel.write(self.trials()?.folder.path(), &self.repo.inner)?;
         }
+        let lumped = self.lumped(&lumps);
+        for (number, (at, merge, _)) in plain.iter().enumerate() {
+            match &lumped {
+                Ok(conflicts) => {
+                    found[*at] = Some(conflicts[number]);
+                    self.told.borrow_mut().note_merge(merge, conflicts[number]);
+                }
+                // Each by itself, so that one that cannot be merged spoils no other's answer.
+                Err(_) => wanted.push((*at, *merge)),
+            }
+        }
+        let in_files = wanted.len();
         self.make_trees(whole.iter().flat_map(|at| [pairs[*at].0, pairs[*at].1]))?;
         for at in whole {
             wanted.push((at, self.side_by_side(pairs[at])?));

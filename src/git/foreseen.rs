@@ -36,6 +36,15 @@ pub struct Foreseen {
     merges: BTreeMap<String, bool>,
 }
 
+/// The way in which git merges somewhere.
+#[derive(Debug)]
+pub struct Merging {
+    /// A name for it.
+    pub name: String,
+    /// Whether nothing besides the target's tree gives files attributes, whatever they are called.
+    pub is_the_same_for_all: bool,
+}
+
 /// What git was asked about its way of merging.
 #[derive(Debug)]
 pub struct MergingAsked {
@@ -125,12 +134,12 @@ impl Repo {
         })
     }
 
-    /// A name for the way in which git merges here now, besides what lies in the target's tree. None
+    /// The way in which git merges here now, besides what lies in the target's tree. None
     /// where what a merge comes to may change under the same name.
     ///
     /// # Errors
     /// When git or one of the files cannot be read.
-    pub fn merging(&self, asked: MergingAsked) -> Result<Option<String>> {
+    pub fn merging(&self, asked: MergingAsked) -> Result<Option<Merging>> {
         self.git.note_version(asked.version)?;
         // Before that, attributes come from wherever git happens to stand.
         if self.git.version()? < (2, 41) || self.has_other_histories()? {
@@ -150,13 +159,17 @@ impl Repo {
             let path = line.strip_prefix(b"GIT_ATTR_SYSTEM=");
             path.or_else(|| line.strip_prefix(b"GIT_ATTR_GLOBAL="))
         });
+        let mut is_the_same_for_all = true;
         for path in outside.chain([&b"info/attributes"[..]]) {
             // Where git stands when it merges.
             let path = self.common_dir().join(OsStr::from_bytes(path));
-            named.extend(parts([&*content(&path)?]));
+            let content = content(&path)?;
+            is_the_same_for_all &= content.is_empty();
+            named.extend(parts([&*content]));
         }
         let name = git2::Oid::hash_object(git2::ObjectType::Blob, &named);
-        Ok(Some(name.git_attempt(|| "name the way of merging")?.to_string()))
+        let name = name.git_attempt(|| "name the way of merging")?.to_string();
+        Ok(Some(Merging { name, is_the_same_for_all }))
     }
 
     /// Whether commits may have other parents, or submodules other commits, than the objects say.

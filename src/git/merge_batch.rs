@@ -34,7 +34,7 @@ impl Merger<'_> {
         // `--stdin` came with 2.39, a base in its lines with 2.40.
         if wanted.len() > 1
             && self.version >= (2, 40)
-            && let Ok(merged) = self.batches(wanted)
+            && let Ok(merged) = self.batches(&shares(wanted))
         {
             return merged.into_iter().map(Ok).collect();
         }
@@ -47,11 +47,13 @@ impl Merger<'_> {
     }
 
     /// A git for each share, all at once.
-    fn batches(&self, wanted: &[Wanted]) -> Result<Vec<Merged>> {
-        let parts = shares(wanted);
+    ///
+    /// # Errors
+    /// When any of them cannot be merged.
+    pub(super) fn batches(&self, parts: &[&[Wanted]]) -> Result<Vec<Merged>> {
         let started: Vec<_> = parts.iter().map(|part| self.start(part)).collect::<Result<_>>()?;
         let mut merged = Vec::new();
-        for (part, started) in parts.into_iter().zip(started) {
+        for (part, started) in parts.iter().zip(started) {
             merged.extend(read(part, &started.finish(&[0])?)?);
         }
         Ok(merged)

@@ -94,6 +94,8 @@ impl<'a> Merger<'a> {
             command = command.env("GIT_OBJECT_DIRECTORY", objects);
             let own = self.repo.common_dir().join("objects");
             command = command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&own));
+            // As glibc has it (mallopt(3)), each object that is written gives memory back and takes it anew.
+            command = command.env("MALLOC_TRIM_THRESHOLD_", "67108864");
         }
         command.arg("--write-tree")
     }

@@ -8,7 +8,7 @@ use crate::landing::Conflict;
 use crate::names::CommitId;
 use crate::path::RepoPath;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether landing would go well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,12 +63,6 @@ impl Outlook {
         &self.touched.changed
     }
 
-    /// Whether the two could conflict at all, by their paths.
-    #[must_use]
-    pub fn may_conflict_with(&self, other: &Self) -> bool {
-        !self.changed().is_disjoint(other.changed()) || self.touched.meets(&other.touched)
-    }
-
     /// Whether the two together could look like a move, which either alone is not.
     #[must_use]
     pub fn may_move_with(&self, other: &Self) -> bool {
@@ -77,6 +71,31 @@ impl Outlook {
         moves(&self.touched, &other.touched) || moves(&other.touched, &self.touched)
     }
 }
+
+/// Which two of these could conflict at all, by their paths: both places, the lower one first.
+#[must_use]
+pub fn close_pairs(outlooks: &[&Outlook]) -> BTreeSet<(usize, usize)> {
+    // By who is at a path: of many, most have nothing to do with each other.
+    let (mut changing, mut gaining) = (Places::new(), Places::new());
+    for (at, Outlook { touched, .. }) in outlooks.iter().enumerate() {
+        touched.changed.iter().for_each(|path| changing.entry(path).or_default().push(at));
+        touched.gaining.iter().for_each(|path| gaining.entry(path).or_default().push(at));
+    }
+    let mut close = BTreeSet::new();
+    for (one, Outlook { touched, .. }) in outlooks.iter().enumerate() {
+        let lost = touched.may_move().then_some(&touched.losing).into_iter().flatten();
+        let met =
+            touched.changed.iter().chain(&touched.folders).filter_map(|path| changing.get(path));
+        let met = met.chain(lost.filter_map(|path| gaining.get(path))).flatten();
+        close.extend(
+            met.filter(|other| **other != one).map(|other| (one.min(*other), one.max(*other))),
+        );
+    }
+    close
+}
+
+/// Who is at a path.
+type Places<'a> = BTreeMap<&'a RepoPath, Vec<usize>>;
 
 impl Touched {
     pub(super) fn by<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
@@ -121,7 +140,49 @@ pub(super) fn around(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree_diff::Entry;
     use super::*;
+    use crate::names::ObjectId;
+
+    /// Of a task that changes, adds or takes away some files.
+    fn outlook(changes: &[(&str, u32)]) -> Outlook {
+        let entry = Some(Entry { mode: 0o100_644, id: ObjectId::ZERO });
+        let sides = [(entry, entry), (None, entry), (entry, None)];
+        let change = |(path, kind): &(&str, u32)| {
+            let (old, new) = sides[*kind as usize % 3];
+            Change { path: RepoPath::new(*path), old, new }
+        };
+        let touched = Touched::by(&changes.iter().map(change).collect::<Vec<_>>());
+        let coming = Coming { tip: CommitId(ObjectId::ZERO), snapshot: None };
+        Outlook { forecast: Forecast::Clean, behind: 0, coming, is_plain: true, touched }
+    }
+
+    #[test]
+    fn close_are_those_that_a_look_at_each_pair_finds() {
+        let paths = ["a", "a/b", "a/b/c", "a/d", "e/f", "e/g/h", "i/j/k", "l", "m/n", "o/p/q"];
+        // From a fixed series of numbers: one to three of the paths for each of 60.
+        let mut number = 12_345u32;
+        let mut next = || {
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            number >> 16
+        };
+        let mut change = || (paths[next() as usize % paths.len()], next());
+        let made = (0..60).map(|at| (0..=at % 3).map(|_| change()).collect::<Vec<_>>());
+        let made: Vec<_> = made.map(|changes| outlook(&changes)).collect();
+        let outlooks: Vec<_> = made.iter().collect();
+        let close = close_pairs(&outlooks);
+        let mut told_apart = 0;
+        for one in 0..outlooks.len() {
+            for other in one + 1..outlooks.len() {
+                let (left, right) = (outlooks[one], outlooks[other]);
+                let meet = !left.changed().is_disjoint(right.changed())
+                    || left.touched.meets(&right.touched);
+                assert_eq!(close.contains(&(one, other)), meet, "{left:?} {right:?}");
+                told_apart += usize::from(!meet);
+            }
+        }
+        assert!(!close.is_empty() && told_apart > close.len() / 4, "both sorts: {told_apart}");
+    }
 
     #[test]
     fn the_folders_around_a_path_end_with_the_root() {

@@ -74,6 +74,11 @@ impl Parcel {
         }
     }
 
+    /// Adds only the trees of another one.
+    pub(super) fn add_trees(&mut self, other: Self) {
+        self.trees.extend(other.trees);
+    }
+
     /// Writes it into a folder of objects; the files are taken out of a repository. What cannot be read is
     /// left for git to complain of, in the merges that need it.
     ///

@@ -72,18 +72,15 @@ impl Repo {
         Ok(Self { inner, git: Git::new(environment), common_dir, main_worktree, here })
     }
 
-    /// The same once more, for another thread.
-    pub(super) fn again(&self) -> Result<Self> {
-        let inner = git2::Repository::open(&self.common_dir)
-            .map_err(|cause| cannot_open(&self.common_dir, &cause))?;
+    /// The same once more, for another thread, which opens it.
+    pub(super) fn again(&self) -> impl FnOnce() -> Result<Self> + Send + use<> {
         let (common_dir, main_worktree) = (self.common_dir.clone(), self.main_worktree.clone());
-        Ok(Self {
-            inner,
-            git: self.git.clone(),
-            common_dir,
-            main_worktree,
-            here: self.here.clone(),
-        })
+        let (git, here) = (self.git.clone(), self.here.clone());
+        move || {
+            let inner = git2::Repository::open(&common_dir)
+                .map_err(|cause| cannot_open(&common_dir, &cause))?;
+            Ok(Self { inner, git, common_dir, main_worktree, here })
+        }
     }
 
     /// The directory that all worktrees share (`.git`, or the bare repository itself).

@@ -1,8 +1,10 @@
-//! How far one result can be told without merging it, from its commits and three trees.
+//! How far results can be told without merging them, from their commits and three trees.
 //!
 //! A scout remembers what the target has gained since each base, which most results share. It has no part
-//! in a forecaster, so that each thread has its own, with a repository of its own.
+//! in a forecaster, so that each thread has its own, with a repository of its own, and so that it can look
+//! while git still says how it merges.
 
+use super::command::shares;
 use super::error::{GitAttempt, from_git2};
 use super::outlook::{Coming, Touched};
 use super::plan::PlanRequest;
@@ -12,27 +14,36 @@ use crate::error::Result;
 use crate::landing::Strategy;
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// So many commits after a base are looked at before the whole history is.
+const LONGEST_LINE: usize = 20;
+
+/// How far results for one target can be told, in the order in which they were given.
+pub struct Seen(pub(super) Vec<Result<Start>>);
 
 /// How far a result can be told without merging it.
 pub(super) enum Start {
-    /// Nothing contradicts it: what it changes; nothing where the target holds it.
-    Plain { behind: usize, touched: Touched },
-    /// From the snapshot where there is one, else from what both share.
-    Merge { base: Option<CommitId>, behind: usize },
+    /// The target holds it.
+    Held { behind: usize },
+    /// It is merged from the snapshot where there is one, else from what both share. Where nothing
+    /// contradicts it: what it changes, for whoever may leave out a merge ([`merging`](Repo::merging)).
+    Merge { base: Option<CommitId>, behind: usize, untangled: Result<Option<Touched>> },
 }
 
 /// Looks at results for one target.
-pub(super) struct Scout<'a> {
+struct Scout<'a> {
     repo: &'a Repo,
     target: CommitId,
     target_tree: ObjectId,
-    /// Whether a merge may be left out ([`merging`](Repo::merging)).
-    may_untangle: bool,
     comparer: Comparer<'a>,
     gained: BTreeMap<ObjectId, Rc<Gained>>,
-    behind: BTreeMap<CommitId, usize>,
+    /// The commits that the target has gained since a base.
+    since: BTreeMap<CommitId, BTreeSet<CommitId>>,
 }
 
 /// What the target has gained since a tree.
@@ -49,50 +60,66 @@ pub(super) fn request(target: CommitId, coming: &Coming) -> PlanRequest<'static>
 
 impl<'a> Scout<'a> {
     /// A scout for a target and its tree.
-    pub(super) fn new(
-        repo: &'a Repo,
-        (target, target_tree): (CommitId, ObjectId),
-        may_untangle: bool,
-    ) -> Self {
-        let (gained, behind) = Default::default();
+    fn new(repo: &'a Repo, (target, target_tree): (CommitId, ObjectId)) -> Self {
+        let (gained, since) = Default::default();
         let comparer = Comparer::new(&repo.inner);
-        Self { repo, target, target_tree, may_untangle, comparer, gained, behind }
+        Self { repo, target, target_tree, comparer, gained, since }
     }
 
     /// How far a result can be told.
-    pub(super) fn start(&mut self, coming: &Coming) -> Result<Start> {
+    fn start(&mut self, coming: &Coming) -> Result<Start> {
         let (repo, target) = (self.repo, self.target);
         let request = request(target, coming);
         let snapshot = repo.snapshot_left(&request)?;
         let request = PlanRequest { snapshot, ..request };
-        let bases = repo.merge_bases(target, coming.tip)?;
-        let behind = match bases[..] {
-            [base] if base == target => 0,
-            // What they share is then what the base holds, whoever else comes from it.
-            [base] => match self.behind.get(&base) {
-                Some(behind) => *behind,
-                None => {
-                    let behind = repo.count_gained(base, target)?;
-                    self.behind.insert(base, behind);
-                    behind
-                }
-            },
-            _ => repo.count_gained(coming.tip, target)?,
-        };
+        let (bases, behind) = self.shared(coming.tip)?;
         if snapshot == Some(coming.tip) || bases == [coming.tip] {
-            return Ok(Start::Plain { behind, touched: Touched::default() });
+            return Ok(Start::Held { behind });
         }
         if bases.is_empty() {
             repo.refuse_unrelated(&request)?;
         }
-        let touched = match (self.may_untangle, snapshot, &bases[..]) {
-            (true, Some(base), _) | (true, None, &[base]) => self.untangled(base, coming.tip)?,
-            _ => None,
+        let untangled = match (snapshot, &bases[..]) {
+            (Some(base), _) | (None, &[base]) => self.untangled(base, coming.tip),
+            _ => Ok(None),
         };
-        Ok(match touched {
-            Some(touched) => Start::Plain { behind, touched },
-            None => Start::Merge { base: snapshot, behind },
-        })
+        Ok(Start::Merge { base: snapshot, behind, untangled })
+    }
+
+    /// The best common ancestors of a tip and the target, and how much the target has gained.
+    fn shared(&mut self, tip: CommitId) -> Result<(Vec<CommitId>, usize)> {
+        if let Some(known) = self.in_a_line(tip)? {
+            return Ok(known);
+        }
+        let bases = self.repo.merge_bases(self.target, tip)?;
+        let [base] = bases[..] else {
+            let behind = self.repo.count_gained(tip, self.target)?;
+            return Ok((bases, behind));
+        };
+        // What they share is what the base holds, whoever else comes from it.
+        let since = self.repo.gained_since(base, self.target)?;
+        let behind = since.len();
+        self.since.insert(base, since);
+        Ok((bases, behind))
+    }
+
+    /// The same for a tip that comes in a line from a base that is known: were the target to share more of
+    /// that line, it would have gained it since. Without this the history up to the target is walked through
+    /// for each result.
+    fn in_a_line(&self, tip: CommitId) -> Result<Option<(Vec<CommitId>, usize)>> {
+        let (mut line, mut commit) = (Vec::new(), tip);
+        while line.len() < LONGEST_LINE {
+            if let Some(since) = self.since.get(&commit) {
+                let shares_more = line.iter().any(|above| since.contains(above));
+                return Ok((!shares_more).then(|| (vec![commit], since.len())));
+            }
+            line.push(commit);
+            match self.repo.parents_of(commit)?[..] {
+                [parent] => commit = parent,
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     /// What landing what `tip` did since `base` would change, if no more than that; none if only git can
@@ -123,6 +150,36 @@ impl<'a> Scout<'a> {
 }
 
 impl Repo {
+    /// How far each of some results for a target can be told; all processors look.
+    ///
+    /// # Errors
+    /// `not_found` when the target's commit is missing.
+    pub fn scout(&self, target: CommitId, coming: &[Coming]) -> Result<Seen> {
+        let (target, next) = ((target, self.tree_of(target)?), AtomicUsize::new(0));
+        // Each takes the next one: what else the processors have to do is not the same for all.
+        let look = |repo: &Self| {
+            let mut scout = Scout::new(repo, target);
+            let turns = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+            let taken = turns.map_while(|at| Some((at, coming.get(at)?)));
+            taken.map(|(at, one)| (at, scout.start(one))).collect::<Vec<_>>()
+        };
+        let mut seen = thread::scope(|scope| {
+            let elsewhere = |_| {
+                let again = self.again();
+                let look = || again().map_or_else(|_| Vec::new(), |repo| look(&repo));
+                thread::Builder::new().spawn_scoped(scope, look).ok()
+            };
+            let others: Vec<_> = (1..shares(coming).len()).filter_map(elsewhere).collect();
+            let mut seen = look(self);
+            for other in others {
+                seen.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            seen
+        });
+        seen.sort_unstable_by_key(|(at, _)| *at);
+        Ok(Seen(seen.into_iter().map(|(_, start)| start).collect()))
+    }
+
     /// The best common ancestors of two commits; there may be several, or none.
     fn merge_bases(&self, one: CommitId, other: CommitId) -> Result<Vec<CommitId>> {
         match self.inner.merge_bases(oid(one.0), oid(other.0)) {
@@ -130,6 +187,20 @@ impl Repo {
             Err(cause) if cause.code() == git2::ErrorCode::NotFound => Ok(Vec::new()),
             Err(cause) => Err(from_git2(format!("find what `{one}` and `{other}` share"), &cause)),
         }
+    }
+
+    fn parents_of(&self, commit: CommitId) -> Result<Vec<CommitId>> {
+        let found = self.inner.find_commit(oid(commit.0));
+        let found = found.git_attempt(|| format!("read commit `{commit}`"))?;
+        Ok(found.parent_ids().map(commit_id).collect())
+    }
+
+    /// The commits that the target has and the base does not know.
+    fn gained_since(&self, base: CommitId, target: CommitId) -> Result<BTreeSet<CommitId>> {
+        let attempt = || format!("look for what `{target}` has gained since `{base}`");
+        let mut walk = self.inner.revwalk().git_attempt(attempt)?;
+        walk.push(oid(target.0)).and_then(|()| walk.hide(oid(base.0))).git_attempt(attempt)?;
+        walk.map(|id| id.map(commit_id).git_attempt(attempt)).collect()
     }
 
     /// How many commits the target has that the other one does not know.

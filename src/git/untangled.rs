@@ -11,6 +11,7 @@
 
 use super::error::GitAttempt;
 use super::forecast::Forecaster;
+use super::lump::Sides;
 use super::merge_batch::Wanted;
 use super::outlook::{Outlook, around};
 use super::parcel::Parcel;
@@ -24,9 +25,18 @@ use std::collections::BTreeMap;
 /// Where two results that are to stand on the target side by side could contradict each other.
 pub(super) enum Meeting {
     Nowhere,
-    /// In the content of files: what to merge, and what is read for it.
-    InFiles(Wanted, Parcel),
+    /// In the content of files.
+    InFiles(InFiles),
     Unknown,
+}
+
+/// Files that both change.
+pub(super) struct InFiles {
+    pub(super) merge: Wanted,
+    /// What is read for it.
+    pub(super) read: Parcel,
+    /// The files, where none of the target's gives them attributes.
+    pub(super) plain: Option<Vec<Sides>>,
 }
 
 impl Forecaster<'_> {
@@ -57,17 +67,20 @@ impl Forecaster<'_> {
         if !self.merges_trees()? {
             return Ok(Meeting::Unknown);
         }
-        for (path, entry) in self.attributes_of(files.keys())? {
+        let attributes = self.attributes_of(files.keys())?;
+        let plain = attributes.is_empty().then(|| files.values().copied().collect());
+        for (path, entry) in attributes {
             files.entry(path).or_insert([entry; 3]);
         }
-        let mut parcel = Parcel::default();
+        let mut read = Parcel::default();
         let mut tree_of = |side: usize| {
             let files: Vec<_> =
                 files.iter().map(|(path, held)| (path.as_bytes(), held[side])).collect();
-            parcel.add_tree(&files)
+            read.add_tree(&files)
         };
         let (base, ours, theirs) = (Some(tree_of(0)?), tree_of(1)?, tree_of(2)?);
-        Ok(Meeting::InFiles(Wanted { base, ours, theirs }, parcel))
+        let merge = Wanted { base, ours, theirs };
+        Ok(Meeting::InFiles(InFiles { merge, read, plain }))
     }
 
     /// The files of the target in which attributes of some paths may stand.

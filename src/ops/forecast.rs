@@ -11,7 +11,7 @@ use super::landing_order::{clusters, most_together};
 use super::recover::{ended, find, recover_if_possible};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::git::{Coming, Forecast, Forecaster, Outlook};
+use crate::git::{Coming, Forecast, Forecaster, MergingAsked, Outlook, close_pairs};
 use crate::landing::Conflict;
 use crate::names::{CommitId, TaskId};
 use crate::path::RepoPath;
@@ -19,6 +19,7 @@ use crate::task::{Landing, Task};
 use crate::view::{ForecastReport, ForecastView, OverlapView, PairView, TaskForecast, TaskView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::thread;
 
 /// Tasks for one target, and what landing each of them would do.
 struct Group<'a> {
@@ -26,6 +27,15 @@ struct Group<'a> {
     forecaster: Forecaster<'a>,
     tasks: Vec<&'a Task>,
     outlooks: Vec<Result<Outlook>>,
+}
+
+/// What some of a group's members come to together, by their places among those that could be told.
+struct Together {
+    pairs: Vec<(usize, usize)>,
+    /// Those of which something could be told besides that they are no matter to each other.
+    close: BTreeSet<(usize, usize)>,
+    conflicts: BTreeSet<(usize, usize)>,
+    order: Vec<usize>,
 }
 
 /// Looks ahead for the tasks that the words mean, or for all that wait for a decision.
@@ -47,20 +57,29 @@ pub fn forecast(context: &Context, words: &[String]) -> Result<ForecastReport> {
     if words.is_empty() {
         asked.extend(tasks.iter().map(Task::id));
     }
-    let foresight = Foresight::of(context, merging);
     let scratch = context.store.layout().scratch();
-    let groups = groups(context, &tasks, (&foresight, &scratch))?;
-    let mut report = ForecastReport::empty();
-    report.forecasts = tasks
-        .iter()
-        .filter(|task| asked.contains(&task.id()))
-        .map(|task| by_itself(task, &groups))
-        .collect();
-    for group in &groups {
-        group.report_pairs(&asked, &mut report)?;
-    }
-    keep(context, foresight, &tips(context, &tasks)?, groups);
-    Ok(report)
+    let (foresight, mut groups) = groups(context, &tasks, (merging, &scratch))?;
+    let together: Result<Vec<_>> = groups.iter().map(|group| group.together(&asked)).collect();
+    let (together, tips) = (together?, tips(context, &tasks)?);
+    // Removing what was merged takes as long as telling what it came to.
+    let leavings = groups.iter_mut().filter_map(|group| group.forecaster.leavings());
+    let leavings: Vec<_> = leavings.collect();
+    Ok(thread::scope(|scope| {
+        if !leavings.is_empty() {
+            drop(thread::Builder::new().spawn_scoped(scope, || drop(leavings)));
+        }
+        let mut report = ForecastReport::empty();
+        report.forecasts = tasks
+            .iter()
+            .filter(|task| asked.contains(&task.id()))
+            .map(|task| by_itself(task, &groups))
+            .collect();
+        for (group, together) in groups.iter().zip(&together) {
+            group.report(together, &mut report);
+        }
+        keep(context, foresight, &tips, groups);
+        report
+    }))
 }
 
 /// Adds to the views what landing the tasks now would do.
@@ -75,10 +94,9 @@ pub(super) fn tell_forecasts(context: &Context, tasks: &[Task], views: &mut [Tas
     let Ok(mut all) = open_tasks(context) else { return };
     let Ok(tips) = tips(context, &all) else { return };
     all.retain(|task| targets.contains(&task.spec.target));
-    let foresight = Foresight::of(context, merging);
     let scratch = context.store.layout().scratch();
     // Where landing itself would fail it says why; a view has nothing to tell then.
-    let Ok(groups) = groups(context, &all, (&foresight, &scratch)) else { return };
+    let Ok((foresight, groups)) = groups(context, &all, (merging, &scratch)) else { return };
     for view in views {
         view.forecast = groups.iter().find_map(|group| group.view_of(view.id));
     }
@@ -136,8 +154,8 @@ fn refuse_unless_open(task: &Task) -> Result<()> {
 fn groups<'a>(
     context: &'a Context,
     tasks: &'a [Task],
-    (foresight, scratch): (&Foresight, &'a Path),
-) -> Result<Vec<Group<'a>>> {
+    (merging, scratch): (Result<MergingAsked>, &'a Path),
+) -> Result<(Foresight, Vec<Group<'a>>)> {
     let mut by_target: BTreeMap<&str, Vec<&Task>> = BTreeMap::new();
     for task in tasks {
         if let Some(target) = &task.spec.target {
@@ -146,17 +164,27 @@ fn groups<'a>(
     }
     // They would run for whichever tasks git merges.
     tasks.iter().try_for_each(|task| refuse_planted_programs(context, task))?;
-    let mut groups = Vec::new();
+    // Where nothing is known, the results are looked at while git still says how it merges.
+    let is_first = context.store.foresees_nothing();
+    let mut sides = Vec::new();
     for tasks in by_target.into_values() {
         let Some(target) = &tasks[0].spec.target else { continue };
         let Some(commit) = context.repo.read_ref(&target.full_ref())? else { continue };
-        let known = foresight.of_target(commit);
-        let forecaster = context.repo.forecaster(commit, scratch, known)?;
         let coming: Result<Vec<_>> = tasks.iter().map(|task| coming(context, task)).collect();
-        let outlooks = forecaster.outlooks(&coming?)?;
-        groups.push(Group { commit, forecaster, tasks, outlooks });
+        let coming = coming?;
+        let seen = is_first.then(|| context.repo.scout(commit, &coming)).transpose()?;
+        sides.push((commit, tasks, coming, seen));
     }
-    Ok(groups)
+    let foresight = Foresight::of(context, merging);
+    let group = |(commit, tasks, coming, seen): (_, _, Vec<_>, _)| {
+        let known = foresight.of_target(commit);
+        let mut forecaster = context.repo.forecaster(commit, scratch, known)?;
+        forecaster.is_the_same_for_all = foresight.is_the_same_for_all();
+        let outlooks = forecaster.outlooks(&coming, seen)?;
+        Ok(Group { commit, forecaster, tasks, outlooks })
+    };
+    let groups = sides.into_iter().map(group).collect::<Result<_>>()?;
+    Ok((foresight, groups))
 }
 
 /// What would be landed: commits that somebody added on the branch after the end belong to it.
@@ -242,38 +270,42 @@ impl Group<'_> {
         Some(ForecastView { target_commit, verdict, behind, conflicts, overlaps })
     }
 
-    fn report_pairs(&self, asked: &BTreeSet<TaskId>, report: &mut ForecastReport) -> Result<()> {
+    fn together(&self, asked: &BTreeSet<TaskId>) -> Result<Together> {
         let told = self.told();
         let is_asked = |at: usize| asked.contains(&told[at].0.id());
         let pairs = (0..told.len())
             .flat_map(|one| (one + 1..told.len()).map(move |other| (one, other)))
             .filter(|(one, other)| is_asked(*one) || is_asked(*other));
         let pairs: Vec<(usize, usize)> = pairs.collect();
-        let may_conflict =
-            |(one, other): &&(usize, usize)| told[*one].1.may_conflict_with(told[*other].1);
-        let close: Vec<_> = pairs.iter().filter(may_conflict).copied().collect();
+        let mut close = close_pairs(&told.iter().map(|(_, outlook)| *outlook).collect::<Vec<_>>());
+        close.retain(|(one, other)| is_asked(*one) || is_asked(*other));
         let merges: Vec<_> =
             close.iter().map(|(one, other)| (told[*one].1, told[*other].1)).collect();
         let found = self.forecaster.conflicting(&merges)?;
         let conflicts: BTreeSet<_> =
             close.iter().zip(found).filter(|(_, found)| *found).map(|(pair, _)| *pair).collect();
-        for pair @ (one, other) in pairs {
-            report.pairs.push(PairView {
-                tasks: [told[one].0.name().clone(), told[other].0.name().clone()],
-                overlap: overlap(told[one].1, told[other].1),
-                verdict: if conflicts.contains(&pair) { "conflicts" } else { "clean" },
-            });
-        }
         let landable: Vec<usize> = (0..told.len())
             .filter(|at| is_asked(*at) && told[*at].1.forecast == Forecast::Clean)
             .collect();
         let outlooks: Vec<_> = landable.iter().map(|at| told[*at].1).collect();
         let place = |at: &usize| landable.binary_search(at).ok();
         let rivals = conflicts.iter().filter_map(|(one, other)| Some((place(one)?, place(other)?)));
-        for at in self.all_that_land(&outlooks, &rivals.collect::<Vec<_>>())? {
-            report.order.push(told[landable[at]].0.name().clone());
+        let order = self.all_that_land(&outlooks, &rivals.collect::<Vec<_>>())?;
+        let order = order.into_iter().map(|at| landable[at]).collect();
+        Ok(Together { pairs, close, conflicts, order })
+    }
+
+    fn report(&self, together: &Together, report: &mut ForecastReport) {
+        let told = self.told();
+        for pair @ (one, other) in &together.pairs {
+            let shared = || overlap(told[*one].1, told[*other].1);
+            report.pairs.push(PairView {
+                tasks: [told[*one].0.name().clone(), told[*other].0.name().clone()],
+                overlap: together.close.contains(pair).then(shared).unwrap_or_default(),
+                verdict: if together.conflicts.contains(pair) { "conflicts" } else { "clean" },
+            });
         }
-        Ok(())
+        report.order.extend(together.order.iter().map(|at| told[*at].0.name().clone()));
     }
 
     /// As many as land one after another. Three may conflict though any two of them do not, so those
@@ -284,9 +316,9 @@ impl Group<'_> {
         conflicts: &[(usize, usize)],
     ) -> Result<Vec<usize>> {
         let mut chosen = most_together(outlooks.len(), conflicts);
+        let near = close_pairs(outlooks);
         let close = |one: &usize, other: &usize| {
-            let (one, other) = (outlooks[*one], outlooks[*other]);
-            one.may_conflict_with(other) || one.may_move_with(other)
+            near.contains(&(*one, *other)) || outlooks[*one].may_move_with(outlooks[*other])
         };
         let crowds: Vec<_> =
             clusters(&chosen, close).into_iter().filter(|crowd| crowd.len() > 2).collect();

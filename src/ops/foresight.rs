@@ -6,7 +6,7 @@
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::git::{Foreseen, MergingAsked};
+use crate::git::{Foreseen, Merging, MergingAsked};
 use crate::names::CommitId;
 use crate::task::SCHEMA;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is known at the beginning of a forecast.
 pub(super) struct Foresight {
     /// How git merges; none where nothing can be kept.
-    merging: Option<String>,
+    merging: Option<Merging>,
     targets: BTreeMap<CommitId, Foreseen>,
 }
 
@@ -32,9 +32,10 @@ impl Foresight {
         // Who cannot tell how git merges merges.
         let merging = asked.and_then(|asked| context.repo.merging(asked)).ok().flatten();
         let kept = || {
-            context.store.foreseen().filter(|kept: &Kept| Some(&kept.merging) == merging.as_ref())
+            let name = &merging.as_ref()?.name;
+            context.store.foreseen().filter(|kept: &Kept| kept.merging == *name)
         };
-        let targets = merging.as_ref().and_then(|_| kept()).map(|kept| kept.targets);
+        let targets = kept().map(|kept| kept.targets);
         Self { targets: targets.unwrap_or_default(), merging }
     }
 
@@ -42,6 +43,11 @@ impl Foresight {
     pub(super) fn of_target(&self, tip: CommitId) -> Option<Foreseen> {
         let known = || self.targets.get(&tip).cloned().unwrap_or_else(|| self.handed_on());
         self.merging.as_ref().map(|_| known())
+    }
+
+    /// Whether git merges a file in the same way whatever it is called, as far as is known.
+    pub(super) fn is_the_same_for_all(&self) -> bool {
+        self.merging.as_ref().is_some_and(|merging| merging.is_the_same_for_all)
     }
 
     fn handed_on(&self) -> Foreseen {
@@ -55,7 +61,7 @@ impl Foresight {
         tips: &BTreeSet<CommitId>,
         told: Vec<(CommitId, Foreseen)>,
     ) {
-        let Some(merging) = self.merging.clone() else { return };
+        let Some(Merging { name: merging, .. }) = &self.merging else { return };
         let mut all = self.targets.clone();
         all.retain(|tip, _| tips.contains(tip));
         for (tip, told) in &told {
@@ -64,7 +70,7 @@ impl Foresight {
         if all == self.targets {
             return;
         }
-        let mut kept = Kept { schema: SCHEMA, merging, targets: all };
+        let mut kept = Kept { schema: SCHEMA, merging: merging.clone(), targets: all };
         // A forecast that cannot be kept is made again.
         if let Ok(false) = context.store.note_foreseen(&kept) {
             kept.targets = told.into_iter().collect();

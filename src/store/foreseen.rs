@@ -15,6 +15,12 @@ use std::fs;
 const MOST: usize = 1 << 20;
 
 impl Store {
+    /// Whether there is nothing that could be relied on.
+    #[must_use]
+    pub fn foresees_nothing(&self) -> bool {
+        !self.layout.foreseen().exists()
+    }
+
     /// What was kept, if it can be relied on.
     #[must_use]
     pub fn foreseen<T: DeserializeOwned>(&self) -> Option<T> {
@@ -61,7 +67,9 @@ mod tests {
         fs::create_dir_all(store.layout.root()).expect("a folder");
         let kept = json!({"schema": 1, "answer": "clean"});
         assert_eq!(store.foreseen::<Value>(), None);
+        assert!(store.foresees_nothing());
         assert!(store.note_foreseen(&kept).expect("writes"));
+        assert!(!store.foresees_nothing());
         assert_eq!(store.foreseen(), Some(kept.clone()));
         let file = store.layout.foreseen();
         let whole = fs::read_to_string(&file).expect("a file");

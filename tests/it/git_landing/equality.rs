@@ -237,10 +237,14 @@ fn foreseen(
     known: Option<Foreseen>,
 ) -> (Vec<(Forecast, BTreeSet<String>)>, Vec<bool>) {
     let scratch = history.root.join("scratch");
+    // Nobody gives attributes here besides the trees.
+    let is_the_same_for_all = known.is_some();
     let forecaster = history.repo.forecaster(target, &scratch, known);
-    let forecaster = forecaster.expect("a forecaster");
+    let mut forecaster = forecaster.expect("a forecaster");
+    forecaster.is_the_same_for_all = is_the_same_for_all;
     let coming: Vec<_> = tips.iter().map(|tip| Coming { tip: *tip, snapshot: None }).collect();
-    let outlooks = forecaster.outlooks(&coming).expect("outlooks").into_iter();
+    let seen = history.repo.scout(target, &coming).expect("is there");
+    let outlooks = forecaster.outlooks(&coming, Some(seen)).expect("outlooks").into_iter();
     let outlooks: Vec<Outlook> = outlooks.map(|outlook| outlook.expect("a forecast")).collect();
     for (tip, outlook) in tips.iter().zip(&outlooks) {
         let gained = history.repo.git.at(history.repo.common_dir(), "rev-list");

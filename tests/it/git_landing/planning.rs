@@ -124,7 +124,8 @@ fn conflicts_are_answers_and_change_nothing() {
         .forecaster(sandbox.at("main"), scratch.path(), Some(Foreseen::default()))
         .expect("a forecaster");
     let coming = [Coming { tip: sandbox.at("task"), snapshot: None }];
-    let outlook = forecaster.outlooks(&coming).expect("outlooks").remove(0).expect("a forecast");
+    let outlook =
+        forecaster.outlooks(&coming, None).expect("outlooks").remove(0).expect("a forecast");
     assert!(matches!(outlook.forecast, Forecast::Conflicts(list) if list.len() == 3));
     assert_eq!(sandbox.picture(), before);
     assert_eq!(fs::read(sandbox.root().join(".git/index")).expect("an index"), index);
