@@ -23,6 +23,7 @@ mod inspect;
 mod land;
 mod landing_journal;
 mod live_changes;
+mod loose;
 mod lump;
 mod merge_batch;
 mod merge_tree;

@@ -6,6 +6,7 @@
 //! used: it walks through folders that are the same, so its cost is that of the whole repository.
 
 use super::error::GitAttempt;
+use super::loose::{Folder, Folders};
 use super::repo::{Repo, object_id, oid};
 use crate::error::{Error, Result};
 use crate::names::ObjectId;
@@ -132,14 +133,14 @@ pub(super) fn compare_trees(
 
 /// Compares many trees with a few, whose folders it reads once.
 pub(super) struct Comparer<'a> {
-    objects: &'a git2::Repository,
-    few: BTreeMap<ObjectId, Rc<git2::Tree<'a>>>,
+    folders: Folders<'a>,
+    few: BTreeMap<ObjectId, Rc<Folder>>,
     met_attributes: bool,
 }
 
 impl<'a> Comparer<'a> {
     pub(super) fn new(objects: &'a git2::Repository) -> Self {
-        Self { objects, few: BTreeMap::new(), met_attributes: false }
+        Self { folders: Folders::new(objects), few: BTreeMap::new(), met_attributes: false }
     }
 
     /// Whether a folder around something that differed has attributes on the newer side.
@@ -171,50 +172,34 @@ impl<'a> Comparer<'a> {
             found.push(Change { path: RepoPath::new(path), old: file(old), new: file(new) });
         }
         let folder = |entry: Option<Entry>| entry.filter(|entry| entry.mode == FOLDER);
-        let old = folder(old).map(|old| self.known(old.id)).transpose()?;
-        let new = folder(new).map(|new| self.read(new.id)).transpose()?;
-        let old = old.as_deref().map(entries_of).transpose()?.unwrap_or_default();
-        let new = new.as_ref().map(entries_of).transpose()?.unwrap_or_default();
-        self.met_attributes |= new.iter().any(|entry| entry.name_bytes() == b".gitattributes");
+        let old = folder(old).map(|old| self.known(old.id)).transpose()?.unwrap_or_default();
+        let new = folder(new).map(|new| self.folders.read(new.id)).transpose()?.unwrap_or_default();
+        self.met_attributes |= new.iter().any(|(name, _)| name == b".gitattributes");
         let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
         loop {
             let first = match (old.peek(), new.peek()) {
                 (None, None) => return Ok(()),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
-                (Some(one), Some(other)) => one.name_bytes().cmp(other.name_bytes()),
+                (Some((one, _)), Some((other, _))) => one.cmp(other),
             };
             let before = old.next_if(|_| first.is_le());
             let now = new.next_if(|_| first.is_ge());
-            let sides = (before.map(Entry::of), now.map(Entry::of));
-            if let Some(entry) = before.or(now).filter(|_| sides.0 != sides.1) {
+            let sides = (before.map(|(_, entry)| entry), now.map(|(_, entry)| entry));
+            if let Some((name, _)) = before.or(now).filter(|_| sides.0 != sides.1) {
                 let slash: &[u8] = if path.is_empty() { b"" } else { b"/" };
-                self.look(&[path, slash, entry.name_bytes()].concat(), sides, found)?;
+                self.look(&[path, slash, name].concat(), sides, found)?;
             }
         }
     }
 
-    fn known(&mut self, id: ObjectId) -> Result<Rc<git2::Tree<'a>>> {
+    fn known(&mut self, id: ObjectId) -> Result<Rc<Folder>> {
         if let Some(known) = self.few.get(&id) {
             return Ok(Rc::clone(known));
         }
-        let tree = Rc::new(self.read(id)?);
-        self.few.insert(id, Rc::clone(&tree));
-        Ok(tree)
-    }
-
-    fn read(&self, id: ObjectId) -> Result<git2::Tree<'a>> {
-        self.objects.find_tree(oid(id)).git_attempt(|| format!("read `{id}`"))
-    }
-}
-
-/// What a folder holds, by name.
-fn entries_of<'t>(tree: &'t git2::Tree<'_>) -> Result<Vec<git2::TreeEntry<'t>>> {
-    let mut entries: Vec<_> = tree.iter().collect();
-    entries.sort_unstable_by(|one, other| one.name_bytes().cmp(other.name_bytes()));
-    match entries.is_sorted_by(|one, next| one.name_bytes() < next.name_bytes()) {
-        true => Ok(entries),
-        false => Err(Error::git(format!("`{}` holds a name twice", tree.id()))),
+        let folder = Rc::new(self.folders.read(id)?);
+        self.few.insert(id, Rc::clone(&folder));
+        Ok(folder)
     }
 }
 

@@ -79,7 +79,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("jiff", &["timestamp", "clock"]),
     ("jsonc_parser", &["setup"]),
     ("libc", &["process"]),
-    ("libdeflater", &["git/pack", "git/parcel"]),
+    ("libdeflater", &["git/loose", "git/pack", "git/parcel"]),
     ("libgit2_sys", &["git"]),
     // Named by nobody: by its feature libgit2 is linked with a zlib of its own.
     ("libz_sys", &[]),
@@ -107,7 +107,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "mcp",
         ],
     ),
-    ("sha1", &["git/at_hand", "git/index_file", "git/parcel"]),
+    ("sha1", &["git/at_hand", "git/index_file", "git/loose", "git/parcel"]),
     ("signal_hook", &["cli", "process"]),
     ("similar", &["diff"]),
     ("terminal_size", &["cli"]),
