@@ -42,21 +42,20 @@ pub fn upkeep(state: &Path, environment: Environment) -> Result<()> {
         let Some(lock) = context.store.lock_chores()? else { return Ok(()) };
         // What somebody who died was at work on.
         let _ = sweep(&context);
-        let left = left(&context, &tried)?;
-        for chore in &left {
+        for chore in left(&context, &tried)? {
             // The next verb tries again what could not be done now.
-            let _ = carry_out(&context, chore);
+            let _ = carry_out(&context, &chore);
+            tried.push(chore);
         }
         let refreshed = if context.config.pool.is_on() { refresh(&context) } else { Ok(()) };
         // The next worktree asks again for one that could not be made.
         let _ = restock(&context);
         drop(lock);
         refreshed?;
-        if left.is_empty() {
+        // Whoever noted one before that saw that somebody was at it.
+        if left(&context, &tried)?.is_empty() {
             return Ok(());
         }
-        // Once more: whoever noted one meanwhile saw that somebody was at it.
-        tried.extend(left);
     }
 }
 

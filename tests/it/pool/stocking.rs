@@ -1,8 +1,9 @@
 //! The stock of contents that new worktrees are written from.
 
-use super::{assert_as_new, entry_of, place, pooled, settle};
+use super::{assert_as_new, entry_of, place, pooled, settle, spares};
 use crate::sandbox::{Sandbox, TestRepo};
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// A repository of many files, and a first task in it.
@@ -57,6 +58,38 @@ fn gc_frees_a_stock_that_is_of_no_use_any_more() {
         settle(&repo);
         assert!(!stock(&repo).exists());
     }
+}
+
+#[test]
+fn what_is_noted_while_a_stock_is_made_is_done_too() {
+    let sandbox = Sandbox::new();
+    let (repo, _) = large(&sandbox, "size = 2\n");
+    std::fs::remove_file(stock(&repo)).expect("a stock");
+    let gate = sandbox.gate("making");
+    let path = std::env::var("PATH").expect("a PATH");
+    let folder = sandbox.root().join("slow");
+    std::fs::create_dir(&folder).expect("a folder");
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *\" pack-objects \"*)\n  : >'{0}.arrived'\n  \
+         while [ ! -e '{0}' ]; do sleep 0.02; done;;\nesac\nPATH='{path}' exec git \"$@\"\n",
+        gate.argument()
+    );
+    std::fs::write(folder.join("git"), script).expect("writes");
+    std::fs::set_permissions(folder.join("git"), PermissionsExt::from_mode(0o755))
+        .expect("an executable file");
+    let run = |arguments: &[&str]| {
+        let mut command = repo.command(arguments);
+        let path = format!("{}:{path}", folder.display());
+        sandbox.finish_command(command.env("PATH", path).current_dir(repo.root())).ok();
+    };
+    run(&["run", "--name", "second", "--", "true"]);
+    run(&["list"]);
+    gate.wait_for_arrival();
+    run(&["discard", "second"]);
+    gate.open();
+    settle(&repo);
+    assert_eq!(spares(&repo).len(), 1);
+    assert!(stock(&repo).exists());
 }
 
 #[test]
