@@ -1,6 +1,6 @@
 //! The stock: all that a tree holds, in its order and undeflated, in one pack beside the repository's own
 //! (gitformat-pack(5)). To write a new worktree out of it takes little more than writing does; to read each
-//! file of the main checkout, and to sum it, takes as long again, and to unpack it longer still.
+//! file of the main checkout, and to sum it, takes half as long again, and to unpack it longer still.
 //!
 //! A worktree of which most was not in the stock asks for a new one; that is made later, by nobody who
 //! waits. What is in it is found by its id, so a stock of an older tree serves what has not changed, and
