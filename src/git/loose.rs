@@ -8,6 +8,7 @@
 use super::error::GitAttempt;
 use super::repo::oid;
 use super::tree_diff::Entry;
+use super::tree_plan::TreeEntry;
 use crate::error::{Error, Result};
 use crate::names::ObjectId;
 use libdeflater::Decompressor;
@@ -19,6 +20,12 @@ use std::path::PathBuf;
 
 /// Larger ones are left to libgit2, in bytes, deflated or not.
 const LARGEST: usize = 64 * 1024;
+
+/// A folder, files, a link, a submodule: what git writes into trees.
+const MODES: [u32; 5] = [0o040_000, 0o100_644, 0o100_755, 0o120_000, 0o160_000];
+
+/// What stands behind the name of an entry: NUL and an id, in bytes.
+const BEHIND_NAME: usize = 21;
 
 /// What a folder holds, by name.
 #[derive(Default)]
@@ -55,24 +62,16 @@ impl Folder {
         folder
     }
 
-    /// `(MODE SP NAME NUL ID)*`; none where there is anything else, or a mode that git does not write.
+    /// None where there is anything but entries, or a mode that git does not write.
     fn parsed(text: &[u8]) -> Option<Self> {
-        let (mut at, mut entries) = (0, Vec::new());
-        while at < text.len() {
-            let rest = &text[at..];
-            let space = rest.iter().position(|byte| *byte == b' ')?;
-            let mode = match &rest[..space] {
-                b"40000" => 0o040_000,
-                b"100644" => 0o100_644,
-                b"100755" => 0o100_755,
-                b"120000" => 0o120_000,
-                b"160000" => 0o160_000,
-                _ => return None,
-            };
-            let end = space + 1 + rest[space + 1..].iter().position(|byte| *byte == 0)?;
-            let id = ObjectId::from_bytes(rest.get(end + 1..end + 21)?.try_into().ok()?);
-            entries.push((at + space + 1..at + end, Entry { mode, id }));
-            at += end + 21;
+        let (mut rest, mut entries) = (text, Vec::new());
+        while !rest.is_empty() {
+            let TreeEntry { mode, name, id } = TreeEntry::take(&mut rest)?;
+            if !MODES.contains(&mode) {
+                return None;
+            }
+            let end = text.len() - rest.len() - BEHIND_NAME;
+            entries.push((end - name.len()..end, Entry { mode, id }));
         }
         Some(Self { text: text.to_vec(), entries })
     }

@@ -197,14 +197,15 @@ struct Inside<'a> {
 }
 
 /// An entry of a tree: `MODE SPACE NAME NUL ID`.
-struct TreeEntry<'a> {
-    mode: u32,
-    name: &'a [u8],
-    id: ObjectId,
+pub(super) struct TreeEntry<'a> {
+    pub(super) mode: u32,
+    pub(super) name: &'a [u8],
+    pub(super) id: ObjectId,
 }
 
 impl<'a> TreeEntry<'a> {
-    fn take(rest: &mut &'a [u8]) -> Option<Self> {
+    /// The next entry of what is left of a tree.
+    pub(super) fn take(rest: &mut &'a [u8]) -> Option<Self> {
         let space = rest.iter().position(|byte| *byte == b' ')?;
         let mode = std::str::from_utf8(&rest[..space]).ok()?;
         let mode = u32::from_str_radix(mode, 8).ok()?;
