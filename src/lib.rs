@@ -34,6 +34,7 @@ pub mod notify;
 pub mod process;
 pub mod setup;
 pub mod store;
+pub mod threads;
 pub mod watch;
 
 // Between doors and verbs

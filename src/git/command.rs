@@ -8,6 +8,7 @@
 use crate::environment::Environment;
 use crate::error::{Attempt, Error, Result};
 use crate::escape;
+use crate::threads;
 use rustix::pipe::PIPE_BUF;
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
@@ -266,7 +267,7 @@ impl GitCommand {
 /// Equal shares of what git is to do, one for each processor where they are worth its start.
 pub(super) fn shares<T>(work: &[T]) -> Vec<&[T]> {
     let most = work.len().div_ceil(WORTH_A_START);
-    let count = std::thread::available_parallelism().map_or(1, usize::from).min(most);
+    let count = threads::processors().min(most);
     work.chunks(work.len().div_ceil(count.max(1)).max(1)).collect()
 }
 

@@ -26,7 +26,7 @@ impl Repo {
             return None;
         }
         let packs = Packs::open(self.common_dir(), new.stock.and_then(Stock::pack));
-        let mut objects = Objects::of(&self.inner, &packs).ok()?;
+        let mut objects = Objects::of(&packs);
         let plan = TreePlan::read(&mut objects, self.tree_of(new.base).ok()?).ok()??;
         let made = self.put_together(new, plan, &packs);
         if made.is_err() {
@@ -56,7 +56,7 @@ impl Repo {
             .attempt(attempt)?;
 
         fs::write(root.join(".git"), format!("gitdir: {}\n", entry.display())).attempt(attempt)?;
-        let (index, stocked) = plan.write(self, packs, &root)?;
+        let (index, stocked) = plan.write(self.main_worktree(), packs, &root)?;
         // Whole at once: somebody's `git gc` reads the indexes of all worktrees.
         let sibling = entry.join("index.lock");
         fs::write(&sibling, index.to_bytes()).attempt(attempt)?;

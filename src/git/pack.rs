@@ -14,7 +14,7 @@ use memmap2::Mmap;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// What an index of version 2 begins with.
@@ -37,6 +37,8 @@ const DENSEST: usize = 1100;
 
 /// The packs of a repository, and the stock, which comes first.
 pub(super) struct Packs {
+    /// The shared directory of the repository.
+    pub(super) common: PathBuf,
     all: Vec<Pack>,
     has_stock: bool,
 }
@@ -73,7 +75,8 @@ impl Packs {
             indexes.filter_map(|index| Pack::open(&index).ok().flatten()).collect();
         packs.sort_by_key(|pack| std::cmp::Reverse(pack.objects));
         let has_stock = stock.is_some();
-        Self { all: stock.into_iter().chain(packs).collect(), has_stock }
+        let all = stock.into_iter().chain(packs).collect();
+        Self { common: common.to_owned(), all, has_stock }
     }
 
     /// Where an object lies, if it is in one of them.

@@ -75,7 +75,7 @@ impl Repo {
             return Ok(None);
         }
         let packs = Packs::open(self.common_dir(), None);
-        let mut objects = Objects::of(&self.inner, &packs)?;
+        let mut objects = Objects::of(&packs);
         TreePlan::read_index(&mut objects, self.tree_of(commit)?, known)
     }
 

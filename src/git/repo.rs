@@ -72,14 +72,15 @@ impl Repo {
         Ok(Self { inner, git: Git::new(environment), common_dir, main_worktree, here })
     }
 
-    /// The same once more, for another thread, which opens it.
-    pub(super) fn again(&self) -> impl FnOnce() -> Result<Self> + Send + use<> {
-        let (common_dir, main_worktree) = (self.common_dir.clone(), self.main_worktree.clone());
-        let (git, here) = (self.git.clone(), self.here.clone());
+    /// The same once more, for other threads, which open it.
+    pub(super) fn again(&self) -> impl Fn() -> Result<Self> + Sync + use<'_> {
+        let (common_dir, main_worktree) = (&self.common_dir, &self.main_worktree);
+        let (git, here) = (&self.git, &self.here);
         move || {
-            let inner = git2::Repository::open(&common_dir)
-                .map_err(|cause| cannot_open(&common_dir, &cause))?;
-            Ok(Self { inner, git, common_dir, main_worktree, here })
+            let inner = git2::Repository::open(common_dir)
+                .map_err(|cause| cannot_open(common_dir, &cause))?;
+            let (common_dir, main_worktree) = (common_dir.clone(), main_worktree.clone());
+            Ok(Self { inner, git: git.clone(), common_dir, main_worktree, here: here.clone() })
         }
     }
 

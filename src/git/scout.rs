@@ -14,11 +14,10 @@ use crate::error::Result;
 use crate::landing::Strategy;
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;
+use crate::threads;
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 /// So many commits after a base are looked at before the whole history is.
 const LONGEST_LINE: usize = 20;
@@ -163,19 +162,14 @@ impl Repo {
             let taken = turns.map_while(|at| Some((at, coming.get(at)?)));
             taken.map(|(at, one)| (at, scout.start(one))).collect::<Vec<_>>()
         };
-        let mut seen = thread::scope(|scope| {
-            let elsewhere = |_| {
-                let again = self.again();
-                let look = || again().map_or_else(|_| Vec::new(), |repo| look(&repo));
-                thread::Builder::new().spawn_scoped(scope, look).ok()
-            };
-            let others: Vec<_> = (1..shares(coming).len()).filter_map(elsewhere).collect();
-            let mut seen = look(self);
-            for other in others {
-                seen.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let (count, again) = (shares(coming).len(), self.again());
+        let mut seen = match count {
+            0 | 1 => look(self),
+            _ => {
+                let seen = threads::all_at_once(count, |_| Ok(look(&again()?)));
+                seen.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect()
             }
-            seen
-        });
+        };
         seen.sort_unstable_by_key(|(at, _)| *at);
         Ok(Seen(seen.into_iter().map(|(_, start)| start).collect()))
     }

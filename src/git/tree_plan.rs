@@ -39,16 +39,14 @@ pub(super) struct Folder {
 pub(super) struct Objects<'a> {
     packs: &'a Packs,
     unpacker: Unpacker<'a>,
-    others: git2::Odb<'a>,
+    /// Opened when it is needed first.
+    others: Option<git2::Repository>,
     other: Vec<u8>,
 }
 
 impl<'a> Objects<'a> {
-    /// # Errors
-    /// `git` when there is no object database.
-    pub(super) fn of(repo: &'a git2::Repository, packs: &'a Packs) -> Result<Self> {
-        let others = repo.odb().git_attempt(|| "open the object database")?;
-        Ok(Self { packs, unpacker: Unpacker::new(packs), others, other: Vec::new() })
+    pub(super) fn of(packs: &'a Packs) -> Self {
+        Self { packs, unpacker: Unpacker::new(packs), others: None, other: Vec::new() }
     }
 
     /// The content of an object that must be of this kind.
@@ -61,7 +59,14 @@ impl<'a> Objects<'a> {
         let found = match unpacked {
             Some(kind) => kind,
             None => {
-                let object = self.others.read(oid(id)).git_attempt(|| format!("read `{id}`"))?;
+                let others = match self.others.take() {
+                    Some(others) => others,
+                    None => git2::Repository::open(&self.packs.common)
+                        .git_attempt(|| "open the repository")?,
+                };
+                let others = self.others.insert(others);
+                let others = others.odb().git_attempt(|| "open the object database")?;
+                let object = others.read(oid(id)).git_attempt(|| format!("read `{id}`"))?;
                 self.other.clear();
                 self.other.extend_from_slice(object.data());
                 match object.kind() {
@@ -240,7 +245,7 @@ mod tests {
             run("write-tree").run().expect("writes").line().parse().expect("an id")
         };
         let packs = Packs::open(folder.path(), None);
-        let mut objects = Objects::of(&repo, &packs).expect("opens");
+        let mut objects = Objects::of(&packs);
         let trees = [
             tree(&[]),
             tree(&["a/b/c", "a/b/d/e", "a-b", "f/g", "z/y/x"]),

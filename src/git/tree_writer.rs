@@ -9,12 +9,11 @@
 //! older than the index.
 
 use super::at_hand::{AtHand, MainFolder};
-use super::error::GitAttempt;
 use super::index_file::{FileState, IndexEntry, IndexFile};
 use super::pack::{Kind, Packs, Place};
-use super::repo::Repo;
 use super::tree_plan::{LINK, Objects, PROGRAM, TreePlan};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Result};
+use crate::threads;
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -44,13 +43,14 @@ const AS_FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl TreePlan {
-    /// Writes everything into `root`, an empty folder; tells how many files came from the stock.
+    /// Writes everything into `root`, an empty folder, also out of the checkout `main`; tells how many
+    /// files came from the stock.
     ///
     /// # Errors
     /// `io` or `git` when something cannot be written or read; what was written so far stays.
     pub(super) fn write(
         mut self,
-        repo: &Repo,
+        main: Option<&Path>,
         packs: &Packs,
         root: &Path,
     ) -> Result<(IndexFile, usize)> {
@@ -66,15 +66,15 @@ impl TreePlan {
             .map(|file| Wanted { content: packs.find_in_stock(id(file)), file });
         let (stocked, left): (Vec<_>, Vec<_>) = all.partition(|wanted| wanted.content.is_some());
         let count = stocked.len();
-        let stocked = writer.write_all(repo, stocked, None)?;
+        let stocked = writer.write_all(stocked, None)?;
         let mut done = Done { states: Vec::new(), left };
-        if let Some(main) = repo.main_worktree().and_then(MainFolder::open) {
-            done = writer.write_all(repo, done.left, Some(&main))?;
+        if let Some(main) = main.and_then(MainFolder::open) {
+            done = writer.write_all(done.left, Some(&main))?;
         }
         for wanted in &mut done.left {
             wanted.content = packs.find(id(wanted.file));
         }
-        let unpacked = writer.write_all(repo, done.left, None)?;
+        let unpacked = writer.write_all(done.left, None)?;
         let states = stocked.states.into_iter().chain(done.states).chain(unpacked.states);
         for (file, state) in states {
             self.index.entries[file].state = state;
@@ -142,43 +142,22 @@ impl Queue {
 
 impl Writer<'_> {
     /// Writes files whose contents are in the main checkout, else out of the object database.
-    fn write_all(
-        &self,
-        repo: &Repo,
-        mut files: Vec<Wanted>,
-        main: Option<&MainFolder>,
-    ) -> Result<Done> {
+    fn write_all(&self, mut files: Vec<Wanted>, main: Option<&MainFolder>) -> Result<Done> {
         files.sort_unstable();
         let queue = Queue { files, taken: AtomicUsize::new(0) };
-        let from_objects = |repo: &git2::Repository| {
-            self.work(&queue, Source::Stored(Objects::of(repo, self.packs)?))
+        let work = |_| match main {
+            Some(main) => self.work(&queue, Source::Main(AtHand::of(main))),
+            None => self.work(&queue, Source::Stored(Objects::of(self.packs))),
         };
-        let from_main = |main| self.work(&queue, Source::Main(AtHand::of(main)));
-        if queue.files.len() < FEW {
-            return main.map_or_else(|| from_objects(&repo.inner), from_main);
+        let is_little = queue.files.len() < FEW;
+        let threads = if is_little { 1 } else { threads::processors().clamp(2, MOST_THREADS) };
+        let mut all = Done::default();
+        for done in threads::all_at_once(threads, work) {
+            let Done { states, left } = done?;
+            all.states.extend(states);
+            all.left.extend(left);
         }
-        let common = repo.common_dir();
-        let work = || match main {
-            Some(main) => from_main(main),
-            None => {
-                let repo = git2::Repository::open(common);
-                from_objects(&repo.git_attempt(|| "open the repository")?)
-            }
-        };
-        let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        std::thread::scope(|scope| {
-            // With fewer than that the others do it all.
-            let start = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
-            let workers: Vec<_> = (1..threads.clamp(2, MOST_THREADS)).filter_map(start).collect();
-            let mut all = work()?;
-            for worker in workers {
-                let done =
-                    worker.join().map_err(|_| Error::internal("a writer of files died"))??;
-                all.states.extend(done.states);
-                all.left.extend(done.left);
-            }
-            Ok(all)
-        })
+        Ok(all)
     }
 
     /// Writes files until all are taken.

@@ -8,6 +8,7 @@
 
 use super::index_file::{FileState, IndexEntry, IndexFile, forget_states};
 use crate::names::ObjectId;
+use crate::threads;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -121,12 +122,7 @@ impl Known {
         let mut found = Differences::default();
         let mut names = Vec::with_capacity(NAMES);
         let few = self.index.entries.len() < FEW;
-        let threads = if few {
-            1
-        } else {
-            let cores = std::thread::available_parallelism().map_or(2, usize::from);
-            cores.clamp(2, MOST_THREADS)
-        };
+        let threads = if few { 1 } else { threads::processors().clamp(2, MOST_THREADS) };
         // Enough for each to have its share, the largest split first.
         while !few && jobs.len() < threads * 16 {
             let largest = (0..jobs.len()).max_by_key(|job| jobs[*job].entries.len())?;
@@ -160,20 +156,10 @@ impl Known {
         if look == Look::UntilFirst && !found.is_none() {
             return Some(found);
         }
-        if threads == 1 {
-            found.add(work().ok()?);
-            return Some(found.sort());
+        for seen in threads::all_at_once(threads, |_| work()) {
+            found.add(seen.ok()?);
         }
-        std::thread::scope(|scope| {
-            // With fewer than that the others do it all.
-            let start = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
-            let workers: Vec<_> = (1..threads).filter_map(start).collect();
-            found.add(work().ok()?);
-            for worker in workers {
-                found.add(worker.join().ok()?.ok()?);
-            }
-            Some(found.sort())
-        })
+        Some(found.sort())
     }
 
     /// Compares one folder; those in it are for later.

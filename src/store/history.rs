@@ -12,11 +12,12 @@ use crate::error::{Attempt, Result};
 use crate::layout::RepoLock;
 use crate::names::TaskId;
 use crate::task::Task;
+use crate::threads;
 use crate::view::{TaskRow, TaskView};
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
+use std::mem;
 use std::os::unix::fs::MetadataExt;
-use std::{mem, thread};
 
 /// From how many bytes on two threads read them: some hundred lines.
 const MANY: usize = 64 * 1024;
@@ -115,19 +116,18 @@ fn understood(text: &str) -> Vec<TaskRow<'_>> {
     let count = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let middle = text.as_bytes()[..text.len() / 2].iter().rposition(|byte| *byte == b'\n');
     match middle {
-        Some(middle) if text.len() >= MANY => thread::scope(|scope| {
+        Some(middle) if text.len() >= MANY => {
             let (first, second) = text.split_at(middle);
-            let room = count(second);
-            let other = thread::Builder::new().spawn_scoped(scope, move || each(second, room));
-            let mut all = each(first, count(first) + room);
-            all.extend(match other {
-                Ok(other) => {
-                    other.join().expect("invariant: a line that makes no sense is left out")
-                }
-                Err(_) => each(second, room),
+            let halves = threads::all_at_once(2, |half| match half {
+                0 => each(first, count(text)),
+                _ => each(second, count(second)),
             });
-            all
-        }),
+            let together = |mut all: Vec<_>, other| {
+                all.extend(other);
+                all
+            };
+            halves.into_iter().reduce(together).unwrap_or_default()
+        }
         _ => each(text, count(text)),
     }
 }

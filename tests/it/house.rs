@@ -40,7 +40,7 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
         "doors",
         &[
             "agent", "clock", "config", "disk", "git", "lock", "notify", "process", "setup",
-            "store", "watch",
+            "store", "threads", "watch",
         ],
         &["words"],
     ),
@@ -52,11 +52,11 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
 
 /// Doors that may use another door.
 const DOOR_TO_DOOR: &[(&str, &[&str])] = &[
-    ("git", &["clock"]),
+    ("git", &["clock", "threads"]),
     ("lock", &["clock"]),
     ("notify", &["process"]),
     ("process", &["clock"]),
-    ("store", &["lock", "clock"]),
+    ("store", &["lock", "clock", "threads"]),
     ("watch", &["clock"]),
 ];
 
