@@ -2,14 +2,16 @@
 //! a full disk, an I/O error, and the same again while the next command recovers. Whatever happened,
 //! after the next command everything is exactly as before the verb or as after it, the person's own
 //! files are as they were, nothing of ours lies about, `doctor` and `git fsck` find nothing, and the
-//! verb goes through when it is asked for again. What nobody asks for, a task's end, is in `ends.rs`.
+//! verb goes through when it is asked for again. A task's start and end are in `starts.rs` and `ends.rs`.
 //!
 //! A scenario is one line below: what is prepared, and the verb. `fault.c` makes calls fail. The tests
 //! take a sample of the calls, always the same; `scripts/faults` takes all of them. Where processes
 //! cannot be traced, the tests say so in one line and pass.
 
 mod ends;
+mod lives;
 mod picture;
+mod starts;
 mod sweep;
 mod verdict;
 mod worktrees;

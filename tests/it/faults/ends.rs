@@ -6,10 +6,9 @@
 //! told of it; the result is what the agent left, or stands in the worktree as it was left there and
 //! a warning says so; and it lands as if nothing had happened.
 
-use super::sweep::{Extent, Scenario, Steps, try_all};
-use super::verdict::{Lost, Undisturbed, judge, knows_the_ends, told, undisturbed};
-use super::world::{Fault, World};
-use crate::sandbox::TestRepo;
+use super::lives::{Stretch, Sweep};
+use super::verdict::{Disturbed, judge};
+use crate::sandbox::{Ran, TestRepo};
 
 /// Where a task once was not finished as it should be by whoever came after: at the first call about that.
 /// Git has not moved the branch; it has, and the worktree's log does not tell of that; the worktree's index
@@ -56,11 +55,14 @@ const TWICE: [&str; 12] = [
     "../../work.sh",
 ];
 
-/// How long a disk stays full, or broken: longer than those wait who try again.
-const FOR_A_WHILE: [&str; 4] = ["-a", "ended", "-l", "1300"];
-
-/// The next command waits for the end of the task that was cut off.
-const NEXT: [&str; 2] = ["wait", "t"];
+/// A disk stays full, or broken, for longer than those wait who try again. The next command waits for the
+/// end of the task that was cut off.
+const END: Stretch = Stretch {
+    options: &["-a", "ended", "-l", "1300"],
+    next: (&["wait", "t"], &["-l", "1300"]),
+    calls: 40,
+    judge: judge_end,
+};
 
 fn work(repo: &TestRepo<'_>, script: &str) {
     repo.write("../work.sh", format!("set -e\n{script}"));
@@ -97,90 +99,22 @@ fn followed(repo: &TestRepo<'_>) {
     work(repo, &format!("{CHANGES}'{offshoot}' dispatch --name u -- true >&2\n{LAST}"));
 }
 
-/// A world in which a task ends, and what comes of it undisturbed.
-struct Sweep {
-    name: &'static str,
-    verb: &'static [&'static str],
-    world: World,
-    calls: usize,
-    end: Undisturbed,
-}
-
-impl Sweep {
-    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-    fn of(
-        name: &'static str,
-        prepare: fn(&TestRepo<'_>),
-        verb: &'static [&'static str],
-    ) -> Option<Self> {
-        let Some(world) = World::new(&Scenario { name, prepare, verb, steps: Steps::Many }) else {
-            println!("faults: skipped, processes cannot be traced here (ptrace, seccomp)");
-            return None;
-        };
-        let calls = run(&world, &FOR_A_WHILE, verb, Fault { mode: "kill", at: 0 }).1;
-        assert!(calls > 40, "{calls} calls are not the end of a task");
-        let end = undisturbed(&world);
-        Some(Self { name, verb, world, calls, end })
-    }
-
-    fn try_all(&self) {
-        let calls_of_next = |first| {
-            run(&self.world, &FOR_A_WHILE, self.verb, first);
-            self.world.run(&NEXT, Fault { mode: "kill", at: 0 }).calls
-        };
-        try_all(
-            (self.name, Extent::least(self.name)),
-            self.calls,
-            &calls_of_next,
-            &mut |first, second| self.try_one(&FOR_A_WHILE, first, second),
-        );
-    }
-
-    /// What is wrong after a fault in the dispatch and what it starts, and another one in the next command.
-    fn try_one(&self, options: &[&str], first: Fault, second: Option<Fault>) -> Option<String> {
-        let world = &self.world;
-        let (what, _) = run(world, options, self.verb, first);
-        let mut what = format!("{}: {what}", self.name);
-        let mut lost = Lost {
-            end: first.mode == "kill" && !knows_the_ends(world),
-            // A kill of everything is one of them too, and of the shim when it has not written it down.
-            left: first.mode == "kill" || first.mode == "kill-one" && what.contains("status"),
-        };
-        if let Some(second) = second {
-            let again = world.run_with(&FOR_A_WHILE[2..], &NEXT, second);
-            what += &format!(", then {} at {} ({:?})", second.mode, second.at, again.at);
-            lost.end |= [first.mode, second.mode].contains(&"kill") && !knows_the_ends(world);
-            lost.left |= second.mode.starts_with("kill");
-        }
-        let modes = [Some(first.mode), second.map(|second| second.mode)];
-        let wrong = judge(world, &self.end, &modes.map(Option::unwrap_or_default), &lost);
-        (!wrong.is_empty()).then(|| format!("{what}\n{}", wrong.join("\n")))
-    }
-}
-
 fn sweep_end(name: &'static str, prepare: fn(&TestRepo<'_>), verb: &'static [&'static str]) {
-    if let Some(sweep) = Sweep::of(name, prepare, verb) {
+    if let Some(sweep) = Sweep::of(&END, name, prepare, verb) {
         sweep.try_all();
     }
 }
 
-/// Lays the world out, dispatches with a fault after the agent's end, and tells it and how many calls there were.
-fn run(world: &World, options: &[&str], verb: &[&str], fault: Fault) -> (String, usize) {
-    world.lay_out();
-    let _nobody_was_told = std::fs::remove_file(told(world));
-    let ran = world.run_with(options, verb, fault);
-    assert!(matches!(ran.ran.code, 0 | 137), "{}", ran.ran);
-    let at = ran.at.unwrap_or_else(|| "not reached".to_owned());
-    (format!("{} at {} of {} ({at})", fault.mode, fault.at, ran.calls), ran.calls)
+fn judge_end(sweep: &Sweep, dispatched: &Ran, after: Disturbed) -> Vec<String> {
+    assert!(matches!(dispatched.code, 0 | 137), "{dispatched}");
+    judge(&sweep.world, &sweep.end, &after)
 }
 
 /// There is room for what tells of the end, and none for what it came to.
 #[test]
 fn what_cannot_be_recorded_stays_in_the_worktree_and_lands_from_there() {
-    let Some(sweep) = Sweep::of("unrecorded", uncommitted, &DISPATCH) else { return };
-    let full = Fault { mode: "enospc-on", at: 1 };
-    let wrong = sweep.try_one(&["-a", "ended", "-i", "/objects/"], full, None);
-    assert_eq!(wrong, None, "{}", wrong.clone().unwrap_or_default());
+    let Some(sweep) = Sweep::of(&END, "unrecorded", uncommitted, &DISPATCH) else { return };
+    sweep.assert_right(&["-a", "ended", "-i", "/objects/"], "enospc-on", 1);
     let task = sweep.world.repo().task("t");
     assert_eq!(task["outcome"]["code"], 0);
     assert_eq!(task["warnings"][0]["kind"], "snapshot_failed", "{task:#}");
@@ -188,11 +122,11 @@ fn what_cannot_be_recorded_stays_in_the_worktree_and_lands_from_there() {
 
 #[test]
 fn where_somebody_died_once() {
-    let Some(sweep) = Sweep::of("where_somebody_died_once", uncommitted, &DISPATCH) else { return };
+    let Some(sweep) = Sweep::of(&END, "where_somebody_died_once", uncommitted, &DISPATCH) else {
+        return;
+    };
     for (about, mode) in ONCE {
-        let options = ["-a", "ended", "-i", about];
-        let wrong = sweep.try_one(&options, Fault { mode, at: 1 }, None);
-        assert_eq!(wrong, None, "{}", wrong.clone().unwrap_or_default());
+        sweep.assert_right(&["-a", "ended", "-i", about], mode, 1);
     }
 }
 

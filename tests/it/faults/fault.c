@@ -1,9 +1,10 @@
 /*
  * Runs a program and lets one of its state-changing system calls go wrong.
  *
- *   fault [-a NAME] [-i WORDS] [-l MILLISECONDS] BELOW REPORT MODE N PROGRAM [ARGUMENT...]
+ *   fault [-a NAME] [-u NAME] [-i WORDS] [-l MILLISECONDS] BELOW REPORT MODE N PROGRAM [ARGUMENT...]
  *
  *   -a NAME          counts only what comes after a call whose object has this name
+ *   -u NAME          all is well from a call on whose object has this name
  *   -i WORDS         counts only calls in whose object's path these words are
  *   -l MILLISECONDS  what stays as it is (enospc-on, eio-on) does so for this long, then all is well
  *
@@ -100,7 +101,8 @@ enum { CALLS = sizeof calls / sizeof *calls };
 enum mode { KILL, KILL_ONE, ENOSPC_ONCE, ENOSPC_ON, EIO_ONCE, EIO_ON };
 static const char *modes[] = {"kill", "kill-one", "enospc", "enospc-on", "eio", "eio-on"};
 
-static const char *below, *report, *after, *only;
+static const char *below, *report, *after, *until, *only;
+static int is_over;
 static unsigned long count, wanted;
 static long long lasts = -1, struck;
 static int mode;
@@ -219,11 +221,17 @@ static long long milliseconds(void) {
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Whether counting has begun. */
-static int has_begun(const char *object) {
+/* Whether the object has this name. */
+static int is_named(const char *object, const char *wanted_name) {
     const char *name = strrchr(object, '/');
-    if (!after) return 1;
-    if (name && !strcmp(name + 1, after)) after = NULL;
+    return wanted_name && name && !strcmp(name + 1, wanted_name);
+}
+
+/* Whether counting has begun, and is not over. */
+static int counts(const char *object) {
+    is_over |= is_named(object, until);
+    if (!after) return !is_over;
+    if (is_named(object, after)) after = NULL;
     return 0;
 }
 
@@ -234,7 +242,7 @@ static void consider(pid_t pid) {
     for (int i = 0; i < CALLS; i++)
         if ((uint64_t)calls[i].number == info.seccomp.nr) call = &calls[i];
     const char *object = call ? object_of(pid, call, (const uint64_t *)info.seccomp.args) : NULL;
-    if (!object || !has_begun(object) || (only && !strstr(object, only))) return;
+    if (!object || !counts(object) || (only && !strstr(object, only))) return;
     count++;
     if (getenv("FAULT_TRACE")) fprintf(stderr, "%lu %s %s\n", count, call->name, object);
     int is_it = count == wanted;
@@ -278,14 +286,15 @@ static int trace(pid_t first) {
 }
 
 int main(int argc, char **argv) {
-    for (int option; (option = getopt(argc, argv, "+a:i:l:")) != -1;)
+    for (int option; (option = getopt(argc, argv, "+a:u:i:l:")) != -1;)
         if (option == 'a') after = optarg;
+        else if (option == 'u') until = optarg;
         else if (option == 'i') only = optarg;
         else if (option == 'l') lasts = atoll(optarg);
         else return 2;
     argc -= optind - 1, argv += optind - 1;
     if (argc < 6) {
-        fprintf(stderr, "usage: fault [-a NAME] [-i WORDS] [-l MILLISECONDS] BELOW REPORT MODE N PROGRAM [ARGUMENT...]\n");
+        fprintf(stderr, "usage: fault [-a NAME] [-u NAME] [-i WORDS] [-l MILLISECONDS] BELOW REPORT MODE N PROGRAM [ARGUMENT...]\n");
         return 2;
     }
     below = argv[1], report = argv[2], wanted = strtoul(argv[4], NULL, 10), mode = -1;

@@ -51,7 +51,9 @@ pub(super) fn left_about(world: &World) -> Vec<String> {
         let ours = ["offshoot-landing-", "offshoot-apply", ".offshoot-"];
         let is_ours = ours.iter().any(|prefix| name.starts_with(prefix));
         let is_mark = path.parent() == Some(&state.join("active"));
-        if is_lock || is_ours || is_mark {
+        let is_entry = path.parent().is_some_and(|parent| parent.ends_with(".git/worktrees"));
+        let is_half = is_entry && !path.join("gitdir").exists();
+        if is_lock || is_ours || is_mark || is_half {
             left.push(path.display().to_string());
         }
     });

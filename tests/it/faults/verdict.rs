@@ -13,15 +13,20 @@ pub(super) struct Undisturbed {
     worktree: Vec<String>,
     state: BTreeSet<String>,
     landed: String,
+    landing: &'static str,
     is_told: bool,
 }
 
-/// What nobody can know any more.
-pub(super) struct Lost {
-    /// How an agent ended.
+/// What was done to a task.
+pub(super) struct Disturbed {
+    /// How calls went wrong, first and in the next command.
+    pub(super) modes: [&'static str; 2],
+    /// Nobody can know any more how an agent ended.
     pub(super) end: bool,
-    /// How many processes it left.
+    /// Nor how many processes it left.
     pub(super) left: bool,
+    /// How often it was asked for.
+    pub(super) attempts: usize,
 }
 
 /// What `--on-done` writes, outside of where calls fail.
@@ -29,32 +34,36 @@ pub(super) fn told(world: &World) -> PathBuf {
     world.sandbox.root().join("told")
 }
 
+/// What an agent writes that runs, outside of where calls fail.
+pub(super) fn ran_of(world: &World) -> PathBuf {
+    world.sandbox.root().join("ran")
+}
+
 /// Whether it is on record how the agents ended; nobody can know it otherwise when all have died.
 pub(super) fn knows_the_ends(world: &World) -> bool {
-    let tasks = world.repo().state_folder().join("tasks").read_dir().expect("a folder");
-    tasks.flatten().all(|task| {
+    let tasks = world.repo().state_folder().join("tasks").read_dir();
+    tasks.into_iter().flatten().flatten().all(|task| {
         let state = std::fs::read_to_string(task.path().join("state.json")).unwrap_or_default();
-        task.path().join("status").exists() || !state.contains("\"phase\":\"agent\"")
+        // Without that the agent has not begun.
+        let has_begun = task.path().join("started").exists();
+        let is_running = state.contains("\"phase\":\"agent\"");
+        task.path().join("status").exists() || !is_running || !has_begun
     })
 }
 
-pub(super) fn undisturbed(world: &World) -> Undisturbed {
+pub(super) fn undisturbed(world: &World, landing: &'static str) -> Undisturbed {
     let repo = world.repo();
     repo.offshoot(&["wait", "t"]).ok();
     let picture = seen(world);
     let worktree = worktree(&picture);
     assert!(worktree.iter().any(|line| line.contains("/new")), "{picture}");
     let state = state_files(&repo);
-    let (landed, is_told) = (land(&repo).expect("it lands"), told(world).exists());
-    Undisturbed { picture, worktree, state, landed, is_told }
+    let (landed, is_told) = (land(&repo, landing).expect("it lands"), told(world).exists());
+    Undisturbed { picture, worktree, state, landed, landing, is_told }
 }
 
-pub(super) fn judge(
-    world: &World,
-    end: &Undisturbed,
-    modes: &[&str; 2],
-    lost: &Lost,
-) -> Vec<String> {
+pub(super) fn judge(world: &World, end: &Undisturbed, after: &Disturbed) -> Vec<String> {
+    let modes = &after.modes;
     let repo = world.repo();
     let mut wrong = Vec::new();
     let list = repo.offshoot(&["list"]);
@@ -73,21 +82,23 @@ pub(super) fn judge(
     for task in &ended {
         let name = text(&task["name"]);
         let finished = repo.told(name).iter().filter(|event| *event == "finished").count();
-        if finished != 1 {
+        let expected = if name == "t" { after.attempts } else { 1 };
+        if finished != expected {
             wrong.push(format!("  `{name}` has {finished} ends: {:?}", repo.told(name)));
         }
     }
     let inbox = repo.offshoot_json(&["inbox", "--all"]);
     let entries = inbox["events"].as_array().map_or(0, Vec::len);
-    if entries != ended.len() {
+    if entries + 1 != ended.len() + after.attempts {
         wrong.push(format!("  {entries} entries of the inbox: {inbox}"));
     }
-    let all = |seen: &str| match lost.left {
-        true => seen.replace(" stragglers", ""),
-        false => seen.to_owned(),
+    let all = |seen: &str| {
+        let seen = if after.left { seen.replace(" stragglers", "") } else { seen.to_owned() };
+        // What was tried twice is told of twice.
+        let lines = seen.lines().filter(|line| after.attempts == 1 || !line.starts_with("told "));
+        lines.collect::<Vec<_>>().join("\n")
     };
-    if all(&now) != all(&end.picture) && !ended.iter().any(|task| is_told(&repo, task, modes, lost))
-    {
+    if all(&now) != all(&end.picture) && !ended.iter().any(|task| is_told(&repo, task, after)) {
         wrong.push(format!("  not as undisturbed:\n{}", difference(&end.picture, &now)));
     }
     // At least once; a command that cannot be started is on record as that.
@@ -97,7 +108,10 @@ pub(super) fn judge(
     if worktree(&now) != end.worktree {
         wrong.push("  the worktree is not as the agent left it".to_owned());
     }
-    let more: Vec<_> = state_files(&repo).difference(&end.state).cloned().collect();
+    // The first attempt's log is kept.
+    let is_log = |file: &String| after.attempts > 1 && file.ends_with("/output.1.log");
+    let more = state_files(&repo);
+    let more: Vec<_> = more.difference(&end.state).filter(|file| !is_log(file)).collect();
     if !more.is_empty() {
         wrong.push(format!("  left in the state folder: {more:?}"));
     }
@@ -106,7 +120,7 @@ pub(super) fn judge(
         wrong.push(format!("  doctor: {doctor}"));
     }
     wrong.extend(look_at_objects(&repo, modes));
-    match land(&repo) {
+    match land(&repo, end.landing) {
         Ok(landed) if landed == end.landed => {}
         Ok(landed) => wrong.push(format!("  landed:\n{}", difference(&end.landed, &landed))),
         Err(said) => wrong.push(format!("  it does not land: {said}")),
@@ -116,23 +130,28 @@ pub(super) fn judge(
 }
 
 /// Whether a task says itself why something is not as undisturbed.
-fn is_told(repo: &TestRepo<'_>, task: &Value, modes: &[&str; 2], lost: &Lost) -> bool {
+fn is_told(repo: &TestRepo<'_>, task: &Value, after: &Disturbed) -> bool {
+    let modes = &after.modes;
     let task = repo.task(text(&task["name"]));
     let warns = task["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty());
     let kind = text(&task["outcome"]["kind"]);
-    let could_not_start = matches!(kind, "setup_failed" | "spawn_failed");
     // The agent's own process, that of another attempt, may be the one that is killed.
     let is_killed = kind == "spawn_failed" && modes.contains(&"kill-one");
-    let has_failed = modes.iter().any(|mode| fails(mode)) && (warns || could_not_start);
-    lost.end && kind == "interrupted" || is_killed || has_failed
+    let has_failed = modes.iter().any(|mode| fails(mode)) && (warns || could_not_start(kind));
+    after.end && kind == "interrupted" || is_killed || has_failed
+}
+
+/// Whether an agent that ended like this has not run.
+pub(super) fn could_not_start(kind: &str) -> bool {
+    matches!(kind, "setup_failed" | "spawn_failed")
 }
 
 /// Whether calls fail in this mode, instead of processes being killed.
-fn fails(mode: &str) -> bool {
+pub(super) fn fails(mode: &str) -> bool {
     mode.starts_with("eno") || mode.starts_with("eio")
 }
 
-fn tasks(repo: &TestRepo<'_>) -> Vec<Value> {
+pub(super) fn tasks(repo: &TestRepo<'_>) -> Vec<Value> {
     let list = repo.offshoot_json(&["list", "--all"]);
     list["tasks"].as_array().cloned().unwrap_or_default()
 }
@@ -151,13 +170,28 @@ fn seen(world: &World) -> String {
         words.push('\n');
     }
     let words = nameless(&world.repo(), words);
-    let mut lines: Vec<&str> = words.lines().collect();
+    let mut lines: Vec<&str> = words.lines().filter(|line| !is_of_the_pool(line)).collect();
     lines.sort_unstable();
     lines.join("\n")
 }
 
+/// Whatever the tasks' ids, and wherever their worktrees lie.
 fn nameless(repo: &TestRepo<'_>, words: String) -> String {
-    tasks(repo).iter().fold(words, |known, task| known.replace(text(&task["id"]), "ID"))
+    tasks(repo).iter().fold(words, |known, task| {
+        let place = task["worktree"].as_str().and_then(|place| place.split_once("/.trees/"));
+        let known = known.replace(text(&task["id"]), "ID");
+        place.map_or(known.clone(), |(_, place)| {
+            known.replace(&format!(".trees/{place}"), text(&task["name"]))
+        })
+    })
+}
+
+/// What there is of the pool, and the link by which a task has a worktree of it.
+fn is_of_the_pool(line: &str) -> bool {
+    let folders = ["repo.offshoots/.trees 40755", "repo.offshoots/.trash 40755"];
+    line.starts_with("repo.offshoots/.pool")
+        || folders.contains(&line.trim_end())
+        || line.starts_with("repo.offshoots/t 120777 ")
 }
 
 /// What stands in the worktree, git's own files aside.
@@ -215,9 +249,9 @@ fn files_below(folder: &Path, look: &mut dyn FnMut(&Path)) {
     }
 }
 
-/// Lands the task and tells what there is then, or what is said against it.
-fn land(repo: &TestRepo<'_>) -> Result<String, String> {
-    let landed = repo.offshoot(&["merge", "--take-leftovers", "t"]);
+/// Lands the task with this option and tells what there is then, or what is said against it.
+fn land(repo: &TestRepo<'_>, option: &str) -> Result<String, String> {
+    let landed = repo.offshoot(&["merge", option, "t"]);
     if landed.code != 0 {
         return Err(landed.to_string());
     }
