@@ -4,7 +4,7 @@ use super::base::{settle_base, settle_target};
 use super::claiming::{claims, session_process, subdirectory};
 use super::describe::describe;
 use super::place::place;
-use super::recover::{find, recover};
+use super::recover::{find, forget, recover};
 use super::release::base_pin;
 use crate::agent;
 use crate::context::Context;
@@ -236,25 +236,25 @@ fn dependencies(
     Ok(after)
 }
 
-/// Pins the base, so that no `git gc` takes it away, then makes the record.
+/// Makes the record, and pins the base, so that no `git gc` takes it away. Who finds the one finds the
+/// other, or a mark by which the next command takes both back.
 fn record(context: &Context, new: NewTask) -> Result<Task> {
-    let pin = base_pin(new.spec.id);
     let (id, base) = (new.spec.id, new.spec.base.commit);
-    context.repo.set_ref(&pin, Expected::Absent, base, "offshoot: base of a task")?;
-    let made = context.store.create(new, |spec| place(context, spec));
-    match &made {
-        // Whoever found the pin before the record was there took it for a leaked one.
-        Ok(task) if task.id() == id => {
-            if context.repo.read_ref(&pin)?.is_none() {
-                context.repo.set_ref(&pin, Expected::Absent, base, "offshoot: base of a task")?;
-            }
+    let set = || {
+        let words = "offshoot: base of a task";
+        context.repo.set_ref(&base_pin(id), Expected::Absent, base, words)
+    };
+    let made = context.store.create(new, |spec| place(context, spec), set);
+    match made {
+        // Not all of its indexes are there: recovery writes them.
+        Err(error) if context.store.has_folder(id) => Err(recorded(error, id)),
+        Err(error) => {
+            // What cannot be removed now the next command removes.
+            let _ = forget(context, id);
+            Err(error)
         }
-        // Recorded, though not all of its indexes: recovery writes them and needs the pin.
-        Err(error) if context.store.has_folder(id) => return Err(recorded(error.clone(), id)),
-        // The same request was recorded before, or nothing was: the pin is not needed.
-        _ => context.repo.delete_ref(&pin, base)?,
+        made => made,
     }
-    made
 }
 
 /// Something went wrong when the task was there already: whoever dispatches it again has two.

@@ -72,14 +72,24 @@ fn take_up_active(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Lets go of the base of a dispatch that died before its record was there. One that goes on in this
-/// moment looks at its pin once more when it has the record.
+/// Takes back what a dispatch left that failed or died before its record was there.
+pub(super) fn forget(context: &Context, id: TaskId) -> Result<()> {
+    forget_pin(context, id)?;
+    context.store.forget_half_dispatched(id)
+}
+
+/// Lets go of the base of such a one. One that goes on has the queue's lock until it has its record.
 pub(super) fn forget_pin(context: &Context, id: TaskId) -> Result<()> {
     let _queue = context.store.lock(RepoLock::Queue)?;
+    if context.store.has_folder(id) {
+        return Ok(());
+    }
     let pin = base_pin(id);
+    // It may have died before the ref was there.
+    context.repo.sweep_ref_lock(&pin, None);
     match context.repo.read_ref(&pin)? {
-        Some(base) if !context.store.has_folder(id) => context.repo.delete_ref(&pin, base),
-        _ => Ok(()),
+        Some(base) => context.repo.delete_ref(&pin, base),
+        None => Ok(()),
     }
 }
 

@@ -137,7 +137,7 @@ impl Store {
 
     /// Records a new task durably and puts it into the queue; a request that was recorded before is
     /// answered with its task. The name and everything made from it is
-    /// settled by `place` under the queue's lock, which keeps names unique.
+    /// settled by `place` under the queue's lock, which keeps names unique; then `pin` keeps its base.
     ///
     /// # Errors
     /// `refused` when a chosen name is taken; whatever `place` refuses.
@@ -145,6 +145,7 @@ impl Store {
         &self,
         mut new: NewTask,
         place: impl Fn(&mut TaskSpec) -> Result<Placing>,
+        pin: impl FnOnce() -> Result<()>,
     ) -> Result<Task> {
         self.make_folders()?;
         let id = new.spec.id;
@@ -169,6 +170,7 @@ impl Store {
 
         // The marker comes first: a crash from here on leaves something that recovery looks at.
         files::touch(&self.layout.index(Index::Active).join(id.to_string()))?;
+        pin()?;
         let hidden = self.layout.tasks().join(format!(".new-{id}"));
         files::make_folder(&hidden)?;
         let inside = |file: std::path::PathBuf| {

@@ -7,7 +7,7 @@ use crate::git::Expected;
 use crate::layout::RepoLock;
 use crate::names::{CommitId, TaskId};
 use crate::ops::land;
-use crate::ops::recover::{forget_pin, recover, take};
+use crate::ops::recover::{forget, forget_pin, recover, take};
 use crate::ops::recycle::sweep;
 use crate::ops::release::{base_pin, keep_commit, release};
 use crate::task::Task;
@@ -19,10 +19,7 @@ impl Fix {
             Self::Settle(id) => settle(context, *id),
             Self::Remember(id) => store.remember_again(&store.read(*id)?),
             Self::ForgetEntry(entry) => store.forget_entry(entry),
-            Self::ForgetDispatch(id) => {
-                forget_pin(context, *id)?;
-                store.forget_half_dispatched(*id)
-            }
+            Self::ForgetDispatch(id) => forget(context, *id),
             Self::TakeUp => recover(context),
             Self::Release(id) => {
                 let (lock, task) = take(context, *id)?;

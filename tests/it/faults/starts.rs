@@ -12,6 +12,15 @@ use super::verdict::{Disturbed, could_not_start, fails, judge, ran_of, tasks};
 use crate::sandbox::{Ran, TestRepo, text, wait_until};
 use serde_json::Value;
 
+/// Where something once was left, or not told: at the first call about that. The pin of the base, or its
+/// lock, by a dispatch that died or failed before there was a task.
+const ONCE: [(&str, &str); 4] = [
+    ("/refs/offshoot/base/", "kill"),
+    ("/offshoot/active/", "kill"),
+    ("/offshoot/tasks/.new-", "kill"),
+    ("/offshoot/tasks/.new-", "enospc-on"),
+];
+
 /// The agent's first act, and every sort of change.
 const WORK: &str = "\
 set -e
@@ -173,6 +182,18 @@ fn look_for_nothing(sweep: &Sweep) -> Vec<String> {
         wrong.push(format!("  not as before:\n{}", difference(&sweep.before, &now)));
     }
     wrong
+}
+
+fn all_once(prepare: fn(&TestRepo<'_>), once: &[(&str, &'static str)]) {
+    let Some(sweep) = Sweep::of(&START, "once", prepare, &DISPATCH) else { return };
+    for (about, mode) in once {
+        sweep.assert_right(&["-u", "begun", "-l", "1300", "-i", about], mode, 1);
+    }
+}
+
+#[test]
+fn where_something_went_wrong_once() {
+    all_once(cold, &ONCE);
 }
 
 #[test]
