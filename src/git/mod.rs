@@ -15,6 +15,7 @@ mod forecast;
 mod foreseen;
 mod fresh;
 mod ground;
+mod half_made;
 mod hold;
 mod hooks;
 mod in_use;

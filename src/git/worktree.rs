@@ -6,7 +6,6 @@
 //! What a checkout looks like (filters, line endings, sparse checkouts) is git's business; where it
 //! looks like the tree itself, we make it (`fresh.rs`).
 
-use super::fresh::remove_folder;
 use super::pool::{PoolOffer, linked};
 use super::refs::Expected;
 use super::repo::{Checkout, Repo, worktree_root_of};
@@ -19,7 +18,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// The file in git's worktree entry that says whose worktree it is.
-const OWNER: &str = "offshoot-task";
+pub(super) const OWNER: &str = "offshoot-task";
 
 /// The file in it that says that the worktree was made ready for an agent.
 const SET_UP: &str = "offshoot-set-up";
@@ -267,30 +266,6 @@ impl Repo {
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             Err(cause) => Err(Error::io(attempt(), &cause)),
         }
-    }
-
-    /// Removes what an interrupted [`create_worktree`](Self::create_worktree) left: no agent was ever in it.
-    /// A folder that no entry of nobody's names is somebody else's, unless it is empty.
-    pub(super) fn take_back_half_made(&self, root: &Path) -> Result<()> {
-        let attempt = || format!("take back the half-made `{}`", root.display());
-        for entry in self.entries()? {
-            if names_root(&entry, root) && !entry.join(OWNER).exists() {
-                // The entry goes last, since it is what tells that the folder is ours.
-                remove_folder(root).attempt(attempt)?;
-                remove_folder(&entry).attempt(attempt)?;
-            }
-        }
-        match fs::remove_dir(root) {
-            Err(cause) if cause.kind() != ErrorKind::NotFound => Err(Error::io(attempt(), &cause)),
-            _ => Ok(()),
-        }
-    }
-
-    /// The same for a task's worktree, with what was filled for it.
-    pub(super) fn take_back_filling(&self, new: &NewWorktree<'_>) -> Result<()> {
-        let attempt = || format!("take back the half-made `{}`", new.root.display());
-        remove_folder(&new.filling()).attempt(attempt)?;
-        self.take_back_half_made(new.root)
     }
 
     /// Moves a task's worktree and its entry out of the way, into `trash` beside the worktrees and

@@ -21,6 +21,9 @@ const ONCE: [(&str, &str); 4] = [
     ("/offshoot/tasks/.new-", "enospc-on"),
 ];
 
+/// An entry that git had only begun to make.
+const ONCE_WITH_GIT: [(&str, &str); 1] = [("/worktrees/t/locked", "kill-one")];
+
 /// The agent's first act, and every sort of change.
 const WORK: &str = "\
 set -e
@@ -194,6 +197,11 @@ fn all_once(prepare: fn(&TestRepo<'_>), once: &[(&str, &'static str)]) {
 #[test]
 fn where_something_went_wrong_once() {
     all_once(cold, &ONCE);
+}
+
+#[test]
+fn where_something_went_wrong_once_with_git() {
+    all_once(filtered, &ONCE_WITH_GIT);
 }
 
 #[test]
