@@ -17,8 +17,21 @@ const GO: u8 = b'g';
 /// The exit status of a gate that was never opened.
 pub const NEVER_OPENED: i32 = 125;
 
-/// The exit status of a gate whose program could not be run.
+/// The exit status of a gate whose program could not be run, when that is on record.
 const CANNOT_RUN: i32 = 127;
+
+/// The exit status of a gate that fails before its program: the number of the cause. Where a full disk
+/// is the cause, nothing else would be left of it.
+fn status_of(cause: &std::io::Error) -> i32 {
+    let number = cause.raw_os_error().filter(|number| (1..NEVER_OPENED).contains(number));
+    number.unwrap_or(CANNOT_RUN)
+}
+
+/// Why a gate failed before its program, by its exit status.
+#[must_use]
+pub fn cause_of(status: i32) -> Option<std::io::Error> {
+    (1..NEVER_OPENED).contains(&status).then(|| std::io::Error::from_raw_os_error(status))
+}
 
 /// What a gated process becomes, and what it leaves on the way.
 #[derive(Debug)]
@@ -82,15 +95,15 @@ impl Gated<'_> {
     fn wait_and_become(&self, mut waiting: PipeReader) -> i32 {
         // Where a process cannot be renamed it looks like its parent for a moment.
         let _ = rename(self.seen_as);
-        if self.take_place().is_err() {
-            return CANNOT_RUN;
+        if let Err(cause) = self.take_place() {
+            return status_of(&cause);
         }
         let mut word = [0];
         if waiting.read_exact(&mut word).is_err() || word[0] != GO {
             return NEVER_OPENED;
         }
-        if std::fs::write(self.started, "").is_err() {
-            return CANNOT_RUN;
+        if let Err(cause) = std::fs::write(self.started, "") {
+            return status_of(&cause);
         }
         let cause = become_program(self.command, self.environment, self.folder);
         let program = self.command.first().map_or("", String::as_str);

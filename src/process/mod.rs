@@ -20,7 +20,7 @@ pub use arguments::{arguments, rename};
 pub use bounded::run_bounded;
 pub use ends::{ChildEnds, wait_for_any};
 pub use fork::{Double, Heritage, is_as_started};
-pub use gate::{Gate, Gated, NEVER_OPENED};
+pub use gate::{Gate, Gated, NEVER_OPENED, cause_of};
 pub use identity::{
     boot_id, current, giver_of, has_open, is_alive, of, parent, parent_of, program, umask,
 };

@@ -153,9 +153,9 @@ impl<'a> Shim<'a> {
                 AgentEnding::NeverStarted
             }
             // Without this file the gate never runs anything; a full disk keeps it from being made.
-            Err(_) if !layout.started().exists() => AgentEnding::SpawnFailed {
-                message: "cannot run the command: its process ended before it".to_owned(),
-            },
+            Err(_) if !layout.started().exists() => {
+                AgentEnding::SpawnFailed { message: why_never_run(ending) }
+            }
             Err(_) => AgentEnding::Ran(ending),
         };
         Ok(AgentStatus { schema: SCHEMA, agent: agent.identity, ending, stragglers: 0 })
@@ -230,6 +230,17 @@ impl<'a> Shim<'a> {
                 written => return written,
             }
         }
+    }
+}
+
+fn why_never_run(gate: Ending) -> String {
+    let cause = match gate {
+        Ending::Code(status) => process::cause_of(status),
+        Ending::Signal(_) => None,
+    };
+    match cause {
+        Some(cause) => Error::io("run the command", &cause).message,
+        None => "cannot run the command: its process ended before it".to_owned(),
     }
 }
 

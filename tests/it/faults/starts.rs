@@ -13,8 +13,9 @@ use crate::sandbox::{Ran, TestRepo, text, wait_until};
 use serde_json::Value;
 
 /// Where something once was left, or not told: at the first call about that. The pin of the base, or its
-/// lock, by a dispatch that died or failed before there was a task.
-const ONCE: [(&str, &str); 4] = [
+/// lock, by a dispatch that died or failed before there was a task; why the agent could not start.
+const ONCE: [(&str, &str); 5] = [
+    ("/started", "enospc"),
     ("/refs/offshoot/base/", "kill"),
     ("/offshoot/active/", "kill"),
     ("/offshoot/tasks/.new-", "kill"),
