@@ -6,7 +6,7 @@ use super::picture::picture;
 use super::sweep::{Extent, Scenario, Steps, try_all};
 use super::verdict::{Disturbed, Undisturbed, knows_the_ends, ran_of, told, undisturbed};
 use super::world::{Fault, World};
-use crate::sandbox::{Ran, TestRepo};
+use crate::sandbox::{Ran, TestRepo, wait_until};
 
 /// Which calls count, and what is asked afterwards.
 pub(super) struct Stretch {
@@ -51,6 +51,7 @@ impl Sweep {
         // Else the uncommitted work would land too.
         let has_changes = verb.contains(&"--with-changes");
         let end = undisturbed(&world, if has_changes { "--squash" } else { "--take-leftovers" });
+        wait_until("the end of the chores", || world.sandbox.processes().is_empty());
         Some(Self { name, verb, world, before, end, calls, stretch })
     }
 
@@ -92,6 +93,7 @@ impl Sweep {
             after.left |= second.mode.starts_with("kill");
         }
         let wrong = (self.stretch.judge)(self, &ran, after);
+        wait_until("the end of the chores", || world.sandbox.processes().is_empty());
         (!wrong.is_empty()).then(|| format!("{what}\n{}", wrong.join("\n")))
     }
 

@@ -181,7 +181,9 @@ fn nameless(repo: &TestRepo<'_>, words: String) -> String {
         let place = task["worktree"].as_str().and_then(|place| place.split_once("/.trees/"));
         let known = known.replace(text(&task["id"]), "ID");
         place.map_or(known.clone(), |(_, place)| {
-            known.replace(&format!(".trees/{place}"), text(&task["name"]))
+            let name = text(&task["name"]);
+            let known = known.replace(&format!(".trees/{place}"), name);
+            known.replace(&format!("/worktrees/{place}"), &format!("/worktrees/{name}"))
         })
     })
 }
@@ -209,8 +211,10 @@ fn state_files(repo: &TestRepo<'_>) -> BTreeSet<String> {
         let name = path.strip_prefix(&state).expect("below").display().to_string();
         let is_sibling = name.rsplit('/').next().is_some_and(|name| name.starts_with('.'));
         let is_entry = name.starts_with("inbox/");
+        // `doctor` tells of what is amiss with the pool; a task need not take what is there.
+        let is_spare = name.starts_with("pool/");
         let goes = [".lock", ".new", "/making"].iter().any(|end| name.ends_with(end));
-        if !is_sibling && !is_entry && !goes {
+        if !is_sibling && !is_entry && !is_spare && !goes {
             found.push_str(&format!("{name}\n"));
         }
     });
