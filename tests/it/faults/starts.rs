@@ -12,18 +12,18 @@ use super::verdict::{Disturbed, could_not_start, fails, judge, ran_of, tasks};
 use crate::sandbox::{Ran, TestRepo, text, wait_until};
 use serde_json::Value;
 
-/// Where something once was left, or not told: at the first call about that. The pin of the base, or its
+/// Where something once was left, or not told: at this call about that. The pin of the base, or its
 /// lock, by a dispatch that died or failed before there was a task; why the agent could not start.
-const ONCE: [(&str, &str); 5] = [
-    ("/started", "enospc"),
-    ("/refs/offshoot/base/", "kill"),
-    ("/offshoot/active/", "kill"),
-    ("/offshoot/tasks/.new-", "kill"),
-    ("/offshoot/tasks/.new-", "enospc-on"),
+const ONCE: [(&str, &str, usize); 5] = [
+    ("/refs/offshoot/base/", "kill", 2),
+    ("/offshoot/active/", "kill", 1),
+    ("/offshoot/tasks/.new-", "kill", 1),
+    ("/offshoot/tasks/.new-", "enospc-on", 1),
+    ("/started", "enospc", 2),
 ];
 
 /// An entry that git had only begun to make.
-const ONCE_WITH_GIT: [(&str, &str); 1] = [("/worktrees/t/locked", "kill-one")];
+const ONCE_WITH_GIT: [(&str, &str, usize); 1] = [("/worktrees/t/locked", "kill-one", 1)];
 
 /// The agent's first act, and every sort of change.
 const WORK: &str = "\
@@ -187,10 +187,10 @@ fn look_for_nothing(sweep: &Sweep) -> Vec<String> {
     wrong
 }
 
-fn all_once(prepare: fn(&TestRepo<'_>), once: &[(&str, &'static str)]) {
+fn all_once(prepare: fn(&TestRepo<'_>), once: &[(&str, &'static str, usize)]) {
     let Some(sweep) = Sweep::of(&START, "once", prepare, &DISPATCH) else { return };
-    for (about, mode) in once {
-        sweep.assert_right(&["-u", "begun", "-l", "1300", "-i", about], mode, 1);
+    for (about, mode, at) in once {
+        sweep.assert_right(&["-u", "begun", "-l", "1300", "-i", about], mode, *at);
     }
 }
 
