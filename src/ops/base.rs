@@ -5,16 +5,13 @@ use super::recover::{ended, find};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::{NewCommit, Signing, SnapshotRequest, SnapshotStart};
-use crate::names::{BranchName, CommitId, TaskId};
+use crate::names::{BranchName, CommitId};
+use crate::supervisor::Laboratory;
 use crate::task::{Base, Task};
 
 /// The commit that the task's branch is to start at, with the caller's uncommitted work on top where
 /// that is asked for.
-pub(super) fn settle_base(
-    context: &Context,
-    request: &DispatchRequest,
-    id: TaskId,
-) -> Result<Base> {
+pub(super) fn settle_base(context: &Context, request: &DispatchRequest) -> Result<Base> {
     let base = match &request.base {
         Some(revision) => {
             let branch = BranchName::new(revision.clone()).ok();
@@ -40,17 +37,12 @@ pub(super) fn settle_base(
     };
     match request.start {
         StartFrom::Commit => Ok(base),
-        StartFrom::WithChanges => with_changes(context, request, base, id),
+        StartFrom::WithChanges => with_changes(context, request, base),
     }
 }
 
 /// Makes the caller's uncommitted work the base, without touching the caller's index or files.
-fn with_changes(
-    context: &Context,
-    request: &DispatchRequest,
-    base: Base,
-    id: TaskId,
-) -> Result<Base> {
+fn with_changes(context: &Context, request: &DispatchRequest, base: Base) -> Result<Base> {
     if request.base.is_some() {
         return Err(Error::usage(
             "`--with-changes` starts from the caller's checkout, so `--base` makes no sense",
@@ -59,16 +51,17 @@ fn with_changes(
     let Some(checkout) = context.repo.here() else {
         return Err(Error::usage("`--with-changes` needs a checkout, and this repository is bare"));
     };
-    let index = context.repo.common_dir().join(format!("offshoot-snapshot-{id}"));
     let staged = checkout.git_dir.join("index");
     let start = if staged.exists() {
         SnapshotStart::Index(&staged)
     } else {
         SnapshotStart::Commit { head: base.commit, seed: &staged }
     };
-    let snapshot = context.repo.snapshot(&SnapshotRequest { checkout, index: &index, start });
-    // Whatever came of it, the index has served its purpose.
-    let _ = std::fs::remove_file(&index);
+    let Context { store, repo, config, .. } = context;
+    let snapshot = Laboratory { store, repo, config }.in_folder(|folder| {
+        let index = folder.join("index");
+        repo.snapshot(&SnapshotRequest { checkout, index: &index, start })
+    });
     let snapshot = snapshot.map_err(|error| {
         error
             .while_trying("take the uncommitted work along")

@@ -115,7 +115,7 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
     let id = TaskId::random();
     let after = dependencies(context, &request, parent.as_ref())?;
     let Settled { agent, mut preset, command } = settle_work(context, &request, id)?;
-    let base = settle_base(context, &request, id)?;
+    let base = settle_base(context, &request)?;
     let target = settle_target(context, &request, &base, parent.as_ref())?;
     let (tell, wake) = settle_telling(context, request.on_done)?;
     let spec = TaskSpec {

@@ -10,13 +10,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::error::{Attempt, ErrorKind, Result};
-use crate::git::{Checkout, Repo};
+use crate::git::{self, Checkout, Repo};
 use crate::layout::RepoLock;
 use crate::names::{CommitId, TaskId};
 use crate::process::{self, ProcessTree, Spawn};
 use crate::store::{Store, Subject, Trial};
 use crate::task::{Judgement, SCHEMA, Verification};
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -111,6 +111,22 @@ impl Laboratory<'_> {
         let trial = self.begin(beside)?;
         let done = self.worktree(&trial, commit).and_then(|checkout| work(&checkout));
         self.clear_away(&trial)?;
+        done
+    }
+
+    /// Lets something work with files in a folder that is gone afterwards, or with the next command.
+    ///
+    /// # Errors
+    /// Those of the work, and when there can be no folder.
+    pub fn in_folder<T>(self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        self.store.make_folders()?;
+        let trial = self.begin(&self.store.layout().scratch())?;
+        let folder = &trial.worktree;
+        let made = fs::create_dir(folder).attempt(|| format!("make `{}`", folder.display()));
+        let done = made.and_then(|()| work(folder));
+        let removed = git::delete(folder).and_then(|()| self.store.end_trial(&trial));
+        // The next command tries that again.
+        drop(removed);
         done
     }
 

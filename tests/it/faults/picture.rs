@@ -48,7 +48,8 @@ pub(super) fn left_about(world: &World) -> Vec<String> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
         let is_lock = name.ends_with(".lock") && !path.starts_with(&state);
-        let ours = ["offshoot-landing-", "offshoot-apply", ".offshoot-"];
+        let ours =
+            ["offshoot-snapshot-", "verify~", "offshoot-landing-", "offshoot-apply", ".offshoot-"];
         let is_ours = ours.iter().any(|prefix| name.starts_with(prefix));
         let is_mark = path.parent() == Some(&state.join("active"));
         let is_entry = path.parent().is_some_and(|parent| parent.ends_with(".git/worktrees"));
