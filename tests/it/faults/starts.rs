@@ -12,14 +12,14 @@ use super::verdict::{Disturbed, could_not_start, fails, judge, ran_of, tasks};
 use crate::sandbox::{Ran, TestRepo, text, wait_until};
 use serde_json::Value;
 
-/// Where something once was left, or not told: at this call about that. The pin of the base, or its
-/// lock, by a dispatch that died or failed before there was a task; why the agent could not start.
+/// Where something once was left, or not told: at this call about that. Why the agent
+/// could not start; the pin of the base, or its lock, by a dispatch that died or failed before there was a task.
 const ONCE: [(&str, &str, usize); 5] = [
+    ("/started", "enospc", 2),
     ("/refs/offshoot/base/", "kill", 2),
     ("/offshoot/active/", "kill", 1),
     ("/offshoot/tasks/.new-", "kill", 1),
     ("/offshoot/tasks/.new-", "enospc-on", 1),
-    ("/started", "enospc", 2),
 ];
 
 /// The index in which the uncommitted work was recorded.
