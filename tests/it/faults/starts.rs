@@ -32,7 +32,7 @@ const ONCE_WITH_GIT: [(&str, &str, usize); 1] = [("/worktrees/t/locked", "kill-o
 const WORK: &str = "\
 set -e
 echo ran >>\"$HOME/../ran\"
-mkdir \"$HOME/../world/begun\" || true
+(cd \"$HOME/../world\" && mkdir begun) || true
 echo changed >>notes.txt
 git rm -q src/words.sh
 git commit -qm work notes.txt
