@@ -11,7 +11,7 @@ use crate::task::{Change, SCHEMA, Task, TaskRecord, TaskSpec, Wake};
 use std::os::fd::OwnedFd;
 
 /// Below this a number is given again as soon as the name is free, above it only when no task has had it.
-const SMALL_NUMBERS: u32 = 10;
+const SMALL_NUMBERS: u32 = 5;
 
 /// The right to change one task.
 #[derive(Debug)]
