@@ -147,10 +147,11 @@ def ended(world: World, peers: Peers, count: int) -> list[Row]:
     limit = [20e6 * max(1, count / 10_000)] * len(mine)
     rows.append(Row("ended-all", f"`list --all`, {count} ended tasks", mine, "(limit)", limit, 1))
 
-    def dispatches(repo: Path):
+    def dispatches(repo: Path, named: bool = True):
         def one(run: int) -> float:
-            name = world.name("e")
-            took = world.timed(world.program, "-C", repo, "dispatch", "--name", name, "--", "true")
+            option = ["--name", world.name("e")] if named else []
+            took = world.timed(world.program, "-C", repo, "dispatch", *option, "--", "true")
+            name = world.said().split()[0]
             world.run(world.program, "-C", repo, "wait", name)
             world.run(world.program, "-C", repo, "discard", name)
             world.quiet()
@@ -160,6 +161,15 @@ def ended(world: World, peers: Peers, count: int) -> list[Row]:
 
     mine, theirs = world.turns(dispatches(full), dispatches(empty))
     rows.append(Row("ended-dispatch", f"`dispatch`, {count} ended tasks", mine, "with 1", theirs, 1.2))
+    alone, namesakes = world.small("alone"), world.small("namesakes")
+    for repo in (alone, namesakes):
+        world.run(world.program, "-C", repo, "run", "--", "true")
+        world.run(world.program, "-C", repo, "inbox", "--ack")
+    world.quiet()
+    history.multiply(world, namesakes, "true", count)
+    mine, theirs = world.turns(dispatches(namesakes, False), dispatches(alone, False))
+    what = f"`dispatch` without a name beside {count} ended tasks of the same name"
+    rows.append(Row("ended-namesakes", what, mine, "with 1", theirs, 1.2))
     findings = json.loads(world.run(world.program, "-C", full, "doctor", "--json"))["findings"]
     gate(findings == [], f"doctor finds {len(findings)} things wrong with the history: {findings[:2]}")
     return rows

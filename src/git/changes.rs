@@ -139,16 +139,27 @@ impl Repo {
         self.diff_output(range, &["--patch", "--binary", "--full-index"])
     }
 
+    /// With the attributes of the newer side, not of whatever checkout happens to be around. Mostly there
+    /// are none around what differs, which is found out while git compares without any.
     fn diff_output(&self, range: &DiffRange<'_>, form: &[&str]) -> Result<Vec<u8>> {
-        // Attributes from the newer side, not from whatever checkout happens to be around.
-        let without = range.paths.is_empty() && !self.has_attributes(range).unwrap_or(true);
-        let command = self
-            .diff_tree((!without).then_some(range.to))
-            .args(form)
-            .args([range.from.to_string(), range.to.to_string()])
-            .arg("--")
-            .args(range.paths);
-        Ok(command.run()?.stdout)
+        let command = |attributes_of| {
+            let ends = [range.from, range.to].map(|end| end.to_string());
+            self.diff_tree(attributes_of).args(form).args(ends).arg("--").args(range.paths)
+        };
+        if range.paths.is_empty() && !self.has_attributes_on_top(range.to).unwrap_or(true) {
+            let started = command(None).start()?;
+            if !self.has_attributes(range).unwrap_or(true) {
+                return Ok(started.finish(&[0])?.stdout);
+            }
+        }
+        Ok(command(Some(range.to)).run()?.stdout)
+    }
+
+    /// Whether a commit has attributes in its outermost folder, as most have that have any.
+    fn has_attributes_on_top(&self, commit: CommitId) -> Result<bool> {
+        let tree = oid(self.tree_of(commit)?);
+        let tree = self.inner.find_tree(tree).git_attempt(|| format!("read `{tree}`"))?;
+        Ok(tree.get_name(".gitattributes").is_some())
     }
 
     /// Whether the newer side has attributes in a folder around a file that differs.

@@ -10,6 +10,9 @@ use crate::names::{TaskId, TaskName};
 use crate::task::{Change, SCHEMA, Task, TaskRecord, TaskSpec, Wake};
 use std::os::fd::OwnedFd;
 
+/// Below this a number is given again as soon as the name is free, above it only when no task has had it.
+const SMALL_NUMBERS: u32 = 5;
+
 /// The right to change one task.
 #[derive(Debug)]
 pub struct TaskLock {
@@ -213,8 +216,11 @@ impl Store {
         place: impl Fn(&mut TaskSpec) -> Result<Placing>,
     ) -> Result<()> {
         let wanted = new.spec.name.clone();
-        let candidates = std::iter::once(wanted.clone()).chain((2..).map(|n| wanted.numbered(n)));
-        for name in candidates {
+        // Who has thousands of tasks of one name would wait while each of them is read.
+        let others = std::iter::once_with(|| self.unused_number(&wanted)).flat_map(|first| first..);
+        let numbers = (2..SMALL_NUMBERS).chain(others);
+        let numbered = numbers.map(|number| wanted.numbered(number));
+        for name in std::iter::once(wanted.clone()).chain(numbered) {
             if let Some(bearer) = self.bearer(&name)? {
                 match new.naming {
                     Naming::MadeUp => continue,
@@ -229,6 +235,21 @@ impl Store {
             }
         }
         Err(Error::internal("ran out of names"))
+    }
+
+    /// A number that no task's name has had, the first one where all before it were given in turn:
+    /// found by doubling and halving.
+    fn unused_number(&self, name: &TaskName) -> u32 {
+        let is_used = |number| self.layout.name(&name.numbered(number)).exists();
+        let (mut used, mut unused) = (SMALL_NUMBERS - 1, SMALL_NUMBERS);
+        while is_used(unused) && unused < u32::MAX / 2 {
+            (used, unused) = (unused, unused * 2);
+        }
+        while unused - used > 1 {
+            let middle = used.midpoint(unused);
+            if is_used(middle) { used = middle } else { unused = middle }
+        }
+        unused
     }
 
     /// Keeps the environment that a task's commands run in from now on.

@@ -61,6 +61,29 @@ fn a_name_is_made_from_the_first_words_and_numbered_when_taken() {
 }
 
 #[test]
+fn after_some_numbers_that_are_taken_the_first_is_given_that_nobody_had() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let noop = sandbox.agent("noop");
+    let dispatch = || {
+        let task = repo.offshoot_json(&["dispatch", "Do it", "--", &noop]);
+        text(&task["name"]).to_owned()
+    };
+    let names: Vec<_> = (0..12).map(|_| dispatch()).collect();
+    let numbered = |number| format!("do-it-{number}");
+    let wanted: Vec<_> = std::iter::once("do-it".to_owned()).chain((2..13).map(numbered)).collect();
+    assert_eq!(names, wanted);
+    let ended: Vec<_> = ["do-it-3", "do-it-11"].into();
+    repo.offshoot(&[&["wait"][..], &ended].concat()).ok();
+    repo.offshoot(&[&["discard"][..], &ended].concat()).ok();
+    assert_eq!([dispatch(), dispatch()], ["do-it-3", "do-it-13"]);
+    for number in 14..3000 {
+        repo.write(&format!(".git/offshoot/names/do-it-{number}"), "of a task that is gone");
+    }
+    assert_eq!(dispatch(), "do-it-3000");
+}
+
+#[test]
 fn sixteen_dispatches_at_the_same_moment_all_succeed_with_names_of_their_own() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");

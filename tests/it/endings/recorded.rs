@@ -105,3 +105,30 @@ fn filters_and_line_ends_are_applied_as_git_would() {
     assert_eq!(changes(&task), ["modified plain.txt"]);
     assert_eq!((&task["diff"]["insertions"], &task["diff"]["deletions"]), (&1.into(), &0.into()));
 }
+
+#[test]
+fn what_is_shown_of_a_file_follows_the_attributes_that_the_result_has_around_it() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    repo.write("one/two/data", "old\n");
+    repo.commit_all("data");
+    // On top, around it, beside it, elsewhere, or in the main checkout only.
+    let places = [("", true), ("one/", true), ("one/two/", true), ("three/", false)];
+    for (number, (place, is_binary)) in places.into_iter().enumerate() {
+        let name = format!("t{number}");
+        let script = format!(
+            "echo new >>one/two/data; mkdir -p ./{place}; echo 'data -diff' >{place}.gitattributes"
+        );
+        repo.offshoot(&["run", "--name", &name, "--", "sh", "-c", &script]).ok();
+        let task = repo.task(&name);
+        let changes = task["diff"]["changes"].as_array().expect("changes");
+        let data = changes.iter().find(|it| it["path"] == "one/two/data").expect("it is there");
+        assert_eq!(data["binary"], is_binary, "{place:?}: {task:#}");
+        let shown = repo.offshoot(&["diff", &name]).ok().stdout;
+        assert_eq!(shown.contains("+new"), !is_binary, "{place:?}: {shown}");
+    }
+    repo.write(".gitattributes", "data -diff\n");
+    repo.offshoot(&["run", "--name", "plain", "--", "sh", "-c", "echo new >>one/two/data"]).ok();
+    let task = repo.task("plain");
+    assert_eq!(task["diff"]["changes"][0]["binary"], false, "{task:#}");
+}
