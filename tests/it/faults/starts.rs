@@ -56,6 +56,21 @@ const START: Stretch = Stretch {
     judge: judge_start,
 };
 
+/// The same, when the task was dispatched while another one had the only slot.
+const BEHIND: Stretch = Stretch { options: &["-a", "waits", "-u", "begun", "-l", "1300"], ..START };
+
+const FIRST: [&str; 9] = [
+    "dispatch",
+    "--name",
+    "u",
+    "--request-id",
+    "r",
+    "--",
+    "sh",
+    "-c",
+    "exec sh \"$HOME/../world/first.sh\"",
+];
+
 fn cold(repo: &TestRepo<'_>) {
     persons_files(repo);
     repo.write("../work.sh", WORK);
@@ -87,8 +102,28 @@ fn pooled(repo: &TestRepo<'_>) {
     assert!(repo.offshoots().join(".pool").read_dir().expect("a folder").next().is_some());
 }
 
+/// The supervisor of the one that has the slot starts the one behind it.
+fn queued(repo: &TestRepo<'_>) {
+    repo.sandbox().write_config("max_parallel = 1\n");
+    cold(repo);
+    let (offshoot, work) = (env!("CARGO_BIN_EXE_offshoot"), "$HOME/../world/work.sh");
+    let first = format!(
+        "set -e\n'{offshoot}' dispatch --name t -- sh \"{work}\" >&2\ncd \"$HOME/../world\" && mkdir waits\n"
+    );
+    repo.write("../first.sh", first);
+}
+
 fn sweep_start(name: &'static str, prepare: fn(&TestRepo<'_>), verb: &'static [&'static str]) {
-    if let Some(sweep) = Sweep::of(&START, name, prepare, verb) {
+    sweep_stretch(&START, name, prepare, verb);
+}
+
+fn sweep_stretch(
+    stretch: &'static Stretch,
+    name: &'static str,
+    prepare: fn(&TestRepo<'_>),
+    verb: &'static [&'static str],
+) {
+    if let Some(sweep) = Sweep::of(stretch, name, prepare, verb) {
         sweep.try_all();
     }
 }
@@ -243,4 +278,9 @@ fn a_worktree_of_the_pool() {
 #[test]
 fn with_changes() {
     sweep_start("with_changes", cold, &WITH_CHANGES);
+}
+
+#[test]
+fn a_task_that_waited_for_a_slot() {
+    sweep_stretch(&BEHIND, "a_task_that_waited_for_a_slot", queued, &FIRST);
 }
