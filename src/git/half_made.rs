@@ -14,15 +14,20 @@ use std::time::{Duration, SystemTime};
 const ABANDONED: Duration = Duration::from_secs(1);
 
 impl Repo {
-    /// Removes what an interrupted [`create_worktree`](Self::create_worktree) left: no agent was ever in it.
-    /// A folder that no entry of nobody's names is somebody else's, unless it is empty.
-    pub(super) fn take_back_half_made(&self, root: &Path) -> Result<()> {
+    /// Removes what an interrupted [`create_worktree`](Self::create_worktree) left, with what was filled for
+    /// it: no agent was ever in it. A folder that no entry of nobody's names is somebody else's, unless it is
+    /// empty.
+    pub(super) fn take_back_filling(&self, new: &NewWorktree<'_>) -> Result<()> {
+        let (root, filling) = (new.root, new.filling());
         let attempt = || format!("take back the half-made `{}`", root.display());
+        remove_folder(&filling).attempt(attempt)?;
         for entry in self.entries()? {
             if names_root(&entry, root) && !entry.join(OWNER).exists() {
-                // The entry goes last, since it is what tells that the folder is ours.
+                // The entry goes last, since it is what tells that the folder is ours; and to where half of
+                // one is known too.
                 remove_folder(root).attempt(attempt)?;
-                remove_folder(&entry).attempt(attempt)?;
+                fs::rename(&entry, &filling).attempt(attempt)?;
+                remove_folder(&filling).attempt(attempt)?;
             }
         }
         self.take_back_begun(root).attempt(attempt)?;
@@ -30,13 +35,6 @@ impl Repo {
             Err(cause) if cause.kind() != ErrorKind::NotFound => Err(Error::io(attempt(), &cause)),
             _ => Ok(()),
         }
-    }
-
-    /// The same for a task's worktree, with what was filled for it.
-    pub(super) fn take_back_filling(&self, new: &NewWorktree<'_>) -> Result<()> {
-        let attempt = || format!("take back the half-made `{}`", new.root.display());
-        remove_folder(&new.filling()).attempt(attempt)?;
-        self.take_back_half_made(new.root)
     }
 
     /// Removes entries that git has begun for such a folder and that do not name it yet: locked as they

@@ -9,6 +9,7 @@ use super::lives::{Stretch, Sweep};
 use super::persons_files;
 use super::picture::{difference, picture};
 use super::verdict::{Disturbed, could_not_start, fails, judge, ran_of, tasks};
+use super::world::Fault;
 use crate::sandbox::{Ran, TestRepo, text, wait_until};
 use serde_json::Value;
 
@@ -58,6 +59,10 @@ const START: Stretch = Stretch {
 
 /// The same, when the task was dispatched while another one had the only slot.
 const BEHIND: Stretch = Stretch { options: &["-a", "waits", "-u", "begun", "-l", "1300"], ..START };
+
+/// The next command takes back what was half made, and fails at what is about git's entry.
+const TAKEN_BACK: Stretch =
+    Stretch { next: (&["list"], &["-u", "begun", "-l", "1300", "-i", "/worktrees/t/"]), ..START };
 
 const FIRST: [&str; 9] = [
     "dispatch",
@@ -253,6 +258,16 @@ fn where_something_went_wrong_once_with_git() {
 #[test]
 fn where_something_went_wrong_once_with_changes() {
     all_once(cold, &WITH_CHANGES, &ONCE_WITH_CHANGES);
+}
+
+/// Half of an entry was nobody's.
+#[test]
+fn what_is_taken_back_may_be_cut_off_again() {
+    let Some(sweep) = Sweep::of(&TAKEN_BACK, "taken_back", cold, &DISPATCH) else { return };
+    let options = ["-u", "begun", "-i", "/repo.offshoots/t/"];
+    let (first, second) = (Fault { mode: "kill", at: 3 }, Fault { mode: "kill-one", at: 5 });
+    let wrong = sweep.try_one(&options, first, Some(second));
+    assert_eq!(wrong, None, "{}", wrong.clone().unwrap_or_default());
 }
 
 #[test]
