@@ -8,6 +8,7 @@
 //! can go to another thread). Who changed something is not to be seen here; whoever compares judges.
 
 use super::command::Git;
+use super::ref_files;
 use super::repo::{Checkout, Repo, object_id};
 use super::unchanged::holds_just;
 use crate::names::ObjectId;
@@ -15,6 +16,7 @@ use crate::path::RepoPath;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -25,6 +27,9 @@ const NOT_SHARED: [&str; 2] = ["refs/offshoot/", "refs/stash"];
 /// More uncommitted files than this in the main checkout are not compared.
 const MOST_FILES: usize = 10_000;
 
+/// As many refs take as much room as the rest of a task's record.
+const MANY_REFS: usize = 100;
+
 /// The name of what cannot be read.
 const UNREADABLE: &str = "(unreadable)";
 
@@ -34,8 +39,11 @@ type Values = BTreeMap<String, String>;
 /// What all worktrees share, and how a task's worktree is tied to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// Where each ref points; `HEAD` is the main checkout's.
-    pub refs: Values,
+    /// Where each loose ref points; `HEAD` is the main checkout's.
+    refs: Values,
+    /// The packed refs as they are written: thousands of them cost as much as two texts that are compared.
+    #[serde(default)]
+    packed_refs: String,
     /// The repository's configuration by key.
     pub config: Values,
     /// The attributes and ignore rules of the repository that are no tracked files.
@@ -86,8 +94,10 @@ impl Repo {
     #[must_use]
     pub fn fingerprint(&self, checkout: &Checkout, tasks: &str) -> Fingerprint {
         let common = self.common_dir();
+        let (refs, packed_refs) = self.shared_refs(tasks);
         Fingerprint {
-            refs: self.shared_refs(tasks),
+            refs,
+            packed_refs,
             config: config_of(&common.join("config")),
             info: values_of(&common.join("info"), &["attributes", "exclude"]),
             hooks: hooks_in(&common.join("hooks")),
@@ -115,32 +125,28 @@ impl Repo {
 
     /// Read from the files themselves: libgit2 reads every ref, and a repository with a thousand tasks
     /// has two thousand that are of no interest here.
-    fn shared_refs(&self, tasks: &str) -> Values {
+    fn shared_refs(&self, tasks: &str) -> (Values, String) {
         let common = self.common_dir();
         let is_left_out = |name: &str| {
             let branch = name.strip_prefix("refs/heads/");
             branch.is_some_and(|branch| tasks.ends_with('/') && branch.starts_with(tasks))
                 || NOT_SHARED.iter().any(|prefix| name.starts_with(prefix))
         };
-        let mut refs = packed_refs(&common.join("packed-refs"), &is_left_out);
-        let mut folders = vec!["refs/".to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(common.join(&folder)).into_iter().flatten().flatten() {
-                let name = format!("{folder}{}", entry.file_name().to_string_lossy());
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    let below = format!("{name}/");
-                    if !is_left_out(&below) {
-                        folders.push(below);
-                    }
-                } else if !is_left_out(&name) && !name.ends_with(".lock") {
-                    refs.insert(name, ref_value(&fs::read(entry.path()).unwrap_or_default()));
-                }
+        let (names, _as_far_as_can_be_read) = ref_files::loose(common, "refs/", &is_left_out);
+        let value = |name: String| match fs::read(common.join(&name)) {
+            // Somebody has just packed it.
+            Err(cause) if cause.kind() == ErrorKind::NotFound => None,
+            read => Some((name, ref_value(&read.unwrap_or_default()))),
+        };
+        let names = names.into_iter().chain(["HEAD".to_owned()]);
+        let refs = names.filter_map(value).collect();
+        let mut packed = String::new();
+        for (value, name) in ref_files::lines(&ref_files::packed(common).unwrap_or_default()) {
+            if !is_left_out(name) {
+                packed.extend([value, " ", name, "\n"]);
             }
         }
-        if let Ok(head) = fs::read(self.common_dir().join("HEAD")) {
-            refs.insert("HEAD".to_owned(), ref_value(&head));
-        }
-        refs
+        (refs, packed)
     }
 
     /// The files of the main checkout that are others now than they were: new among the uncommitted
@@ -195,9 +201,40 @@ impl MainCheckout {
 
 impl Fingerprint {
     /// The main checkout's commit.
-    fn head(&self) -> Option<&String> {
-        let head = self.refs.get("HEAD")?;
-        head.strip_prefix("ref: ").map_or(Some(head), |name| self.refs.get(name))
+    fn head(&self) -> Option<&str> {
+        let head = self.ref_value("HEAD")?;
+        head.strip_prefix("ref: ").map_or(Some(head), |name| self.ref_value(name))
+    }
+
+    /// Where a ref points.
+    #[must_use]
+    pub fn ref_value(&self, name: &str) -> Option<&str> {
+        let packed = || ref_files::lines(&self.packed_refs).find(|(_, other)| *other == name);
+        self.refs.get(name).map(String::as_str).or_else(|| packed().map(|(value, _)| value))
+    }
+
+    /// The same without refs, where these take much room.
+    #[must_use]
+    pub fn without_many_refs(&self) -> Option<Self> {
+        let are_many = self.refs.len() > MANY_REFS || self.packed_refs.len() > MANY_REFS * 64;
+        let (refs, packed_refs) = (Values::new(), String::new());
+        are_many.then(|| Self { refs, packed_refs, ..self.clone() })
+    }
+
+    /// The refs that point elsewhere now than before, or are new or gone.
+    #[must_use]
+    pub fn changed_refs(&self, before: &Self) -> Vec<String> {
+        if self.packed_refs == before.packed_refs {
+            let mut names = changed_names(&before.refs, &self.refs);
+            names.retain(|name| self.ref_value(name) != before.ref_value(name));
+            return names;
+        }
+        let all = |it: &Self| -> Values {
+            let packed = ref_files::lines(&it.packed_refs);
+            let packed = packed.map(|(value, name)| (name.to_owned(), value.to_owned()));
+            packed.chain(it.refs.clone()).collect()
+        };
+        changed_names(&all(before), &all(self))
     }
 }
 
@@ -230,17 +267,6 @@ pub fn changed_names(before: &Values, after: &Values) -> Vec<String> {
 /// The value of a ref whose file holds `bytes`.
 fn ref_value(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned()
-}
-
-/// The refs in git's file of packed ones (`ID NAME` lines; what a tag leads to follows it behind `^`).
-fn packed_refs(file: &Path, is_left_out: &dyn Fn(&str) -> bool) -> Values {
-    let text = fs::read(file).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines = text.lines().filter(|line| !line.starts_with(['#', '^']));
-    let refs = lines.filter_map(|line| line.split_once(' '));
-    refs.filter(|(_, name)| !is_left_out(name))
-        .map(|(value, name)| (name.to_owned(), value.to_owned()))
-        .collect()
 }
 
 fn hash(bytes: &[u8]) -> String {

@@ -44,6 +44,7 @@ mod recorded;
 mod recover;
 #[cfg(test)]
 mod recover_tests;
+mod ref_files;
 mod refit;
 mod refs;
 mod replay;

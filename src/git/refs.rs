@@ -2,9 +2,10 @@
 //! somebody else moved in between is never overwritten.
 
 use super::error::from_git2;
+use super::ref_files;
 use super::repo::{Checkout, Repo, commit_id, oid};
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::escape;
 use crate::names::{BranchName, CommitId, ObjectId};
 use std::fs;
@@ -157,13 +158,14 @@ impl Repo {
     /// # Errors
     /// When the refs cannot be listed.
     pub fn refs_below(&self, prefix: &str) -> Result<Vec<String>> {
-        let attempt = |cause: git2::Error| from_git2(format!("list `{prefix}`"), &cause);
-        let mut names = Vec::new();
-        for reference in self.inner.references_glob(&format!("{prefix}*")).map_err(attempt)? {
-            if let Ok(name) = reference.map_err(attempt)?.name() {
-                names.push(name.to_owned());
-            }
-        }
+        let attempt = || format!("list `{prefix}`");
+        let (mut names, whole) = ref_files::loose(self.common_dir(), prefix, &|_| false);
+        whole.attempt(attempt)?;
+        let packed = ref_files::packed(self.common_dir()).attempt(attempt)?;
+        let packed = ref_files::lines(&packed).map(|(_, name)| name);
+        names.extend(packed.filter(|name| name.starts_with(prefix)).map(str::to_owned));
+        names.sort_unstable();
+        names.dedup();
         Ok(names)
     }
 

@@ -36,6 +36,7 @@ impl Life {
     /// Records the work of the agent that has ended.
     pub(super) fn finish(&mut self) -> Result<()> {
         let seen = self.look_around();
+        let shrunk = seen.as_ref().and_then(|seen| seen.shrunk());
         let (work, main) = self.beside_main(|| self.gather());
         let mut work = work?;
         if self.stragglers > 0 {
@@ -62,6 +63,9 @@ impl Life {
             then,
             words,
         }))?;
+        if let Some(note) = shrunk.filter(|_| self.task.ended().is_some()) {
+            self.shrink_note(&note);
+        }
         self.forget_taken_message()
     }
 

@@ -29,7 +29,7 @@ type MainFiles = Option<Vec<MainFile>>;
 
 /// What was noted when the agent was let go.
 #[derive(Debug, Serialize, Deserialize)]
-struct Note {
+pub(super) struct Note {
     schema: u32,
     /// The first landing that may move a ref from then on; the last one may be under way.
     first_landing: u64,
@@ -41,6 +41,14 @@ pub(super) struct Seen {
     first_landing: u64,
     before: Fingerprint,
     after: Fingerprint,
+}
+
+impl Seen {
+    /// What the note may be shrunk to when nobody compares any more, if it is large.
+    pub(super) fn shrunk(&self) -> Option<Note> {
+        let fingerprint = self.before.without_many_refs()?;
+        Some(Note { schema: SCHEMA, first_landing: self.first_landing, fingerprint })
+    }
 }
 
 impl Life {
@@ -66,7 +74,8 @@ impl Life {
     /// must not keep the task from running.
     pub(super) fn note_surroundings(&self, checkout: &Checkout, main: MainFiles) {
         let tasks = &self.config.branch_prefix;
-        let fingerprint = Fingerprint { main, ..self.repo.fingerprint(checkout, tasks) };
+        let mut fingerprint = self.repo.fingerprint(checkout, tasks);
+        fingerprint.main = main;
         let next = self.repo.next_landing_number(&self.store.layout().landings());
         let first_landing = next.unwrap_or(1).saturating_sub(1);
         let note = Note { schema: SCHEMA, first_landing, fingerprint };
@@ -126,9 +135,14 @@ impl Life {
         warnings
     }
 
+    /// Keeps of what was noted what is asked for after the end. Where that fails only room is lost.
+    pub(super) fn shrink_note(&self, note: &Note) {
+        drop(self.store.write_fingerprint(&self.lock, note));
+    }
+
     fn moved_refs(&self, seen: &Seen, head: CommitId) -> Option<Warning> {
         let own = self.task.spec.branch.full_ref();
-        let mut names = changed_names(&seen.before.refs, &seen.after.refs);
+        let mut names = seen.after.changed_refs(&seen.before);
         names.retain(|name| *name != own && !self.is_of_another_task(name));
         if names.is_empty() {
             return None;
@@ -141,7 +155,7 @@ impl Life {
     }
 
     fn tell_of_ref(&self, name: &str, seen: &Seen, head: CommitId) -> String {
-        let (before, after) = (seen.before.refs.get(name), seen.after.refs.get(name));
+        let (before, after) = (seen.before.ref_value(name), seen.after.ref_value(name));
         let shown = format!("`{}`", escape::line(name.strip_prefix("refs/heads/").unwrap_or(name)));
         match (before, after) {
             (Some(before), Some(after)) => {
@@ -266,12 +280,12 @@ fn names_a_program(key: &str) -> bool {
 /// Whether landings of ours explain how a branch came from one value to the other.
 fn is_landed(full_ref: &str, seen: &Seen, landings: &[Landing]) -> bool {
     let (Some(before), Some(after)) =
-        (seen.before.refs.get(full_ref), seen.after.refs.get(full_ref))
+        (seen.before.ref_value(full_ref), seen.after.ref_value(full_ref))
     else {
         return false;
     };
     let on_it = |landing: &&Landing| BranchName::full_ref(&landing.target) == full_ref;
-    let mut tip = before.clone();
+    let mut tip = before.to_owned();
     for landing in landings.iter().filter(on_it) {
         if landing.before.to_string() == tip {
             tip = landing.after.to_string();

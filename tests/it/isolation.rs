@@ -59,6 +59,53 @@ fn refs_configuration_and_hooks_that_a_task_changed_are_named() {
 }
 
 #[test]
+fn packed_refs_are_compared_with_loose_ones_and_none_is_kept_after_the_end() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let tags: String = (0..500).map(|tag| format!("create refs/tags/t{tag} HEAD\n")).collect();
+    repo.write("../tags", tags);
+    repo.dispatch_to_end("t", &["sh", "-c", "git update-ref --stdin <../../tags"]);
+    let noted = || {
+        let task = text(&repo.task("t")["id"]).to_owned();
+        repo.read(&format!(".git/offshoot/tasks/{task}/fingerprint.json"))
+    };
+    assert!(!noted().contains("refs/tags/"), "{}", noted());
+    // Packed in whole or in part before, in the meantime or never, they are what they are.
+    for script in ["true", "git pack-refs --all", "git tag -f t7 t7", "git pack-refs --all"] {
+        repo.offshoot(&["discard", "t"]).ok();
+        let task = repo.dispatch_to_end("t", &["sh", "-c", script]);
+        assert_eq!(task["warnings"], json!([]), "{script}: {task:#}");
+        assert!(!noted().contains("refs/tags/"), "{script}: {}", noted());
+    }
+    repo.git(&["tag", "loose"]);
+    let script =
+        "git commit -q --allow-empty -m x; git tag -d t1 >&2; git tag -f t2 HEAD; git tag t500";
+    let pack = format!("{script}; git tag -d loose >&2; git pack-refs --all");
+    for (script, gone) in [(script, ""), (&pack, "`refs/tags/loose` is gone")] {
+        repo.offshoot(&["discard", "t"]).ok();
+        let task = repo.dispatch_to_end("t", &["sh", "-c", script]);
+        let refs = message(&task, "main_ref_moved");
+        for told in [
+            "`refs/tags/t1` is gone",
+            "`refs/tags/t2` moved from",
+            "`refs/tags/t500` was made at",
+            gone,
+        ] {
+            assert!(refs.contains(told), "{told}: {refs}");
+        }
+        assert_eq!(
+            refs.matches("refs/tags").count(),
+            if gone.is_empty() { 3 } else { 4 },
+            "{refs}"
+        );
+        // As it was.
+        repo.git(&["tag", "t1"]);
+        repo.git(&["tag", "-f", "t2", "main"]);
+        repo.git(&["tag", "-d", "t500"]);
+    }
+}
+
+#[test]
 fn a_stash_of_a_task_is_told_and_one_of_another_task_is_not() {
     let sandbox = Sandbox::new();
     sandbox.write_config("max_parallel = 2\n");
