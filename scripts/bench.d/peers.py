@@ -110,12 +110,15 @@ class Peers:
         self.world.run("pueue", "clean")
 
     def aid_run(self, repo: Path, *command: object) -> int:
-        """How long its dispatch into a worktree takes; the answer names the task."""
+        """How long its dispatch into a worktree takes; what it does in the background is waited for."""
         branch = self.world.name("aid-")
         words = " ".join(map(str, command))
-        return self.world.timed(
+        took = self.world.timed(
             "aid", "run", "bench", words, "--dir", repo, "--worktree", branch, *AID_PROFILE, "--bg"
         )
+        busy = lambda: any(int(place.name) != self.daemon for place in self.world.living())
+        self.world.until(lambda: not busy(), "ai-dispatch has ended")
+        return took
 
     def wt_add(self, repo: Path, branch: str) -> int:
         """How long its making of a worktree takes."""

@@ -6,6 +6,7 @@ found and ended, and nothing else is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 SOURCE = Path(__file__).resolve().parents[2]
 
@@ -158,15 +159,21 @@ class World:
         at.unlink()
         return took
 
-    def processes(self) -> dict[int, list[str]]:
-        """Those of offshoot that this run has started and that live: their words by process id."""
-        found = {}
+    def living(self) -> Iterator[Path]:
+        """The places in `/proc` of those that this run has started and that live."""
+        mark = f"BENCH_WORK={self.work}".encode()
         for place in Path("/proc").iterdir():
-            if not place.name.isdigit():
-                continue
             try:
-                if f"BENCH_WORK={self.work}".encode() not in (place / "environ").read_bytes().split(b"\0"):
-                    continue
+                if place.name.isdigit() and mark in (place / "environ").read_bytes().split(b"\0"):
+                    yield place
+            except OSError:
+                continue
+
+    def processes(self) -> dict[int, list[str]]:
+        """Those of offshoot among them: their words by process id."""
+        found = {}
+        for place in self.living():
+            try:
                 if (place / "exe").samefile(self.program):
                     words = (place / "cmdline").read_bytes().decode(errors="replace").split("\0")
                     found[int(place.name)] = words
@@ -180,13 +187,9 @@ class World:
 
     def close(self) -> None:
         """Ends what is left, by its mark, and removes everything."""
-        mark = f"BENCH_WORK={self.work}".encode()
-        for place in Path("/proc").iterdir():
-            try:
-                if place.name.isdigit() and mark in (place / "environ").read_bytes().split(b"\0"):
-                    os.kill(int(place.name), signal.SIGKILL)
-            except OSError:
-                continue
+        for place in self.living():
+            with contextlib.suppress(OSError):
+                os.kill(int(place.name), signal.SIGKILL)
         os.chdir("/")
         for _ in range(3):
             shutil.rmtree(self.work, ignore_errors=True)
