@@ -19,7 +19,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Refs of ours, and those that are looked at otherwise.
 const NOT_SHARED: [&str; 2] = ["refs/offshoot/", "refs/stash"];
@@ -132,14 +132,14 @@ impl Repo {
             branch.is_some_and(|branch| tasks.ends_with('/') && branch.starts_with(tasks))
                 || NOT_SHARED.iter().any(|prefix| name.starts_with(prefix))
         };
-        let (names, _as_far_as_can_be_read) = ref_files::loose(common, "refs/", &is_left_out);
-        let value = |name: String| match fs::read(common.join(&name)) {
+        let (loose, _as_far_as_can_be_read) = ref_files::loose(common, "refs/", &is_left_out);
+        let value = |(name, file): (String, PathBuf)| match fs::read(file) {
             // Somebody has just packed it.
             Err(cause) if cause.kind() == ErrorKind::NotFound => None,
             read => Some((name, ref_value(&read.unwrap_or_default()))),
         };
-        let names = names.into_iter().chain(["HEAD".to_owned()]);
-        let refs = names.filter_map(value).collect();
+        let head = ("HEAD".to_owned(), common.join("HEAD"));
+        let refs = loose.into_iter().chain([head]).filter_map(value).collect();
         let mut packed = String::new();
         for (value, name) in ref_files::lines(&ref_files::packed(common).unwrap_or_default()) {
             if !is_left_out(name) {

@@ -6,16 +6,16 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The full names of the loose refs below a folder as `refs/heads/`, but for those whose name, or folder
-/// with its slash, is left out; and whether every folder could be read.
+/// The full names and files of the loose refs below a folder as `refs/heads/`, but for those whose name,
+/// or folder with its slash, is left out; and whether every folder could be read.
 pub(super) fn loose(
     common: &Path,
     below: &str,
     is_left_out: &dyn Fn(&str) -> bool,
-) -> (Vec<String>, io::Result<()>) {
-    let (mut names, mut whole) = (Vec::new(), Ok(()));
+) -> (Vec<(String, PathBuf)>, io::Result<()>) {
+    let (mut refs, mut whole) = (Vec::new(), Ok(()));
     let mut folders = vec![below.to_owned()];
     while let Some(folder) = folders.pop() {
         let mut look = || {
@@ -25,7 +25,7 @@ pub(super) fn loose(
                 if entry.file_type()?.is_dir() {
                     folders.extend(Some(name + "/").filter(|below| !is_left_out(below)));
                 } else if !is_left_out(&name) && !name.ends_with(".lock") {
-                    names.push(name);
+                    refs.push((name, entry.path()));
                 }
             }
             Ok(())
@@ -36,7 +36,7 @@ pub(super) fn loose(
             looked => whole = whole.and(looked),
         }
     }
-    (names, whole)
+    (refs, whole)
 }
 
 fn is_gone(cause: &io::Error) -> bool {
@@ -77,8 +77,10 @@ mod tests {
         }
         fs::write(common.join("refs/a/d.lock"), "").expect("writes");
         let all = |below| {
-            let (mut names, whole) = loose(common, below, &|name| name == "refs/left/");
+            let (refs, whole) = loose(common, below, &|name| name == "refs/left/");
             whole.expect("reads");
+            assert!(refs.iter().all(|(name, file)| *file == common.join(name)));
+            let mut names: Vec<_> = refs.into_iter().map(|(name, _)| name).collect();
             names.sort();
             names
         };

@@ -159,8 +159,9 @@ impl Repo {
     /// When the refs cannot be listed.
     pub fn refs_below(&self, prefix: &str) -> Result<Vec<String>> {
         let attempt = || format!("list `{prefix}`");
-        let (mut names, whole) = ref_files::loose(self.common_dir(), prefix, &|_| false);
+        let (loose, whole) = ref_files::loose(self.common_dir(), prefix, &|_| false);
         whole.attempt(attempt)?;
+        let mut names: Vec<_> = loose.into_iter().map(|(name, _)| name).collect();
         let packed = ref_files::packed(self.common_dir()).attempt(attempt)?;
         let packed = ref_files::lines(&packed).map(|(_, name)| name);
         names.extend(packed.filter(|name| name.starts_with(prefix)).map(str::to_owned));

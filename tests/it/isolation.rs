@@ -77,6 +77,11 @@ fn packed_refs_are_compared_with_loose_ones_and_none_is_kept_after_the_end() {
         assert_eq!(task["warnings"], json!([]), "{script}: {task:#}");
         assert!(!noted().contains("refs/tags/"), "{script}: {}", noted());
     }
+    repo.offshoot(&["discard", "t"]).ok();
+    let script = r#"git tag "$(printf 'no\377text')""#;
+    let task = repo.dispatch_to_end("t", &["sh", "-c", script]);
+    let refs = message(&task, "main_ref_moved");
+    assert!(refs.contains("`refs/tags/no\u{fffd}text` was made at"), "{refs}");
     repo.git(&["tag", "loose"]);
     let script =
         "git commit -q --allow-empty -m x; git tag -d t1 >&2; git tag -f t2 HEAD; git tag t500";
