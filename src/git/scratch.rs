@@ -40,7 +40,14 @@ impl Repo {
         if root.symlink_metadata().is_ok() {
             delete(root)?;
         }
+        // Half of an entry names no folder any more, so it goes where the next call finds it.
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
+        let going = self.common_dir().join(format!("offshoot-{name}"));
+        delete(&going)?;
         // The entry goes last: while it is there, git knows of the folder.
-        entry.map_or(Ok(()), |entry| delete(&entry))
+        if let Some(entry) = entry {
+            fs::rename(&entry, &going).attempt(|| format!("delete `{}`", entry.display()))?;
+        }
+        delete(&going)
     }
 }
