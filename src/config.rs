@@ -19,13 +19,13 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::task::{AgentName, PortRange, Preset, Setup};
+use crate::threads;
 use notify::NotifyTable;
 use pool::PoolTable;
 use serde::Deserialize;
 use setup::SetupTable;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 /// How long a process may take to end after it was asked to.
@@ -194,7 +194,7 @@ impl Config {
     /// How many tasks may run at once in a repository: by default one a processor, but two at least.
     #[must_use]
     pub fn slots(&self) -> usize {
-        self.max_parallel.unwrap_or_else(|| cores().max(2))
+        self.max_parallel.unwrap_or_else(|| threads::processors().max(2))
     }
 
     fn take(&mut self, file: ConfigFile, source: &str) -> Result<()> {
@@ -238,12 +238,6 @@ impl Config {
         self.grace = file.grace_seconds.map_or(self.grace, Duration::from_secs);
         Ok(())
     }
-}
-
-/// How many processors this process may use; found out once, since that means reading many files.
-fn cores() -> usize {
-    static CORES: OnceLock<usize> = OnceLock::new();
-    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(2, usize::from))
 }
 
 /// The settings in a file, and the file as it is.

@@ -122,11 +122,10 @@ fn understood(text: &str) -> Vec<TaskRow<'_>> {
                 0 => each(first, count(text)),
                 _ => each(second, count(second)),
             });
-            let together = |mut all: Vec<_>, other| {
-                all.extend(other);
-                all
-            };
-            halves.into_iter().reduce(together).unwrap_or_default()
+            let mut halves = halves.into_iter();
+            let mut all = halves.next().unwrap_or_default();
+            all.extend(halves.flatten());
+            all
         }
         _ => each(text, count(text)),
     }

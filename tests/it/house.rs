@@ -52,6 +52,7 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
 
 /// Doors that may use another door.
 const DOOR_TO_DOOR: &[(&str, &[&str])] = &[
+    ("config", &["threads"]),
     ("git", &["clock", "threads"]),
     ("lock", &["clock"]),
     ("notify", &["process"]),
