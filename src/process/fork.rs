@@ -95,7 +95,7 @@ impl Heritage<'_> {
     /// `io` when the system refuses.
     pub fn start(self, work: impl FnOnce(OwnedFd) -> i32) -> Result<()> {
         fork(|| {
-            let mut kept = open_packs();
+            let mut kept = open_for_good();
             kept.extend([self.descriptor.as_raw_fd(), self.complaints.as_raw_fd()]);
             close_all_but(&kept);
             if take_place(self.complaints).is_err() {
@@ -156,16 +156,16 @@ fn leave() -> std::io::Result<()> {
     Ok(())
 }
 
-/// The packs of git that are open: libgit2 knows them by their numbers for as long as a process lives, a
-/// copy of it included, and maps from there what it has not read yet.
-fn open_packs() -> Vec<RawFd> {
-    let is_pack = |number: &RawFd| {
+/// What libraries know by its number for as long as a process lives, a copy of it included: libgit2 the packs
+/// from which it maps what it has not read yet, and getrandom, where it finds no call of that name, the device.
+fn open_for_good() -> Vec<RawFd> {
+    let is_kept = |number: &RawFd| {
         let file = std::fs::read_link(format!("/proc/self/fd/{number}")).unwrap_or_default();
         // The kernel says of one that was replaced that it is deleted.
         let name = file.to_string_lossy();
-        name.trim_end_matches(" (deleted)").ends_with(".pack")
+        name == "/dev/urandom" || name.trim_end_matches(" (deleted)").ends_with(".pack")
     };
-    super::spawn::inherited_descriptors().into_iter().filter(is_pack).collect()
+    super::spawn::inherited_descriptors().into_iter().filter(is_kept).collect()
 }
 
 /// Closes what a copy has of its original: a lock is held as long as somebody has it open, a pipe ends

@@ -1,7 +1,7 @@
 //! Claims and locks on paths: who waits for whom, who is told, what falls by itself, and what two
 //! running tasks have both changed.
 
-use crate::sandbox::{Gate, Sandbox, TestRepo, finish, text, wait_until};
+use crate::sandbox::{Gate, Sandbox, TestRepo, finish, program, text, wait_until};
 use serde_json::{Value, json};
 
 /// Dispatches a task with claims that waits at a gate of its own name and then runs `agent`.
@@ -106,8 +106,8 @@ fn a_task_inside_a_task_may_have_what_the_outer_one_claims() {
     let gate = sandbox.gate("outer");
     let inner = format!(
         "{} run --name inner --claim . -- true && {} lock acquire src",
-        env!("CARGO_BIN_EXE_offshoot"),
-        env!("CARGO_BIN_EXE_offshoot")
+        program(),
+        program()
     );
     let (wait, argument) = (sandbox.agent("wait_for_gate"), gate.argument());
     let agent = ["--", &wait, &argument, "sh", "-c", &inner];
@@ -198,7 +198,7 @@ fn ones_own_lock_is_extended_and_released_in_parts() {
 fn a_lock_falls_with_its_owner_its_time_or_its_boot() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
-    let program = env!("CARGO_BIN_EXE_offshoot");
+    let program = program();
     // The shell is the owner, and it is gone when this returns.
     let mut shell = sandbox.command("sh");
     let script = format!("{program} lock acquire src && {program} lock list; true");
@@ -233,7 +233,7 @@ fn a_tasks_locks_are_its_own_and_fall_with_its_end() {
     let gate = sandbox.gate("after");
     let script = format!(
         "{} lock acquire --owner somebody --purpose edits src && exec {} {}",
-        env!("CARGO_BIN_EXE_offshoot"),
+        program(),
         sandbox.agent("wait_for_gate"),
         gate.argument()
     );

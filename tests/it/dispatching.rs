@@ -4,7 +4,7 @@ mod places;
 mod presets;
 mod refusals;
 
-use crate::sandbox::{Sandbox, finish, text};
+use crate::sandbox::{Sandbox, finish, program, text};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -308,7 +308,7 @@ fn an_agent_reads_nothing_and_makes_files_as_its_dispatcher_would() {
     let repo = sandbox.repo("simple");
     let script = "readlink /proc/self/fd/0; umask; cat; echo x > made";
     let mut command = sandbox.command("sh");
-    command.args(["-c", "umask 027; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_offshoot")]);
+    command.args(["-c", "umask 027; exec \"$@\"", "sh", program()]);
     command.args(["dispatch", "--name", "u", "--", "sh", "-c", script]).current_dir(repo.root());
     sandbox.finish_reading(&mut command, b"typed at the dispatcher\n").ok();
     let task = repo.wait_for("u");

@@ -24,6 +24,7 @@ use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -51,6 +52,16 @@ const GIT_CONFIG: &str = "\
 [advice]
 \tdetachedHead = false
 ";
+
+/// The program that is built with the tests. It loads its libraries, so that one can be put before them.
+pub(crate) const BUILT: &str = env!("CARGO_BIN_EXE_offshoot");
+
+/// The program under test: the one that `OFFSHOOT_BIN` names, else [`BUILT`].
+pub(crate) fn program() -> &'static str {
+    static PROGRAM: LazyLock<String> =
+        LazyLock::new(|| std::env::var("OFFSHOOT_BIN").unwrap_or_else(|_| BUILT.to_owned()));
+    &PROGRAM
+}
 
 /// A temporary world: home, configuration, repositories, and the processes started in it.
 pub(crate) struct Sandbox {

@@ -8,7 +8,7 @@ mod others;
 mod sessions;
 mod waking;
 
-use crate::sandbox::{Gate, Sandbox, TestRepo, text};
+use crate::sandbox::{Gate, Sandbox, TestRepo, program, text};
 use offshoot::timestamp::Timestamp;
 use serde_json::Value;
 use std::process::Command;
@@ -25,7 +25,7 @@ fn dispatch_by_closed(sandbox: &Sandbox, repo: &TestRepo<'_>, session: &str, lin
     let mut shell = sandbox.command("sh");
     // The second command keeps the shell from becoming offshoot: it is the process of the session.
     let script = format!("OFFSHOOT_PARENT={session} \"$0\" {line} && :");
-    shell.current_dir(repo.root()).args(["-c", &script, env!("CARGO_BIN_EXE_offshoot")]);
+    shell.current_dir(repo.root()).args(["-c", &script, program()]);
     sandbox.finish_command(&mut shell).ok();
 }
 

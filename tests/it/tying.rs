@@ -1,6 +1,6 @@
 //! `setup`: what is written into agents' own files, and taken out again.
 
-use crate::sandbox::{Ran, Sandbox, text};
+use crate::sandbox::{Ran, Sandbox, program, text};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +10,7 @@ const AGENTS: [&str; 4] = ["opencode", "claude", "codex", "gemini"];
 
 /// Offshoot as a person calls it outside of any repository.
 fn setup(sandbox: &Sandbox, line: &[&str]) -> Ran {
-    let mut command = sandbox.command(env!("CARGO_BIN_EXE_offshoot"));
+    let mut command = sandbox.command(program());
     sandbox.finish_command(command.arg("setup").args(line))
 }
 
@@ -156,7 +156,7 @@ fn a_file_that_cannot_be_changed_leaves_all_as_it_was() {
     }
     assert_eq!(files(&sandbox), before);
     setup(&sandbox, &["vim"]).exits(2);
-    let mut inside = sandbox.command(env!("CARGO_BIN_EXE_offshoot"));
+    let mut inside = sandbox.command(program());
     inside.args(["setup", "opencode"]).env("OFFSHOOT_TASK_ID", "x");
     sandbox.finish_command(&mut inside).exits(1).says("a task cannot change");
 }
@@ -208,7 +208,7 @@ fn in_a_repository_nothing_is_written_that_runs_by_itself() {
         repo.offshoot(&["setup", "--repo", "--remove", agent]).ok();
     }
     assert_eq!(repo.status_porcelain(), "");
-    let mut outside = sandbox.command(env!("CARGO_BIN_EXE_offshoot"));
+    let mut outside = sandbox.command(program());
     sandbox.finish_command(outside.args(["setup", "--repo", "claude"])).exits(1);
 }
 
@@ -234,8 +234,8 @@ fn what_is_written_calls_a_program_that_is_there() {
     // In `PATH` it is called by its name, so that an update in another place counts.
     let bin = sandbox.root().join("bin");
     std::fs::create_dir(&bin).expect("a folder");
-    symlink(env!("CARGO_BIN_EXE_offshoot"), bin.join("offshoot")).expect("links");
-    let mut command = sandbox.command(env!("CARGO_BIN_EXE_offshoot"));
+    symlink(program(), bin.join("offshoot")).expect("links");
+    let mut command = sandbox.command(program());
     command.args(["setup", "claude"]).env("PATH", &bin);
     sandbox.finish_command(&mut command).ok();
     assert_eq!(read("home/.claude.json")["mcpServers"]["offshoot"]["command"], "offshoot");

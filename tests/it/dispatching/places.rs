@@ -1,6 +1,6 @@
 //! Where a dispatch may stand: any folder of any checkout, a bare repository, a detached HEAD.
 
-use crate::sandbox::{Sandbox, text};
+use crate::sandbox::{Sandbox, program, text};
 
 #[test]
 fn a_command_starts_in_the_folder_that_its_dispatcher_stood_in() {
@@ -30,7 +30,7 @@ fn inside_a_tasks_own_worktree_a_task_lands_where_the_outer_one_does() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
     let script = "\"$0\" dispatch --name inner -- \"$1\" && \"$0\" wait inner";
-    let offshoot = env!("CARGO_BIN_EXE_offshoot");
+    let offshoot = program();
     let outer =
         repo.dispatch_to_end("outer", &["sh", "-c", script, offshoot, &sandbox.agent("commit")]);
     assert_eq!(outer["state"], "completed", "{}", repo.offshoot(&["logs", "outer"]));

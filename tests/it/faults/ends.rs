@@ -8,7 +8,7 @@
 
 use super::lives::{Stretch, Sweep};
 use super::verdict::{Disturbed, judge};
-use crate::sandbox::{Ran, TestRepo};
+use crate::sandbox::{Ran, TestRepo, program};
 
 /// Where a task once was not finished as it should be by whoever came after: at the first call about that.
 /// Git has not moved the branch; it has, and the worktree's log does not tell of that; the worktree's index
@@ -95,7 +95,7 @@ fn left(repo: &TestRepo<'_>) {
 /// Another task waits for the slot, so that the supervisor goes on with it.
 fn followed(repo: &TestRepo<'_>) {
     repo.sandbox().write_config("max_parallel = 1\n");
-    let offshoot = env!("CARGO_BIN_EXE_offshoot");
+    let offshoot = program();
     work(repo, &format!("{CHANGES}'{offshoot}' dispatch --name u -- true >&2\n{LAST}"));
 }
 

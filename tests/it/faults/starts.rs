@@ -10,7 +10,7 @@ use super::persons_files;
 use super::picture::{difference, picture};
 use super::verdict::{Disturbed, could_not_start, fails, judge, ran_of, tasks};
 use super::world::Fault;
-use crate::sandbox::{Ran, TestRepo, text, wait_until};
+use crate::sandbox::{Ran, TestRepo, program, text, wait_until};
 use serde_json::Value;
 
 /// Where something once was left, or not told: at this call about that. Why the agent
@@ -111,7 +111,7 @@ fn pooled(repo: &TestRepo<'_>) {
 fn queued(repo: &TestRepo<'_>) {
     repo.sandbox().write_config("max_parallel = 1\n");
     cold(repo);
-    let (offshoot, work) = (env!("CARGO_BIN_EXE_offshoot"), "$HOME/../world/work.sh");
+    let (offshoot, work) = (program(), "$HOME/../world/work.sh");
     let first = format!(
         "set -e\n'{offshoot}' dispatch --name t -- sh \"{work}\" >&2\ncd \"$HOME/../world\" && mkdir waits\n"
     );

@@ -2,7 +2,7 @@
 //! repositories hold absolute paths.
 
 use super::sweep::Scenario;
-use crate::sandbox::{Ran, Sandbox, TestRepo, finish, wait_until};
+use crate::sandbox::{Ran, Sandbox, TestRepo, finish, program, wait_until};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -72,7 +72,7 @@ impl World {
         let _there_is_none_at_first = std::fs::remove_file(&report);
         let mut command = self.sandbox.command(self.tool.to_str().expect("UTF-8"));
         command.current_dir(self.repo().root()).args(options).arg(self.place()).arg(&report);
-        command.args([fault.mode, &fault.at.to_string(), env!("CARGO_BIN_EXE_offshoot")]);
+        command.args([fault.mode, &fault.at.to_string(), program()]);
         command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("the tool starts");
         let ran = finish(child, format!("offshoot {}", words.join(" ")));

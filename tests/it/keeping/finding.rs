@@ -1,7 +1,7 @@
 //! Every finding of `doctor`, made by damaging a repository.
 
 use super::{assert_in_order, findings, is_found_and_mended, kinds};
-use crate::sandbox::{Sandbox, TestRepo, text, wait_until};
+use crate::sandbox::{Sandbox, TestRepo, program, text, wait_until};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -309,7 +309,7 @@ fn a_worktree_that_is_gone_is_told_with_the_way_back() {
     let sandbox = Sandbox::new();
     let (repo, task) = with_a_task(&sandbox);
     let follow = |fix: &Value| {
-        let program = env!("CARGO_BIN_EXE_offshoot");
+        let program = program();
         let script = text(fix).replace("offshoot discard", &format!("{program} discard"));
         let script = script.replace("offshoot restore", &format!("{program} restore"));
         let mut command = sandbox.command("sh");

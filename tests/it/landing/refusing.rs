@@ -1,7 +1,7 @@
 //! What is not landed, and why; nothing changes then.
 
 use super::{everything, refused};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, program};
 
 #[test]
 fn a_file_of_the_persons_own_in_the_way_is_named() {
@@ -144,7 +144,7 @@ fn nothing_lands_under_the_hands_of_an_agent_unless_it_asks_itself() {
     let repo = sandbox.repo("simple");
     repo.dispatch_to_end("t", &["sh", "-c", "echo t >t"]);
     let gate = sandbox.gate("agent");
-    let program = env!("CARGO_BIN_EXE_offshoot");
+    let program = program();
     let script = format!(
         "{} {} && '{program}' merge t --into offshoot/r && test -e t",
         sandbox.agent("wait_for_gate"),

@@ -1,7 +1,7 @@
 //! Killed processes.
 
 use super::{cut_off, cut_off_task, held, recorded, supervisor};
-use crate::sandbox::{Sandbox, finish, text, wait_until};
+use crate::sandbox::{Sandbox, finish, program, text, wait_until};
 use rustix::io::dup;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
@@ -295,7 +295,7 @@ fn a_task_survives_its_dispatcher_and_whole_process_group() {
     let line = ["dispatch", "--name", "t", "--"];
     let agent = [sandbox.agent("wait_for_gate"), gate.argument(), sandbox.agent("commit")];
     let mut shell = sandbox.command("sh");
-    shell.args(["-c", "\"$@\"; exec sleep 600", "sh", env!("CARGO_BIN_EXE_offshoot")]);
+    shell.args(["-c", "\"$@\"; exec sleep 600", "sh", program()]);
     shell.args(line).args(agent).current_dir(repo.root()).process_group(0);
     let shell = shell.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
     gate.wait_for_arrival();

@@ -1,7 +1,7 @@
 //! A repository in a sandbox: git, the binary and files in it.
 
-use super::Sandbox;
 use super::run::{Ran, shown};
+use super::{Sandbox, program};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -80,7 +80,7 @@ impl TestRepo<'_> {
 
     /// Offshoot, here, not yet started: for tests that add to its environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.sandbox.command(env!("CARGO_BIN_EXE_offshoot"));
+        let mut command = self.sandbox.command(program());
         command.current_dir(&self.root).args(arguments);
         command
     }

@@ -3,7 +3,7 @@
 //! clock by what a file says, and no other clock.
 
 use super::skip;
-use crate::sandbox::{Sandbox, TestRepo, text, wait_until};
+use crate::sandbox::{BUILT, Sandbox, TestRepo, text, wait_until};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
@@ -66,7 +66,8 @@ impl<'a> Shifted<'a> {
     }
 
     fn command(&self, line: &[&str]) -> Command {
-        let mut command = self.repo.command(line);
+        let mut command = self.sandbox.command(BUILT);
+        command.current_dir(self.repo.root()).args(line);
         command.env("LD_PRELOAD", &self.library).env("SHIFTED_CLOCK", &self.file);
         command
     }

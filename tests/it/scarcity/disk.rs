@@ -2,7 +2,7 @@
 //! again, then for reading only.
 
 use super::skip;
-use crate::sandbox::{Ran, Sandbox, fixtures};
+use crate::sandbox::{Ran, Sandbox, fixtures, program};
 
 /// Mounts a file system on `$1` that holds 8 MiB, makes a repository there, and tells how tasks fare.
 const MOUNT: &str = r#"
@@ -22,7 +22,7 @@ fn on_a_small_disk(sandbox: &Sandbox, story: &str) -> Option<Ran> {
     let own_user: &[&str] = if is_root { &[] } else { &["--user", "--map-root-user"] };
     let mut command = sandbox.command("unshare");
     command.args(own_user).args(["--mount", "sh", "-c", &format!("{MOUNT}{story}"), "sh"]);
-    command.arg(&place).arg(env!("CARGO_BIN_EXE_offshoot")).arg(fixtures());
+    command.arg(&place).arg(program()).arg(fixtures());
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let Ok(child) = command.spawn() else {
         skip("unshare is not installed");

@@ -1,7 +1,7 @@
 //! Limits of a process: descriptors, the size of files, how many processes there may be.
 
 use super::{assert_in_order, refused_or_ended, skip, under};
-use crate::sandbox::{Sandbox, text};
+use crate::sandbox::{BUILT, Ran, Sandbox, TestRepo, program, text};
 use std::time::Instant;
 
 #[test]
@@ -44,22 +44,53 @@ fn a_task_whose_supervisor_cannot_be_started_is_kept_and_started_by_the_next_com
     let sandbox = Sandbox::new();
     let repo = sandbox.repo("simple");
     repo.dispatch_to_end("first", &[&sandbox.agent("noop")]);
-    let mut strace = sandbox.command("strace");
-    if strace.arg("--version").output().is_err() {
-        return skip("strace, which lets a fork fail, is not installed");
-    }
-    let program = env!("CARGO_BIN_EXE_offshoot");
-    let mut strace = sandbox.command("strace");
-    strace.current_dir(repo.root()).args(["-f", "-o", "/dev/null"]);
-    strace.args(["-e", "trace=clone,clone3,fork,vfork"]);
-    strace.args(["-e", "inject=clone,clone3,fork,vfork:error=EAGAIN", program, "dispatch"]);
-    strace.args(["--name", "t", "--", &sandbox.agent("commit")]);
-    let ran = sandbox.finish_command(&mut strace);
-    if ran.stderr.contains("PTRACE") || ran.stderr.contains("ptrace") {
-        return skip("nothing may be traced here");
-    }
+    let line = ["dispatch", "--name", "t", "--", &sandbox.agent("commit")];
+    let refused = "clone,clone3,fork,vfork";
+    let Some(ran) = without(&repo, program(), refused, "EAGAIN", &line) else { return };
     let ran = ran.exits(1).says("resource temporarily unavailable");
     let task = refused_or_ended(&repo, "t", &ran, "resource temporarily unavailable");
     assert_eq!(text(&task.expect("it was recorded")["state"]), "completed");
     assert_in_order(&repo);
+}
+
+#[test]
+fn where_the_kernel_gives_no_random_numbers_the_copies_of_a_process_read_the_device() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let line = ["dispatch", "--name", "t", "--verify", "true", "--", &sandbox.agent("commit")];
+    // Linked statically it looks for no other way.
+    let Some(ran) = without(&repo, BUILT, "getrandom", "ENOSYS", &line) else { return };
+    ran.ok();
+    let task = repo.wait_for("t");
+    assert_eq!(text(&task["verify"]["verdict"]), "green");
+    // A supervisor that dies is replaced; this one did not.
+    let log = format!(".git/offshoot/tasks/{}/supervisor.log", text(&task["id"]));
+    assert_eq!(repo.read(&log), "");
+    assert_in_order(&repo);
+}
+
+/// Runs this build of offshoot, and all that comes of it, in a world where these system calls fail; None
+/// where that cannot be had.
+fn without(
+    repo: &TestRepo<'_>,
+    program: &str,
+    calls: &str,
+    error: &str,
+    line: &[&str],
+) -> Option<Ran> {
+    let mut strace = repo.sandbox().command("strace");
+    if strace.arg("--version").output().is_err() {
+        skip("strace, which lets system calls fail, is not installed");
+        return None;
+    }
+    let mut strace = repo.sandbox().command("strace");
+    strace.current_dir(repo.root()).args(["-f", "-o", "/dev/null"]);
+    strace.args(["-e", &format!("trace={calls}")]);
+    strace.args(["-e", &format!("inject={calls}:error={error}"), program]).args(line);
+    let ran = repo.sandbox().finish_command(&mut strace);
+    if ran.stderr.contains("PTRACE") || ran.stderr.contains("ptrace") {
+        skip("nothing may be traced here");
+        return None;
+    }
+    Some(ran)
 }

@@ -1,17 +1,14 @@
 //! Tasks that dispatch tasks.
 
 use crate::recovery::{cut_off, recorded, supervisor};
-use crate::sandbox::{Sandbox, wait_until};
+use crate::sandbox::{Sandbox, program, wait_until};
 use rustix::process::{Signal, kill_process};
-
-/// Runs the program under test inside a task; its path is the script's first argument.
-const OFFSHOOT: &str = env!("CARGO_BIN_EXE_offshoot");
 
 /// Runs a script as task `outer` with one slot in all, and gives its whole log.
 fn outer(sandbox: &Sandbox, script: &str) -> (serde_json::Value, String) {
     sandbox.write_config("max_parallel = 1\n");
     let repo = sandbox.repo("simple");
-    let task = repo.dispatch_to_end("outer", &["sh", "-euc", script, OFFSHOOT]);
+    let task = repo.dispatch_to_end("outer", &["sh", "-euc", script, program()]);
     let log = repo.offshoot(&["logs", "outer"]).ok().stdout;
     assert_eq!(repo.task("inner")["state"], "completed", "{log}");
     (task, log)
@@ -48,7 +45,7 @@ fn tasks_dispatch_tasks_three_deep_and_no_deeper() {
     )
     .expect("a script");
     let script = script.display().to_string();
-    let task = repo.dispatch_to_end("level-1", &["sh", &script, OFFSHOOT, "2"]);
+    let task = repo.dispatch_to_end("level-1", &["sh", &script, program(), "2"]);
     let log = repo.offshoot(&["logs", "level-3"]).ok().stdout;
     assert!(log.contains("`level-3` is 3 tasks deep") && log.contains("hint: "), "{log}");
     assert_eq!((&task["state"], &task["outcome"]["code"]), (&"failed".into(), &4.into()));
@@ -72,7 +69,7 @@ fn assert_the_inner_task_survives(outer_guards: Guards) {
     let (wait, argument) = (sandbox.agent("wait_for_gate"), gate.argument());
     let script = "$0 dispatch --name inner -- \"$@\"; exec sleep 100";
     let fail = sandbox.agent("fail");
-    let words = ["sh", "-euc", script, OFFSHOOT, &wait, &argument, &fail, "7"];
+    let words = ["sh", "-euc", script, program(), &wait, &argument, &fail, "7"];
     let outer = repo.dispatch("outer", &words);
     gate.wait_for_arrival();
 

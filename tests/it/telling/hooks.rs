@@ -1,13 +1,13 @@
 //! `hook`: what agents' hooks are answered.
 
 use super::{by, dispatch_by_closed, inbox_of};
-use crate::sandbox::{Ran, Sandbox, TestRepo, text};
+use crate::sandbox::{Ran, Sandbox, TestRepo, program, text};
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// Calls the hook of an agent as that agent does.
 fn call(sandbox: &Sandbox, folder: &Path, agent: &str, input: &Value) -> Ran {
-    let mut command = sandbox.command(env!("CARGO_BIN_EXE_offshoot"));
+    let mut command = sandbox.command(program());
     let mut input = input.clone();
     input["cwd"] = json!(folder);
     sandbox.finish_reading(command.args(["hook", agent]), input.to_string().as_bytes())
@@ -71,7 +71,7 @@ fn a_hook_leaves_what_is_others_and_takes_what_closed_sessions_left() {
     dispatch_by_closed(&sandbox, &repo, "codex:gone", &line);
     repo.offshoot(&["wait", "left"]).ok();
     // An agent that works on a task is not told of what others left.
-    let mut inside = sandbox.command(env!("CARGO_BIN_EXE_offshoot"));
+    let mut inside = sandbox.command(program());
     let inside_input = json!({"session_id": "in", "hook_event_name": "Stop", "cwd": repo.root()});
     inside.args(["hook", "claude"]).env("OFFSHOOT_TASK_ID", "00000000-0000-4000-8000-000000000000");
     let ran = sandbox.finish_reading(&mut inside, inside_input.to_string().as_bytes()).ok();

@@ -1,7 +1,7 @@
 //! `--on-done`, and sessions that are woken: by a process of its own, whatever becomes of it.
 
 use super::{ended_together, inbox_of};
-use crate::sandbox::{Sandbox, TestRepo, text, wait_until};
+use crate::sandbox::{Sandbox, TestRepo, program, text, wait_until};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -291,7 +291,7 @@ fn a_person_who_asked_for_it_hears_the_bell_and_a_missing_desktop_is_said() {
     let script = "\"$0\" dispatch --name t -- \"$1\" && until \"$0\" status --json t | grep -q bell; \
                   do sleep 0.05; done";
     let noop = sandbox.agent("noop");
-    shell.current_dir(repo.root()).args(["-c", script, env!("CARGO_BIN_EXE_offshoot"), &noop]);
+    shell.current_dir(repo.root()).args(["-c", script, program(), &noop]);
     let ran = sandbox.finish_on_terminal(&shell, "").ok();
     assert!(ran.stdout.contains('\x07'), "{ran}");
     let told = told(&repo, "t", 2);

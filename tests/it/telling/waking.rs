@@ -1,7 +1,7 @@
 //! The hook that waits, and what Gemini's hooks say besides ends.
 
 use super::{by, configure_asking_agent, inbox_of};
-use crate::sandbox::{Sandbox, TestRepo, finish, text, wait_until};
+use crate::sandbox::{Sandbox, TestRepo, finish, program, text, wait_until};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 const SESSION: &str = "claude:s";
 
 fn hook(sandbox: &Sandbox, line: &[&str]) -> Command {
-    let mut command = sandbox.command(env!("CARGO_BIN_EXE_offshoot"));
+    let mut command = sandbox.command(program());
     command.arg("hook").args(line);
     command
 }

@@ -1,7 +1,7 @@
 //! `logs`, `inbox`, `events`, `run`: what is told while it happens.
 
 use super::held;
-use crate::sandbox::{Sandbox, finish, text, wait_until};
+use crate::sandbox::{Sandbox, finish, program, text, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -155,7 +155,7 @@ fn a_person_who_presses_ctrl_c_leaves_the_task_running() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             gate.wait_for_arrival();
-            let runs = |line: &str| line.starts_with(env!("CARGO_BIN_EXE_offshoot"));
+            let runs = |line: &str| line.starts_with(program());
             let run = || sandbox.processes().into_iter().find(|(_, line)| runs(line));
             wait_until("the run", || run().is_some());
             let (pid, _) = run().expect("it was there");
