@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -135,11 +137,15 @@ class World:
         runs: int | None = None,
         after: Callable[[int], None] = lambda run: None,
     ) -> list[list[float]]:
-        """Lets all sides take turns, and the first one change, so that no side profits from its place."""
+        """Lets all sides take turns, in an order that is drawn anew for each: no side profits from its place.
+
+        In a fixed circle it would from whom it follows: what starts after a little process finds the
+        processor's caches warm, and after one that worked for a tenth of a second does not.
+        """
         figures: list[list[float]] = [[] for _ in sides]
+        draw = random.Random(1)
         for run in range(runs or self.runs):
-            for place in range(len(sides)):
-                side = (run + place) % len(sides)
+            for side in draw.sample(range(len(sides)), len(sides)):
                 # What another has left to be written is not this one's to wait for.
                 os.sync()
                 figures[side].append(sides[side](run))
@@ -198,18 +204,16 @@ class World:
 def build() -> tuple[Path, Path]:
     """The program, and the one that does single steps; release builds where none are given."""
 
-    def made(given: str, *target: str) -> Path:
+    def made(given: str, *wanted: str) -> Path:
         if given in os.environ:
             if not os.access(os.environ[given], os.X_OK):
                 sys.exit(f"error: `{given}` names no program: `{os.environ[given]}`")
             return Path(os.environ[given]).resolve()
-        say(f"builds {target[-1]}")
-        command = ["cargo", "build", "--quiet", "--locked", "--release", "--message-format", "json", *target]
-        done = subprocess.run(command, cwd=SOURCE, check=False, stdout=subprocess.PIPE, text=True)
-        wanted = f'"name":"{target[-1]}"'
-        found = [line for line in done.stdout.splitlines() if wanted in line and '"executable":"' in line]
-        if done.returncode or not found:
-            sys.exit(f"error: {target[-1]} cannot be built; `{' '.join(command)}` says why")
-        return Path(found[-1].split('"executable":"', 1)[1].split('"', 1)[0])
+        command = [SOURCE / "scripts/build", *wanted]
+        say(f"builds: {shlex.join(map(str, command))}")
+        done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            sys.exit("error: the build failed, as said above")
+        return Path(done.stdout.strip())
 
-    return made("OFFSHOOT_BIN", "--bin", "offshoot"), made("OFFSHOOT_PHASES", "--bench", "phases")
+    return made("OFFSHOOT_BIN"), made("OFFSHOOT_PHASES", "--bench", "phases")
