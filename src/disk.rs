@@ -1,7 +1,7 @@
-//! How much room a file system has; giving back the room of a log's middle, and reading around it.
+//! How much room a file system has; when it writes; giving back the room of a log's middle, and reading around it.
 
 use crate::error::{Attempt, Error, Result};
-use rustix::fs::{FallocateFlags, SeekFrom, fallocate, statvfs};
+use rustix::fs::{Advice, FallocateFlags, SeekFrom, fadvise, fallocate, statvfs};
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::fs::MetadataExt;
@@ -20,6 +20,13 @@ pub fn free_bytes(path: &Path) -> Result<u64> {
     let found = statvfs(there).map_err(std::io::Error::from);
     let found = found.attempt(|| format!("ask how full `{}` is", there.display()))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Lets the device have what was just written to a file, without waiting for it and without any promise: whoever
+/// then syncs several files waits once, and a journal has them in one commit. (Linux, `mm/fadvise.c`: what is
+/// not needed in memory is written out first.)
+pub fn start_writing_out(file: &File) {
+    let _ = fadvise(file, 0, None, Advice::DontNeed);
 }
 
 /// Keeps what a file takes on disk below `limit` bytes: its beginning and its end stay, what lies

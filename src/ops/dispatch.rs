@@ -14,7 +14,7 @@ use crate::git::Expected;
 use crate::names::{BranchName, TaskId, TaskName};
 use crate::notify;
 use crate::process;
-use crate::store::{Naming, NewTask, Placing};
+use crate::store::{Created, Naming, NewTask, Placing};
 use crate::supervisor;
 use crate::task::{AgentName, Dependency, Need, Preset, SCHEMA, Setup, Task, TaskSpec, Tell, Wake};
 use crate::view::TaskView;
@@ -165,13 +165,22 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         wake,
         naming,
     };
-    let task = record(context, new)?;
-    let started = supervisor::pump(&context.store, &context.config)
-        .map_err(|error| recorded(error, task.name()))?;
-    match started.into_iter().find(|started| started.id() == task.id()) {
-        Some(task) => describe(context, &task),
-        None => describe(context, &context.store.read(task.id())?),
-    }
+    let task = match record(context, new)? {
+        Created::Begun { task, lock, queue: _queue } => {
+            supervisor::launch_copy(&context.store, lock)
+                .map_err(|error| recorded(error, task.name()))?;
+            task
+        }
+        Created::Queued(task) => {
+            let started = supervisor::pump(&context.store, &context.config)
+                .map_err(|error| recorded(error, task.name()))?;
+            match started.into_iter().find(|started| started.id() == task.id()) {
+                Some(task) => task,
+                None => context.store.read(task.id())?,
+            }
+        }
+    };
+    describe(context, &task)
 }
 
 /// The set-up as it is configured now, with the variables of the agent; the dispatch's own count more.
@@ -238,13 +247,14 @@ fn dependencies(
 
 /// Makes the record, and pins the base, so that no `git gc` takes it away. Who finds the one finds the
 /// other, or a mark by which the next command takes both back.
-fn record(context: &Context, new: NewTask) -> Result<Task> {
+fn record(context: &Context, new: NewTask) -> Result<Created> {
     let (id, base) = (new.spec.id, new.spec.base.commit);
     let set = || {
         let words = "offshoot: base of a task";
         context.repo.set_ref(&base_pin(id), Expected::Absent, base, words)
     };
-    let made = context.store.create(new, |spec| place(context, spec), set);
+    let at_once = |task: &Task| supervisor::begins_at_once(&context.store, &context.config, task);
+    let made = context.store.create(new, |spec| place(context, spec), set, at_once);
     match made {
         // Not all of its indexes are there: recovery writes them.
         Err(error) if context.store.has_folder(id) => Err(recorded(error, id)),

@@ -32,7 +32,7 @@ pub use index::Queued;
 pub use inspect::{OpenToOthers, StrayEntry};
 pub use journal::JournalReader;
 pub use paths::PathsLock;
-pub use records::{Naming, NewTask, Placing, TaskLock};
+pub use records::{Beginning, Created, Naming, NewTask, Placing, TaskLock};
 pub use spares::SPARE_INDEX;
 pub use verdicts::{Subject, Trial};
 

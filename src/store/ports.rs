@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A block of ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Block {
+pub(super) struct Block {
     schema: u32,
     first: u16,
     count: u16,
@@ -27,25 +27,25 @@ impl Block {
 }
 
 impl Store {
-    /// Gives a task that is about to run the lowest block that none of `running` has; none when there
+    /// Gives a task that is about to run the lowest block that no other has that runs; none when there
     /// is no free one. The caller holds the queue's lock.
     ///
     /// # Errors
     /// `io` when it cannot be recorded.
-    pub fn assign_ports(
-        &self,
-        lock: &TaskLock,
-        range: PortRange,
-        running: &[TaskId],
-    ) -> Result<()> {
+    pub fn assign_ports(&self, lock: &TaskLock, range: PortRange) -> Result<()> {
         let path = self.layout.task(lock.id()).ports();
-        let others = running.iter().filter(|id| **id != lock.id());
-        // One that cannot be read was cut off before its task began.
-        let taken: Vec<Block> = others.filter_map(|id| self.ports(*id).ok().flatten()).collect();
-        match lowest_free(range, &taken) {
+        match self.free_ports(lock.id(), range)? {
             Some(block) => files::replace(&path, &files::to_json(&block)?, Durability::Crash),
             None => files::remove(&path),
         }
+    }
+
+    /// The lowest block that no other task has that runs.
+    pub(super) fn free_ports(&self, id: TaskId, range: PortRange) -> Result<Option<Block>> {
+        let others = self.active_ids()?.into_iter().filter(|other| *other != id);
+        // One that cannot be read was cut off before its task began.
+        let taken: Vec<Block> = others.filter_map(|id| self.ports(id).ok().flatten()).collect();
+        Ok(lowest_free(range, &taken))
     }
 
     /// The first of a task's ports; none for one that has none.

@@ -1,13 +1,13 @@
 //! Tasks: made in a folder that appears whole, changed only by whoever holds the task's lock.
 
 use super::files::{self, Durability};
-use super::{Store, index, told::KeptWake};
+use super::{Store, index, ports::Block, told::KeptWake};
 use crate::environment::{Environment, Variable};
 use crate::error::{Attempt, Error, Result};
 use crate::layout::{Index, RepoLock};
 use crate::lock::{FileLock, Wait};
 use crate::names::{TaskId, TaskName};
-use crate::task::{Change, SCHEMA, Task, TaskRecord, TaskSpec, Wake};
+use crate::task::{Change, PortRange, SCHEMA, Task, TaskRecord, TaskSpec, Wake};
 use std::os::fd::OwnedFd;
 
 /// Below this a number is given again as soon as the name is free, above it only when no task has had it.
@@ -138,8 +138,8 @@ impl Store {
         Ok(environment)
     }
 
-    /// Records a new task durably and puts it into the queue; a request that was recorded before is
-    /// answered with its task. The name and everything made from it is
+    /// Records a new task durably, in the queue or, where `at_once` says so, begun; a request that was
+    /// recorded before is answered with its task. The name and everything made from it is
     /// settled by `place` under the queue's lock, which keeps names unique; then `pin` keeps its base.
     ///
     /// # Errors
@@ -149,11 +149,11 @@ impl Store {
         mut new: NewTask,
         place: impl Fn(&mut TaskSpec) -> Result<Placing>,
         pin: impl FnOnce() -> Result<()>,
-    ) -> Result<Task> {
+        at_once: impl FnOnce(&Task) -> Result<Option<Beginning>>,
+    ) -> Result<Created> {
         self.make_folders()?;
         let id = new.spec.id;
-        let layout = self.layout.task(id);
-        let _queue = self.lock(RepoLock::Queue)?;
+        let queue = self.lock(RepoLock::Queue)?;
         // Whoever made it may have died before it could be found; neither its name nor its request is free.
         let counter = self.counter();
         if let Some(id) = counter.being_made
@@ -162,18 +162,40 @@ impl Store {
             self.remember(&task)?;
         }
         if let Some(known) = self.requested(new.spec.request_id.as_deref())? {
-            return Ok(known);
+            return Ok(Created::Queued(known));
         }
         self.settle_name(&mut new, place)?;
         new.spec.sequence = self.next_sequence(counter.last, id)?;
 
-        let mut blank = Task { record: TaskRecord::new(id, new.spec.base.commit), spec: new.spec };
-        blank.record.session = blank.spec.session_of(1);
-        let task = blank.apply(Change::Dispatched, self.clock.now())?;
+        let record = TaskRecord::new(id, new.spec.base.commit);
+        let mut task = Task { record, spec: new.spec.clone() };
+        task.record.session = task.spec.session_of(1);
+        task = task.apply(Change::Dispatched, self.clock.now())?;
+        // One write for both: a record that says less would be replaced at once.
+        let beginning = at_once(&task)?;
+        let begins = beginning.is_some();
+        let mut ports = None;
+        if let Some(beginning) = beginning {
+            ports = self.free_ports(id, beginning.ports)?;
+            task = task.apply(beginning.started, self.clock.now())?;
+        }
 
         // The marker comes first: a crash from here on leaves something that recovery looks at.
         files::touch(&self.layout.index(Index::Active).join(id.to_string()))?;
         pin()?;
+        let lock = self.write_new(&task, new, ports)?;
+        self.remember(&task)?;
+        // Noted once too often it is only remembered once more.
+        let _ = self.set_counter(task.spec.sequence, None);
+        let task = self.tell(&lock, task)?;
+        self.settle(&lock, &task)?;
+        Ok(if begins { Created::Begun { task, lock, queue } } else { Created::Queued(task) })
+    }
+
+    /// Writes what a new task is made of; its folder appears whole, and locked.
+    fn write_new(&self, task: &Task, new: NewTask, ports: Option<Block>) -> Result<TaskLock> {
+        let id = task.id();
+        let layout = self.layout.task(id);
         let hidden = self.layout.tasks().join(format!(".new-{id}"));
         files::make_folder(&hidden)?;
         let inside = |file: std::path::PathBuf| {
@@ -181,33 +203,31 @@ impl Store {
         };
         files::make_folder(&inside(layout.control()))?;
         let variables = |variables| files::to_json(&index::Variables { schema: 1, variables });
-        let env = variables(Vec::from(&new.environment))?;
-        // Nobody sees them before the folder has its name, so they need no siblings, and the folder
-        // is synced once.
-        files::write_new(&inside(layout.env()), &env)?;
+        let mut parts = vec![
+            (layout.spec(), files::to_json(&task.spec)?),
+            (layout.state(), files::to_json(&task.record)?),
+            (layout.env(), variables(Vec::from(&new.environment))?),
+        ];
         if !new.secrets.is_empty() {
-            files::write_new(&inside(layout.secrets()), &variables(new.secrets)?)?;
+            parts.push((layout.secrets(), variables(new.secrets)?));
         }
         if let Some(wake) = new.wake {
-            let kept = files::to_json(&KeptWake { schema: SCHEMA, wake })?;
-            files::write_new(&inside(layout.wake()), &kept)?;
+            parts.push((layout.wake(), files::to_json(&KeptWake { schema: SCHEMA, wake })?));
         }
-        files::write_new(&inside(layout.spec()), &files::to_json(&task.spec)?)?;
-        files::write_new(&inside(layout.state()), &files::to_json(&task.record)?)?;
+        if let Some(ports) = ports {
+            let (path, ports) = (inside(layout.ports()), files::to_json(&ports)?);
+            files::replace(&path, &ports, Durability::Crash)?;
+        }
+        // Nobody sees them before the folder has its name, so they need no siblings, and the folder
+        // is synced once.
+        files::write_new(parts.into_iter().map(|(path, bytes)| (inside(path), bytes)))?;
         files::sync_folder(&hidden)?;
         let lock = FileLock::take(&inside(layout.lock()), Wait::No)?
             .ok_or_else(|| Error::internal("a new task is locked already"))?;
         std::fs::rename(&hidden, layout.root())
             .attempt(|| format!("write `{}`", layout.root().display()))?;
         files::sync_folder(&self.layout.tasks())?;
-
-        let lock = TaskLock { id, lock };
-        self.remember(&task)?;
-        // Noted once too often it is only remembered once more.
-        let _ = self.set_counter(task.spec.sequence, None);
-        let task = self.tell(&lock, task)?;
-        self.settle(&lock, &task)?;
-        Ok(task)
+        Ok(TaskLock { id, lock })
     }
 
     fn settle_name(
@@ -327,6 +347,31 @@ impl Store {
             durability,
         )
     }
+}
+
+/// How a task begins that is only being recorded.
+#[derive(Debug)]
+pub struct Beginning {
+    /// What begins it.
+    pub started: Change,
+    /// The ports that tasks are given.
+    pub ports: PortRange,
+}
+
+/// A task that was recorded.
+#[derive(Debug)]
+pub enum Created {
+    /// It waits in the queue; or another with the same request was there before, in whatever state.
+    Queued(Task),
+    /// It has begun, so far only on record: it is to have a supervisor before the queue's lock goes.
+    Begun {
+        /// The task.
+        task: Task,
+        /// Its lock.
+        lock: TaskLock,
+        /// The queue's.
+        queue: FileLock,
+    },
 }
 
 /// Whether the branch and the folder that go with a name are free.

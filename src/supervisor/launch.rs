@@ -30,7 +30,7 @@ pub(super) fn launch(store: &Store, lock: TaskLock) -> Result<()> {
 ///
 /// # Errors
 /// As [`launch`].
-pub(super) fn launch_copy(store: &Store, lock: TaskLock) -> Result<()> {
+pub fn launch_copy(store: &Store, lock: TaskLock) -> Result<()> {
     let environment = store.environment(lock.id())?;
     if !process::is_as_started(&environment) {
         return launch_new(store, lock, &environment);

@@ -32,7 +32,8 @@ mod words;
 
 pub use claims::{Precedence, Standing, family};
 pub use isolation::planted_programs;
-pub use queue::{free_slots, has_room, pump, revive};
+pub use launch::launch_copy;
+pub use queue::{begins_at_once, free_slots, has_room, pump, revive};
 pub use telling::tell_of_ends;
 pub use verify::{Laboratory, Proposal};
 

@@ -14,7 +14,7 @@ use crate::layout::RepoLock;
 use crate::lock::Wait;
 use crate::names::TaskId;
 use crate::process;
-use crate::store::{Queued, Store, TaskLock};
+use crate::store::{Beginning, Queued, Store, TaskLock};
 use crate::task::{Change, ControlAction, Need, Task, TaskState};
 
 /// Starts the next tasks while slots are free, and answers with them; for verbs, whose process a supervisor
@@ -136,12 +136,30 @@ fn admit(admission: &mut Admission<'_>, id: TaskId, free: usize) -> Result<Admit
         }
     }
     store.begin(&lock)?;
-    store.assign_ports(&lock, config.ports, &store.active_ids()?)?;
-    let started = Change::Started { tick_ms: Clock.tick_ms(), boot_id: process::boot_id()? };
-    let task = store.commit(&lock, &task, started)?;
+    store.assign_ports(&lock, config.ports)?;
+    let task = store.commit(&lock, &task, started()?)?;
     store.settle(&lock, &task)?;
     (admission.launch)(lock)?;
     Ok(Admitted::Started(Box::new(task)))
+}
+
+/// How a task that is only being recorded begins at once, under the queue's lock. Where others wait, or more is
+/// to be weighed than whether a slot is free, it queues, and [`pump`] decides.
+///
+/// # Errors
+/// `io` when records cannot be read.
+pub fn begins_at_once(store: &Store, config: &Config, task: &Task) -> Result<Option<Beginning>> {
+    let is_simple = task.spec.after.is_empty() && task.spec.claims.is_empty();
+    let begins = is_simple
+        && store.queued()?.is_empty()
+        && free_slots(store, config)? > 0
+        && has_room(task, config)?;
+    let beginning = || Ok(Beginning { started: started()?, ports: config.ports });
+    begins.then(beginning).transpose()
+}
+
+fn started() -> Result<Change> {
+    Ok(Change::Started { tick_ms: Clock.tick_ms(), boot_id: process::boot_id()? })
 }
 
 /// Whether the file system that a task's worktree is made on has enough room left. Waiters ask again
@@ -206,6 +224,15 @@ pub fn free_slots(store: &Store, config: &Config) -> Result<usize> {
     Ok(config.slots().saturating_sub(count))
 }
 
+/// Brings in line by what a task is found: its dispatcher may have died before it was. Nobody else can have been
+/// given its name since.
+fn find_again(store: &Store, lock: &TaskLock, task: &Task) -> Result<()> {
+    if !store.is_remembered(task)? {
+        store.remember(task)?;
+    }
+    store.settle(lock, task)
+}
+
 /// Takes up tasks whose supervisor or other changer has died: tells what was not told, and gives a
 /// running one a new supervisor.
 ///
@@ -227,13 +254,14 @@ pub fn revive(store: &Store) -> Result<()> {
         let Ok(task) = store.read(id) else { continue };
         let task = store.tell_again(&lock, task)?;
         match &task.record.state {
-            TaskState::Running(_) => launch(store, lock)?,
-            TaskState::Pending { .. } => {
-                // Its dispatcher may have died before it was to be found by its name, which nobody else
-                // can have been given since.
-                store.remember(&task)?;
-                store.settle(&lock, &task)?;
+            TaskState::Running(running) => {
+                // One that waits to go on is in the queue or was given a slot, which no record tells.
+                if !running.waits_for_slot() {
+                    find_again(store, &lock, &task)?;
+                }
+                launch(store, lock)?;
             }
+            TaskState::Pending { .. } => find_again(store, &lock, &task)?,
             // What was cut off then, a landing, a release, a restore, is a verb's business: the mark, by
             // which it is found, stays.
             TaskState::Ended { .. } => {}

@@ -57,7 +57,7 @@ const DOOR_TO_DOOR: &[(&str, &[&str])] = &[
     ("lock", &["clock"]),
     ("notify", &["process"]),
     ("process", &["clock"]),
-    ("store", &["lock", "clock", "threads"]),
+    ("store", &["lock", "clock", "disk", "threads"]),
     ("watch", &["clock"]),
 ];
 
