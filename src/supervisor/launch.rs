@@ -24,12 +24,12 @@ pub(super) fn launch(store: &Store, lock: TaskLock) -> Result<()> {
     launch_new(store, lock, &environment)
 }
 
-/// The same for a verb, whose process has done little yet: the supervisor is a copy of it where that is
+/// Starts a supervisor so for a verb, whose process has done little yet: the supervisor is a copy of it where that is
 /// as good as a new process. To start this program anew would take longer than all that a supervisor
 /// does before the agent runs.
 ///
 /// # Errors
-/// As [`launch`].
+/// `io` when no process can be started; the lock is free then, and recovery tries again.
 pub fn launch_copy(store: &Store, lock: TaskLock) -> Result<()> {
     let environment = store.environment(lock.id())?;
     if !process::is_as_started(&environment) {
