@@ -24,7 +24,7 @@ pub(super) fn launch(store: &Store, lock: TaskLock) -> Result<()> {
     launch_new(store, lock, &environment)
 }
 
-/// Starts a supervisor so for a verb, whose process has done little yet: the supervisor is a copy of it where that is
+/// Starts a supervisor for a verb, whose process has done little yet: it is a copy of that where a copy is
 /// as good as a new process. To start this program anew would take longer than all that a supervisor
 /// does before the agent runs.
 ///
