@@ -14,9 +14,13 @@ from pathlib import Path
 
 from world import SOURCE, Broken, World, say
 
-# The crate, the version that is asked for, and the program that comes with it. Later ones of worktrunk
+# The crate, the version that is asked for, and the programs that come with it. Later ones of worktrunk
 # want a newer Rust than offshoot.
-CRATES = {"pueue": ("^4", "pueue"), "ai-dispatch": ("^11", "aid"), "worktrunk": ("~0.67", "wt")}
+CRATES = {
+    "pueue": ("^4", ["pueue", "pueued"]),
+    "ai-dispatch": ("^11", ["aid"]),
+    "worktrunk": ("~0.67", ["wt"]),
+}
 
 # An agent for ai-dispatch, which runs no plain command: the prompt comes last.
 AID_AGENT = """[agent]
@@ -37,17 +41,18 @@ class Peers:
         self.versions: dict[str, str] = {}
         place = target_folder() / "bench-peers"
         world.environment["PATH"] += f":{place}/bin"
-        for crate, (version, program) in CRATES.items():
-            found = shutil.which(program, path=world.environment["PATH"])
+        for crate, (version, programs) in CRATES.items():
+            found = self.find(programs)
             if found is None and install:
                 say(f"installs {crate}")
                 command = ["cargo", "install", "--quiet", crate, "--version", version, "--locked"]
                 subprocess.run([*command, "--root", str(place)], check=False)
-                found = shutil.which(program, path=world.environment["PATH"])
+                found = self.find(programs)
             if found is None:
                 say(f"{crate} is skipped (--peers installs it)")
                 continue
-            said = subprocess.run([found, "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
+            first = [world.bring(program) for program in found][0]
+            said = subprocess.run([first, "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
             number = re.search(r"\d[\w.]*", said)
             self.versions[crate] = number.group() if number else "unknown"
         if not self.versions.get("pueue", "4.").startswith("4."):
@@ -63,6 +68,10 @@ class Peers:
             except Broken as broken:
                 say(f"{crate} is skipped: {broken}")
                 del self.versions[crate]
+
+    def find(self, programs: list[str]) -> list[Path] | None:
+        found = [shutil.which(program, path=self.world.environment["PATH"]) for program in programs]
+        return [Path(it) for it in found if it] if all(found) else None
 
     def has(self, crate: str) -> bool:
         return crate in self.versions
