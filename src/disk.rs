@@ -1,11 +1,12 @@
-//! How much room a file system has; when it writes; giving back the room of a log's middle, and reading around it.
+//! How much room a file system has; what outlives a power cut; giving back the room of a log's middle, and
+//! reading around it.
 
 use crate::error::{Attempt, Error, Result};
 use rustix::fs::{Advice, FallocateFlags, SeekFrom, fadvise, fallocate, statvfs};
-use std::fs::File;
-use std::io::{Read, Seek};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 /// What a file takes on disk is counted in blocks of this size (stat(2)), in bytes.
 const BLOCK: u64 = 512;
@@ -22,11 +23,72 @@ pub fn free_bytes(path: &Path) -> Result<u64> {
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// Lets the device have what was just written to a file, without waiting for it and without any promise: whoever
-/// then syncs several files waits once, and a journal has them in one commit. (Linux, `mm/fadvise.c`: what is
-/// not needed in memory is written out first.)
-pub fn start_writing_out(file: &File) {
-    let _ = fadvise(file, 0, None, Advice::DontNeed);
+/// A new file on its way to the device, which goes again unless it is kept. Whoever writes several waits for all
+/// of them together, and a journal has them in one commit.
+#[derive(Debug)]
+pub struct NewFile {
+    path: PathBuf,
+    file: File,
+    is_kept: bool,
+}
+
+impl NewFile {
+    /// Writes a file where there is none, with these permissions as far as the umask lets it have them.
+    ///
+    /// # Errors
+    /// `io` when there is one, or it cannot be written.
+    pub fn write(path: PathBuf, mode: u32, bytes: &[u8]) -> Result<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
+        let file = file.attempt(|| format!("write `{}`", path.display()))?;
+        let mut new = Self { path, file, is_kept: false };
+        new.file.write_all(bytes).attempt(|| format!("write `{}`", new.path.display()))?;
+        // What is not needed in memory is written out first (Linux, `mm/fadvise.c`). It promises nothing, and
+        // nothing is lost where it does nothing.
+        let _ = fadvise(&new.file, 0, None, Advice::DontNeed);
+        Ok(new)
+    }
+
+    /// Waits until its content outlives a power cut; its name does when the folder is synced.
+    ///
+    /// # Errors
+    /// `io` when the device refuses.
+    pub fn wait(&self) -> Result<()> {
+        self.file.sync_data().attempt(|| format!("write `{}`", self.path.display()))
+    }
+
+    /// Keeps it, where it is.
+    pub fn keep(mut self) {
+        self.is_kept = true;
+    }
+
+    /// Keeps it by another name.
+    ///
+    /// # Errors
+    /// `io` when the file system refuses.
+    pub fn keep_as(self, name: &Path) -> Result<()> {
+        fs::rename(&self.path, name).attempt(|| format!("write `{}`", name.display()))?;
+        self.keep();
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // It helps nobody, and on a full disk its space does. After a crash it stays, as one that cannot
+            // be removed does.
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// Makes what was renamed, made or removed in a folder outlive a power cut.
+///
+/// # Errors
+/// `io` when the device refuses.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.attempt(|| format!("write `{}`", folder.display()))
 }
 
 /// Keeps what a file takes on disk below `limit` bytes: its beginning and its end stay, what lies
@@ -119,7 +181,22 @@ pub fn behind_hole(file: &File, offset: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+
+    #[test]
+    fn a_new_file_stays_only_where_it_is_kept() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        let write = |name: &str| NewFile::write(at(name), 0o600, name.as_bytes());
+        drop(write("dropped").expect("writes"));
+        write("kept").expect("writes").keep();
+        let renamed = write("first").expect("writes");
+        renamed.wait().expect("the device has it");
+        renamed.keep_as(&at("last")).expect("renames");
+        write("kept").expect_err("there is one");
+        let found =
+            ["dropped", "kept", "first", "last"].map(|name| fs::read_to_string(at(name)).ok());
+        assert_eq!(found, [None, Some("kept".into()), None, Some("first".into())]);
+    }
 
     #[test]
     fn a_capped_file_keeps_its_beginning_its_end_and_its_length() {

@@ -7,10 +7,11 @@
 
 use super::private_index::PrivateIndex;
 use super::repo::{Checkout, Repo};
-use super::staging::{Staging, sync_folder};
+use super::staging::Staging;
 use super::survey::{Manner, Span, Step, refuse_unsparse, survey};
 use super::swap::Swap;
 use super::tree_check::refuse_unsafe_paths;
+use crate::disk::sync_folder;
 use crate::error::{Attempt, Error, Result};
 use crate::names::{CommitId, ObjectId};
 use crate::path::RepoPath;

@@ -8,7 +8,7 @@
 use super::error::GitAttempt;
 use super::parcel::{BLOB, LARGEST, MOST, TREE, packed};
 use super::repo::{Repo, object_id, oid};
-use super::staging::sync_folder;
+use crate::disk::sync_folder;
 use crate::error::{Attempt, Result};
 use crate::names::ObjectId;
 use std::cell::OnceCell;

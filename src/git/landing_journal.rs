@@ -4,8 +4,9 @@
 //! record that `undo` works from; one that was taken back is removed. Readers refuse newer schemas.
 
 use super::repo::Checkout;
-use super::staging::{Staging, sync_folder};
+use super::staging::Staging;
 use super::survey::Step;
+use crate::disk::sync_folder;
 use crate::error::{Attempt, Error, ErrorKind, Result};
 use crate::landing::Strategy;
 use crate::names::{BranchName, CommitId};

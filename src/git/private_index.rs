@@ -10,8 +10,9 @@
 use super::command::GitCommand;
 use super::repo::Repo;
 use super::snapshot::copy_index;
-use super::staging::{Staging, sync_folder};
+use super::staging::Staging;
 use super::tree_diff::Entry;
+use crate::disk::sync_folder;
 use crate::error::{Attempt, Error, Result};
 use crate::names::ObjectId;
 use crate::path::RepoPath;

@@ -5,6 +5,7 @@ use super::error::from_git2;
 use super::ref_files;
 use super::repo::{Checkout, Repo, commit_id, oid};
 use crate::clock::Clock;
+use crate::disk::NewFile;
 use crate::error::{Attempt, Error, Result};
 use crate::escape;
 use crate::names::{BranchName, CommitId, ObjectId};
@@ -21,6 +22,9 @@ const ABANDONED: Duration = Duration::from_secs(1);
 
 /// How old the lock on packed refs must be to be taken for nobody's, in seconds.
 const PACKING_S: i64 = 5;
+
+/// The permissions of a ref's file, as git makes it.
+const REF_MODE: u32 = 0o666;
 
 /// What a ref must be for a move to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +88,32 @@ impl Repo {
         // libgit2 does not say so when it could not remove its lock.
         self.sweep_ref_lock(name, Some(to));
         Ok(())
+    }
+
+    /// Writes a ref that nobody else makes, such as one named by a random id, under its lock (git's
+    /// gitrepository-layout(5)): it is there once the file gets the name that is answered.
+    ///
+    /// # Errors
+    /// `io` when it cannot be written, or its lock is there.
+    pub fn new_ref(&self, name: &str, to: CommitId) -> Result<(NewFile, PathBuf)> {
+        let path = self.common_dir().join(name);
+        let write = || {
+            let lock = self.common_dir().join(format!("{name}.lock"));
+            NewFile::write(lock, REF_MODE, format!("{to}\n").as_bytes())
+        };
+        let mut written = write();
+        // Git removes folders of refs that are empty, at any moment.
+        for _ in 0..TRIES {
+            match path.parent() {
+                Some(folder) if written.is_err() && !folder.is_dir() => {
+                    fs::create_dir_all(folder)
+                        .attempt(|| format!("make `{}`", folder.display()))?;
+                    written = write();
+                }
+                _ => break,
+            }
+        }
+        Ok((written?, path))
     }
 
     /// Moves a ref as [`set_ref`](Self::set_ref) does, but as seen from a worktree: if it is on that branch, its own
@@ -321,5 +351,36 @@ fn cannot_move(name: &str, cause: &git2::Error) -> Error {
             Error::refused(format!("cannot move `{name}`: {}", cause.message()))
         }
         _ => from_git2(format!("move `{name}`"), cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Environment;
+    use git2::{Repository, Signature};
+
+    #[test]
+    fn a_new_ref_is_there_when_it_has_its_name_and_locked_before() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let inner = Repository::init(folder.path()).expect("makes a repository");
+        let tree = inner.treebuilder(None).and_then(|tree| tree.write()).expect("makes a tree");
+        let tree = inner.find_tree(tree).expect("is there");
+        let person = Signature::now("Person", "person@example.invalid").expect("a person");
+        let commit = inner.commit(None, &person, &person, "first", &tree, &[]).expect("commits");
+        let commit = commit_id(commit);
+        let repo = Repo::discover(folder.path(), &Environment::default()).expect("opens");
+
+        let (file, path) = repo.new_ref("refs/a/b/c", commit).expect("writes");
+        assert_eq!(repo.read_ref("refs/a/b/c").expect("reads"), None);
+        let other = inner.reference("refs/a/b/c", oid(commit.0), false, "").map(drop);
+        assert_eq!(other.expect_err("is locked").code(), git2::ErrorCode::Locked);
+        file.keep_as(&path).expect("gets its name");
+        assert_eq!(repo.read_ref("refs/a/b/c").expect("reads"), Some(commit));
+        assert_eq!(repo.refs_below("refs/a/").expect("lists"), ["refs/a/b/c"]);
+
+        drop(repo.new_ref("refs/a/b/d", commit).expect("writes"));
+        assert_eq!(repo.read_ref("refs/a/b/d").expect("reads"), None);
+        assert!(repo.ref_lock("refs/a/b/d").is_none(), "nothing is left of it");
     }
 }

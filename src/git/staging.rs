@@ -188,12 +188,6 @@ impl Staging {
     }
 }
 
-/// Makes a folder's entries durable.
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
-    let synced = File::open(folder).and_then(|file| file.sync_all());
-    synced.attempt(|| format!("write `{}`", folder.display()))
-}
-
 fn remove_folder(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(cause) if cause.kind() != ErrorKind::NotFound => {

@@ -9,9 +9,10 @@
 //! begun again after a crash. A path that is not as the step left it is the person's and stays.
 
 use super::ground::{Exchanged, Ground, Signature, parents};
-use super::staging::{Staging, sync_folder};
+use super::staging::Staging;
 use super::survey::{Act, Step};
 use super::tree_diff::Change;
+use crate::disk::sync_folder;
 use crate::error::{Attempt, Error, Result};
 use crate::path::RepoPath;
 use std::collections::BTreeSet;

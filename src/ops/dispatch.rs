@@ -10,7 +10,6 @@ use crate::agent;
 use crate::context::Context;
 use crate::environment::Variable;
 use crate::error::{Error, ErrorKind, Result};
-use crate::git::Expected;
 use crate::names::{BranchName, TaskId, TaskName};
 use crate::notify;
 use crate::process;
@@ -166,8 +165,8 @@ pub fn dispatch(context: &Context, request: DispatchRequest) -> Result<TaskView>
         naming,
     };
     let task = match record(context, new)? {
-        Created::Begun { task, lock, queue: _queue } => {
-            supervisor::launch_copy(&context.store, lock)
+        Created::Begun { task, lock, environment, queue: _queue } => {
+            supervisor::launch_copy(&context.store, lock, &environment)
                 .map_err(|error| recorded(error, task.name()))?;
             task
         }
@@ -249,12 +248,9 @@ fn dependencies(
 /// other, or a mark by which the next command takes both back.
 fn record(context: &Context, new: NewTask) -> Result<Created> {
     let (id, base) = (new.spec.id, new.spec.base.commit);
-    let set = || {
-        let words = "offshoot: base of a task";
-        context.repo.set_ref(&base_pin(id), Expected::Absent, base, words)
-    };
+    let pin = || context.repo.new_ref(&base_pin(id), base);
     let at_once = |task: &Task| supervisor::begins_at_once(&context.store, &context.config, task);
-    let made = context.store.create(new, |spec| place(context, spec), set, at_once);
+    let made = context.store.create(new, |spec| place(context, spec), pin, at_once);
     match made {
         // Not all of its indexes are there: recovery writes them.
         Err(error) if context.store.has_folder(id) => Err(recorded(error, id)),

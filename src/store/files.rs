@@ -1,6 +1,6 @@
 //! Writing so that a crash leaves the old content or the new, never a mixture.
 
-use crate::disk;
+use crate::disk::sync_folder;
 use crate::error::{Attempt, Error, Result};
 use crate::escape;
 use crate::task::SCHEMA;
@@ -76,37 +76,12 @@ pub(super) fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
         .attempt(|| format!("write `{}`", path.display()))
 }
 
-/// Writes files (mode 0600) that are not there yet so that their contents outlive a power cut; their names
-/// do when the folder is synced. All are on their way to the device before the first is waited for, so that
-/// a journal has them in one commit.
-pub(super) fn write_new(files: impl Iterator<Item = (PathBuf, Vec<u8>)>) -> Result<()> {
-    let mut written = Vec::new();
-    for (path, bytes) in files {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.and_then(|mut file| file.write_all(&bytes).map(|()| file));
-        let file = file.attempt(|| format!("write `{}`", path.display()))?;
-        disk::start_writing_out(&file);
-        written.push((path, file));
-    }
-    for (path, file) in written {
-        file.sync_data().attempt(|| format!("write `{}`", path.display()))?;
-    }
-    Ok(())
-}
-
 /// Hidden, because task names are file names in an index, and no task's name begins with a dot.
 fn sibling_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
     path.with_file_name(name)
-}
-
-/// Makes what was renamed, made or removed in a folder outlive a power cut.
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .attempt(|| format!("write `{}`", folder.display()))
 }
 
 /// A record as bytes.

@@ -6,6 +6,7 @@
 
 use super::files::{self, Durability};
 use super::{Store, TaskLock};
+use crate::disk::sync_folder;
 use crate::error::Result;
 use crate::names::TaskId;
 use crate::task::Task;
@@ -35,7 +36,7 @@ impl Store {
         let folder = self.layout.task(id).messages();
         if !folder.is_dir() {
             files::make_folder(&folder)?;
-            files::sync_folder(self.layout.task(id).root())?;
+            sync_folder(self.layout.task(id).root())?;
         }
         let number = self.message_ids(id)?.last().and_then(|last| number_of(last)).unwrap_or(0);
         // Two senders may come to the same number, and are then in either order, but never to the same

@@ -2,6 +2,7 @@
 
 use super::files::{self, Durability};
 use super::{Store, index, ports::Block, told::KeptWake};
+use crate::disk::{NewFile, sync_folder};
 use crate::environment::{Environment, Variable};
 use crate::error::{Attempt, Error, Result};
 use crate::layout::{Index, RepoLock};
@@ -9,6 +10,7 @@ use crate::lock::{FileLock, Wait};
 use crate::names::{TaskId, TaskName};
 use crate::task::{Change, PortRange, SCHEMA, Task, TaskRecord, TaskSpec, Wake};
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 /// Below this a number is given again as soon as the name is free, above it only when no task has had it.
 const SMALL_NUMBERS: u32 = 5;
@@ -140,7 +142,8 @@ impl Store {
 
     /// Records a new task durably, in the queue or, where `at_once` says so, begun; a request that was
     /// recorded before is answered with its task. The name and everything made from it is
-    /// settled by `place` under the queue's lock, which keeps names unique; then `pin` keeps its base.
+    /// settled by `place` under the queue's lock, which keeps names unique. What keeps its base is written by
+    /// `pin`, and is there, by the name that it answers, whenever the record is.
     ///
     /// # Errors
     /// `refused` when a chosen name is taken; whatever `place` refuses.
@@ -148,7 +151,7 @@ impl Store {
         &self,
         mut new: NewTask,
         place: impl Fn(&mut TaskSpec) -> Result<Placing>,
-        pin: impl FnOnce() -> Result<()>,
+        pin: impl FnOnce() -> Result<(NewFile, PathBuf)>,
         at_once: impl FnOnce(&Task) -> Result<Option<Beginning>>,
     ) -> Result<Created> {
         self.make_folders()?;
@@ -182,18 +185,34 @@ impl Store {
 
         // The marker comes first: a crash from here on leaves something that recovery looks at.
         files::touch(&self.layout.index(Index::Active).join(id.to_string()))?;
-        pin()?;
-        let lock = self.write_new(&task, new, ports)?;
+        let pin = pin()?;
+        let pins = pin.1.parent().map(Path::to_owned);
+        let lock = self.write_new(&task, &new, ports, pin)?;
         self.remember(&task)?;
         // Noted once too often it is only remembered once more.
         let _ = self.set_counter(task.spec.sequence, None);
         let task = self.tell(&lock, task)?;
+        // A file system with a journal has both names in its commit of ours.
+        pins.iter().try_for_each(|pins| sync_folder(pins))?;
+        sync_folder(&self.layout.tasks())?;
         self.settle(&lock, &task)?;
-        Ok(if begins { Created::Begun { task, lock, queue } } else { Created::Queued(task) })
+        if !begins {
+            return Ok(Created::Queued(task));
+        }
+        let NewTask { mut environment, secrets, .. } = new;
+        secrets.into_iter().for_each(|secret| environment.set(secret.name, secret.value));
+        Ok(Created::Begun { task, lock, environment, queue })
     }
 
-    /// Writes what a new task is made of; its folder appears whole, and locked.
-    fn write_new(&self, task: &Task, new: NewTask, ports: Option<Block>) -> Result<TaskLock> {
+    /// Writes what a new task is made of; its folder appears whole, and locked. The pin of its base gets its name
+    /// before that.
+    fn write_new(
+        &self,
+        task: &Task,
+        new: &NewTask,
+        ports: Option<Block>,
+        (pin, pinned): (NewFile, PathBuf),
+    ) -> Result<TaskLock> {
         let id = task.id();
         let layout = self.layout.task(id);
         let hidden = self.layout.tasks().join(format!(".new-{id}"));
@@ -209,24 +228,29 @@ impl Store {
             (layout.env(), variables(Vec::from(&new.environment))?),
         ];
         if !new.secrets.is_empty() {
-            parts.push((layout.secrets(), variables(new.secrets)?));
+            parts.push((layout.secrets(), variables(new.secrets.clone())?));
         }
-        if let Some(wake) = new.wake {
-            parts.push((layout.wake(), files::to_json(&KeptWake { schema: SCHEMA, wake })?));
+        if let Some(wake) = &new.wake {
+            let kept = KeptWake { schema: SCHEMA, wake: wake.clone() };
+            parts.push((layout.wake(), files::to_json(&kept)?));
         }
         if let Some(ports) = ports {
             let (path, ports) = (inside(layout.ports()), files::to_json(&ports)?);
             files::replace(&path, &ports, Durability::Crash)?;
         }
-        // Nobody sees them before the folder has its name, so they need no siblings, and the folder
-        // is synced once.
-        files::write_new(parts.into_iter().map(|(path, bytes)| (inside(path), bytes)))?;
-        files::sync_folder(&hidden)?;
+        // Nobody sees them before the folder has its name, so they need no siblings, and are waited for together.
+        let parts = parts.into_iter();
+        let parts = parts.map(|(path, bytes)| NewFile::write(inside(path), 0o600, &bytes));
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        pin.wait()?;
+        parts.iter().try_for_each(NewFile::wait)?;
+        parts.into_iter().for_each(NewFile::keep);
+        pin.keep_as(&pinned)?;
+        sync_folder(&hidden)?;
         let lock = FileLock::take(&inside(layout.lock()), Wait::No)?
             .ok_or_else(|| Error::internal("a new task is locked already"))?;
         std::fs::rename(&hidden, layout.root())
             .attempt(|| format!("write `{}`", layout.root().display()))?;
-        files::sync_folder(&self.layout.tasks())?;
         Ok(TaskLock { id, lock })
     }
 
@@ -369,7 +393,9 @@ pub enum Created {
         task: Task,
         /// Its lock.
         lock: TaskLock,
-        /// The queue's.
+        /// What its commands run in.
+        environment: Environment,
+        /// The queue's lock.
         queue: FileLock,
     },
 }

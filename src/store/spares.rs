@@ -3,6 +3,7 @@
 //! its own folder, whoever tidies it up hides it (`.making-<name>`) until it is ready again.
 
 use super::{Store, files};
+use crate::disk::sync_folder;
 use crate::error::{Attempt, Result};
 use crate::task::Spare;
 use std::io::ErrorKind;
@@ -46,7 +47,7 @@ impl Store {
         let hidden = self.hidden_spare(&spare.name);
         files::make_folder(&hidden)?;
         files::replace(&record(&hidden), &files::to_json(spare)?, files::Durability::PowerCut)?;
-        files::sync_folder(&self.layout.pool())?;
+        sync_folder(&self.layout.pool())?;
         Ok(hidden)
     }
 
@@ -59,7 +60,7 @@ impl Store {
         files::replace(&record(&hidden), &files::to_json(spare)?, files::Durability::PowerCut)?;
         let place = self.spare(&spare.name);
         std::fs::rename(&hidden, &place).attempt(|| format!("write `{}`", place.display()))?;
-        files::sync_folder(&self.layout.pool())
+        sync_folder(&self.layout.pool())
     }
 
     /// Keeps a spare worktree from being taken; answers where its record is now, or none when somebody

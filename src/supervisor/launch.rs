@@ -24,21 +24,20 @@ pub(super) fn launch(store: &Store, lock: TaskLock) -> Result<()> {
     launch_new(store, lock, &environment)
 }
 
-/// Starts a supervisor for a verb, whose process has done little yet: it is a copy of that where a copy is
-/// as good as a new process. To start this program anew would take longer than all that a supervisor
-/// does before the agent runs.
+/// Starts a supervisor, for a task with this environment, for a verb, whose process has done little yet: it is
+/// a copy of that where a copy is as good as a new process. To start this program anew would take longer than
+/// all that a supervisor does before the agent runs.
 ///
 /// # Errors
 /// `io` when no process can be started; the lock is free then, and recovery tries again.
-pub fn launch_copy(store: &Store, lock: TaskLock) -> Result<()> {
-    let environment = store.environment(lock.id())?;
-    if !process::is_as_started(&environment) {
-        return launch_new(store, lock, &environment);
+pub fn launch_copy(store: &Store, lock: TaskLock, environment: &Environment) -> Result<()> {
+    if !process::is_as_started(environment) {
+        return launch_new(store, lock, environment);
     }
     let (id, name) = (lock.id(), lock.id().to_string());
     let heritage = Heritage {
         seen_as: &arguments(SUPERVISOR, store, &name),
-        environment: &environment,
+        environment,
         descriptor: lock.hand_over()?,
         complaints: complaints(store, id)?,
     };

@@ -23,7 +23,10 @@ use crate::task::{Change, ControlAction, Need, Task, TaskState};
 /// # Errors
 /// `io` when records cannot be read or written or no process can be started.
 pub fn pump(store: &Store, config: &Config) -> Result<Vec<Task>> {
-    pump_by(store, config, &mut |lock| launch_copy(store, lock))
+    pump_by(store, config, &mut |lock| {
+        let environment = store.environment(lock.id())?;
+        launch_copy(store, lock, &environment)
+    })
 }
 
 /// The same for a supervisor, which has a task of its own.

@@ -53,7 +53,7 @@ const LEVELS: &[(&str, &[&str], &[&str])] = &[
 /// Doors that may use another door.
 const DOOR_TO_DOOR: &[(&str, &[&str])] = &[
     ("config", &["threads"]),
-    ("git", &["clock", "threads"]),
+    ("git", &["clock", "disk", "threads"]),
     ("lock", &["clock"]),
     ("notify", &["process"]),
     ("process", &["clock"]),
