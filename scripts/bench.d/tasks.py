@@ -13,6 +13,11 @@ from peers import Peers
 from world import World, gate, say
 
 
+def several(world: World) -> int | None:
+    """How many pairs are to be of what takes a few milliseconds, of which anything else takes a part: many."""
+    return max(world.runs, 25) if world.runs >= 5 else None
+
+
 def dispatch(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
     """A durable dispatch beside pueue's `add`, which makes nothing durable."""
     say("dispatch: `true`")
@@ -38,7 +43,7 @@ def dispatch(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
         return peers.aid_run(repo, "true")
 
     others = [(side, it) for side, it in (("pueue", pueue), ("ai-dispatch", aid)) if peers.has(side)]
-    mine, floors, *rest = world.turns(ours, floor, *(it for _, it in others))
+    mine, floors, *rest = world.turns(ours, floor, *(it for _, it in others), runs=several(world))
     named = dict(zip((side for side, _ in others), rest))
     theirs = named.pop("pueue", [])
     return [Row("dispatch", "`dispatch` of `true`", mine, "`pueue add`", theirs, 1.3, floors, named)]
@@ -77,8 +82,7 @@ def begin(world: World, peers: Peers, sizes: list[int]) -> list[Row]:
 
     others = [(side, it) for side, it in (("pueue", pueue), ("ai-dispatch", aid)) if peers.has(side)]
     # Pueue looks for work every 300 ms, so its figure is any between nothing and that.
-    runs = max(world.runs, 25) if world.runs >= 5 else None
-    mine, floors, *rest = world.turns(ours, floor, *(it for _, it in others), runs=runs)
+    mine, floors, *rest = world.turns(ours, floor, *(it for _, it in others), runs=several(world))
     named = dict(zip((side for side, _ in others), rest))
     theirs = named.pop("pueue", [])
     what = "`dispatch` to the agent's first instruction, small repository"
