@@ -56,6 +56,15 @@ impl NewFile {
         self.file.sync_data().attempt(|| format!("write `{}`", self.path.display()))
     }
 
+    /// The folder that holds it, open: git removes one of refs that it finds empty, and it is synced none the less.
+    ///
+    /// # Errors
+    /// `io` when it cannot be opened.
+    pub fn folder(&self) -> Result<File> {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        File::open(folder).attempt(|| format!("open `{}`", folder.display()))
+    }
+
     /// Keeps it, where it is.
     pub fn keep(mut self) {
         self.is_kept = true;

@@ -72,7 +72,8 @@ class World:
 
         A start takes a fifth more or less by how large the pieces are in which memory holds a program's file,
         as a linker wrote it or as it was read again later, and several times as long while the system reads it
-        from a disk that is not measured. All that are compared have come here in the same way.
+        from a disk that is not measured. Ours and those of the peers all come here in the same way; git is the
+        system's, for all sides.
         """
         return Path(shutil.copy(program, self.work / "bin"))
 

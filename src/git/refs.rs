@@ -1,5 +1,5 @@
-//! Reading and moving refs. Every move names the value it expects (compare-and-swap), so a ref that
-//! somebody else moved in between is never overwritten.
+//! Reading, making and moving refs. Every move names the value it expects (compare-and-swap), so a ref that
+//! somebody else moved in between is never overwritten; one that is made without is named by a random id.
 
 use super::error::from_git2;
 use super::ref_files;
@@ -90,7 +90,7 @@ impl Repo {
         Ok(())
     }
 
-    /// Writes a ref that nobody else makes, such as one named by a random id, under its lock (git's
+    /// Writes a ref that nobody else makes, since a random id names it, under its lock (git's
     /// gitrepository-layout(5)): it is there once the file gets the name that is answered.
     ///
     /// # Errors

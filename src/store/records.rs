@@ -10,7 +10,7 @@ use crate::lock::{FileLock, Wait};
 use crate::names::{TaskId, TaskName};
 use crate::task::{Change, PortRange, SCHEMA, Task, TaskRecord, TaskSpec, Wake};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Below this a number is given again as soon as the name is free, above it only when no task has had it.
 const SMALL_NUMBERS: u32 = 5;
@@ -165,6 +165,8 @@ impl Store {
             self.remember(&task)?;
         }
         if let Some(known) = self.requested(new.spec.request_id.as_deref())? {
+            // Whoever recorded it may have died before its name was on disk.
+            sync_folder(&self.layout.tasks())?;
             return Ok(Created::Queued(known));
         }
         self.settle_name(&mut new, place)?;
@@ -186,15 +188,18 @@ impl Store {
         // The marker comes first: a crash from here on leaves something that recovery looks at.
         files::touch(&self.layout.index(Index::Active).join(id.to_string()))?;
         let pin = pin()?;
-        let pins = pin.1.parent().map(Path::to_owned);
+        let pins = pin.0.folder()?;
         let lock = self.write_new(&task, &new, ports, pin)?;
-        self.remember(&task)?;
-        // Noted once too often it is only remembered once more.
-        let _ = self.set_counter(task.spec.sequence, None);
-        let task = self.tell(&lock, task)?;
-        // A file system with a journal has both names in its commit of ours.
-        pins.iter().try_for_each(|pins| sync_folder(pins))?;
+        let told = self.remember(&task).and_then(|()| {
+            // Noted once too often it is only remembered once more.
+            let _ = self.set_counter(task.spec.sequence, None);
+            self.tell(&lock, task)
+        });
+        // Now that it has been told: a file system with a journal commits both names when our line is synced. A
+        // task that could not be told is there, too.
+        pins.sync_all().attempt(|| "write the pin of the base")?;
         sync_folder(&self.layout.tasks())?;
+        let task = told?;
         self.settle(&lock, &task)?;
         if !begins {
             return Ok(Created::Queued(task));

@@ -8,6 +8,7 @@ use crate::sandbox::{Sandbox, finish, program, text};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn any_command_is_dispatched_and_runs_in_a_worktree_of_its_own() {
@@ -166,6 +167,31 @@ fn a_request_that_is_repeated_is_answered_with_the_same_task() {
     assert_eq!(repo.offshoot_json(&["list", "--all"])["tasks"].as_array().map(Vec::len), Some(2));
     let pins = repo.git(&["for-each-ref", "refs/offshoot/base"]);
     assert_eq!(pins.lines().count(), 2, "a repeated request pins nothing: {pins}");
+}
+
+#[test]
+fn refs_may_be_packed_at_any_moment() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("simple");
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                // One that finds a ref locked has packed none.
+                let _ = repo.git_ran(&["pack-refs", "--all"]);
+            }
+        });
+        let dispatched: Vec<_> =
+            (0..20).map(|_| repo.offshoot(&["dispatch", "--", "true"])).collect();
+        is_done.store(true, Ordering::Relaxed);
+        dispatched.into_iter().for_each(|ran| drop(ran.ok()));
+    });
+    let tasks = repo.offshoot_json(&["list", "--all"]);
+    let names = tasks["tasks"].as_array().expect("a list").iter().map(|task| text(&task["name"]));
+    let words: Vec<_> = std::iter::once("wait").chain(names).collect();
+    repo.offshoot(&words).ok();
+    assert_eq!(words.len(), 21);
+    assert_eq!(repo.git(&["for-each-ref", "refs/offshoot/base"]).lines().count(), 20);
 }
 
 #[test]

@@ -14,10 +14,13 @@ use crate::sandbox::{Ran, TestRepo, program, text, wait_until};
 use serde_json::Value;
 
 /// Where something once was left, or not told: at this call about that. Why the agent
-/// could not start; the pin of the base, or its lock, by a dispatch that died or failed before there was a task.
-const ONCE: [(&str, &str, usize); 5] = [
+/// could not start; the lock of the base's pin, empty and whole, or the pin itself, by a dispatch that died or
+/// failed before there was a task.
+const ONCE: [(&str, &str, usize); 7] = [
     ("/started", "enospc", 2),
-    ("/refs/offshoot/base/", "kill", 2),
+    ("/refs/offshoot/base/", "kill", 3),
+    ("/refs/offshoot/base/", "kill", 4),
+    ("/lock", "kill", 1),
     ("/offshoot/active/", "kill", 1),
     ("/offshoot/tasks/.new-", "kill", 1),
     ("/offshoot/tasks/.new-", "enospc-on", 1),
