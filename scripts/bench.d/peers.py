@@ -51,7 +51,7 @@ class Peers:
             if found is None:
                 say(f"{crate} is skipped (--peers installs it)")
                 continue
-            first = [world.bring(program) for program in found][0]
+            first, *_ = [world.bring(program) for program in found]
             said = subprocess.run([first, "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
             number = re.search(r"\d[\w.]*", said)
             self.versions[crate] = number.group() if number else "unknown"
@@ -70,6 +70,7 @@ class Peers:
                 del self.versions[crate]
 
     def find(self, programs: list[str]) -> list[Path] | None:
+        """Where the programs of a crate are, if all are there."""
         found = [shutil.which(program, path=self.world.environment["PATH"]) for program in programs]
         return [Path(it) for it in found if it] if all(found) else None
 

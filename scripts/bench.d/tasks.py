@@ -14,7 +14,7 @@ from world import World, gate, say
 
 
 def several(world: World) -> int | None:
-    """How many pairs are to be of what takes a few milliseconds, of which anything else takes a part: many."""
+    """How many pairs where a figure is of a few milliseconds, so that whatever else happens shows in it."""
     return max(world.runs, 25) if world.runs >= 5 else None
 
 

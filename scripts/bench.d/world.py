@@ -75,7 +75,12 @@ class World:
         from a disk that is not measured. Ours and those of the peers all come here in the same way; git is the
         system's, for all sides.
         """
-        return Path(shutil.copy(program, self.work / "bin"))
+        copy = Path(shutil.copy(program, self.work / "bin"))
+        if not os.access(copy, os.X_OK):
+            place = self.work.parent
+            self.close()
+            sys.exit(f"error: no program may be run in `{place}`; name another folder by TMPDIR")
+        return copy
 
     def name(self, kind: str) -> str:
         """One that was not used before."""
